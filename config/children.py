@@ -17,9 +17,7 @@ from pathlib import Path
 from pwd import struct_passwd
 
 PR_SET_PDEATHSIG = 1
-_libc = (
-    ctypes.CDLL(None) if sys.platform == "linux" else None
-)  # loaded here: nothing may be loaded after a fork
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: nothing may be loaded after a fork
 
 
 @dataclass(frozen=True)

@@ -189,9 +189,7 @@ def _account() -> pwd.struct_passwd | None:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise EngineFailed(
-        "PostgreSQL refuses to run as root, and no other account can be made here: set DATABASE_URL"
-    )
+    raise EngineFailed("PostgreSQL refuses to run as root, and no other account can be made here: set DATABASE_URL")
 
 
 def _binaries(owner: pwd.struct_passwd | None) -> Path:
@@ -243,9 +241,7 @@ def _initdb(binaries: Path, folder: Path, owner: pwd.struct_passwd | None, durab
     shutil.rmtree(half, ignore_errors=True)  # an earlier attempt, ended in the middle
     command = [binaries / "initdb", "-D", half, "-U", "hub", "-E", "UTF8", "--locale=C.UTF-8", "--auth=trust"]
     speed = [] if durable else ["--no-sync", "--no-data-checksums"]
-    made = subprocess.run(
-        [*command, *speed], cwd=folder, capture_output=True, text=True, check=False, **account
-    )
+    made = subprocess.run([*command, *speed], cwd=folder, capture_output=True, text=True, check=False, **account)
     if made.returncode:
         raise EngineFailed(f"PostgreSQL's initdb failed: {' '.join(made.stderr.split())}")
     half.rename(folder / "data")

@@ -1,0 +1,97 @@
+/**
+ * Build elements and bring what is on the page to what it should be, keeping focus, typing and motion.
+ * Text only ever enters as text: nothing here parses HTML.
+ */
+const SVG = "http://www.w3.org/2000/svg";
+const EVENTS = ["onclick", "onsubmit", "oninput", "onchange", "onkeydown"];
+const given = Symbol("the value last given to a field");
+
+/**
+ * @param {string} tag name with classes: "button.primary"
+ * @param {Record<string, any>|null} [props] on…: listeners · testid, key, flash → data-… · value: of a field
+ * @param {...any} children strings, nodes, arrays; null and false are left out
+ */
+export function h(tag, props, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const element = document.createElement(name);
+  if (classes.length) element.className = classes.join(" ");
+  for (const [key, value] of Object.entries(props ?? {})) assign(element, key, value);
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== false && child !== undefined));
+  return element;
+}
+
+function assign(element, key, value) {
+  if (value === null || value === undefined || value === false) return;
+  if (EVENTS.includes(key)) element[key] = value;
+  else if (key === "value") element[given] = element.value = value;
+  else if (key === "class") element.className += ` ${value}`;
+  else if (["testid", "key", "flash"].includes(key)) element.dataset[key] = value;
+  else element.setAttribute(key, value === true ? "" : value);
+}
+
+/** @param {string} viewBox @param {string[]} paths @param {string} className */
+export function svg(viewBox, paths, className) {
+  const root = document.createElementNS(SVG, "svg");
+  root.setAttribute("viewBox", viewBox);
+  root.setAttribute("class", className);
+  root.setAttribute("aria-hidden", "true");
+  for (const d of paths) {
+    const path = document.createElementNS(SVG, "path");
+    path.setAttribute("d", d);
+    root.append(path);
+  }
+  return root;
+}
+
+/** Make `place` hold exactly `nodes`. @param {Element} place @param {...any} nodes */
+export function render(place, ...nodes) {
+  const wanted = document.createElement("div");
+  wanted.append(...nodes.flat(Infinity).filter(Boolean));
+  patchChildren(place, wanted);
+}
+
+function patchChildren(old, wanted) {
+  const keyed = new Map([...old.children].filter((child) => child.dataset?.key).map((child) => [child.dataset.key, child]));
+  let at = old.firstChild;
+  for (const fresh of [...wanted.childNodes]) {
+    const same = counterpart(at, fresh, keyed);
+    if (!same) old.insertBefore(fresh, at);
+    else if (same === at) at = at.nextSibling;
+    else old.insertBefore(same, at);
+    if (same) patch(same, fresh);
+  }
+  while (at) {
+    const gone = at;
+    at = at.nextSibling;
+    gone.remove();
+  }
+}
+
+function counterpart(at, fresh, keyed) {
+  const key = fresh.dataset?.key;
+  const candidate = key ? keyed.get(key) : at?.dataset?.key ? null : at;
+  return candidate && candidate.nodeName === fresh.nodeName ? candidate : null;
+}
+
+function patch(old, fresh) {
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    if (old.data !== fresh.data) old.data = fresh.data;
+    return;
+  }
+  if (old.dataset.flash && fresh.dataset.flash !== old.dataset.flash) glow(old);
+  patchAttributes(old, fresh);
+  for (const name of EVENTS) old[name] = fresh[name];
+  if (fresh[given] !== undefined && fresh[given] !== old[given]) old[given] = old.value = fresh[given];
+  if (old.type === "radio") old.checked = fresh.checked;
+  patchChildren(old, fresh);
+}
+
+function patchAttributes(old, fresh) {
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+}
+
+function glow(element) {
+  element.animate?.([{ backgroundColor: "rgb(214 160 70 / 0.32)" }, { backgroundColor: "transparent" }], {
+    duration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 1600, easing: "ease-out" });
+}

@@ -1,0 +1,55 @@
+/**
+ * The flow of facts: which act caused an event, and how long after it each side's socket had it.
+ * An event names the request that caused it (`correlationid`); a payment is known by its order instead,
+ * because its request is WeChat Pay's own.
+ */
+const REMEMBERED = 60;
+const ACTS = 200;
+const LATE = 8_000;
+
+export class Flow extends EventTarget {
+  /** @type {Map<string, {side: string, at: number}>} */ #acts = new Map();
+  /** @type {{side: string, at: number, matches: (event: any) => boolean}[]} */ #expected = [];
+  /** newest first @type {any[]} */ arrivals = [];
+
+  /** A request leaves a side now. */
+  began(side, requestId) {
+    this.#acts.set(requestId, { side, at: performance.now() });
+    if (this.#acts.size > ACTS) this.#acts.delete(this.#acts.keys().next().value);
+  }
+
+  /** The next event that matches was caused here and now. */
+  expect(side, matches) {
+    this.#expected = [{ side, at: performance.now(), matches }, ...this.#expected].slice(0, 20);
+  }
+
+  /** @param {string} side whose socket brought it */
+  arrived(side, event) {
+    const now = performance.now();
+    const known = this.arrivals.find((arrival) => arrival.event.id === event.id);
+    const arrival = known ?? { event, act: this.#cause(event), at: {} };
+    const sinceEvent = Math.max(0, Date.now() - Date.parse(event.time));
+    const ms = arrival.act ? now - arrival.act.at : null;
+    arrival.at[side] = { ms: ms !== null && ms >= 0 ? Math.round(ms) : null, sinceEvent, late: !arrival.act && sinceEvent > LATE };
+    if (!known) this.arrivals = [arrival, ...this.arrivals].slice(0, REMEMBERED);
+    this.dispatchEvent(new CustomEvent("arrival", { detail: { arrival, side } }));
+  }
+
+  /** From the act on one side to the socket of the other, newest first. */
+  crossings() {
+    return this.arrivals.flatMap(({ act, at }) =>
+      Object.entries(at).filter(([side, { ms }]) => act && side !== act.side && ms !== null).map(([, { ms }]) => ms));
+  }
+
+  clear() {
+    this.arrivals = [];
+  }
+
+  #cause(event) {
+    const awaited = this.#expected.find(({ matches }) => matches(event));
+    if (!awaited) return this.#acts.get(event.correlationid) ?? null;
+    this.#expected = this.#expected.filter((other) => other !== awaited);
+    this.#acts.set(event.correlationid, awaited);
+    return awaited;
+  }
+}

@@ -1,0 +1,263 @@
+"""Settings, read from the environment (`config/env.py`). Production is the default and fails closed."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.utils.translation import gettext_lazy as _
+
+from config import embedded
+from config.env import Env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env(BASE_DIR / ".env")
+
+# How it runs ----------------------------------------------------------------------------------------------------
+PRODUCTION = env.text("HUB_MODE", "production", choices={"production", "development"}) == "production"
+SANDBOX = env.flag("HUB_SANDBOX")
+DEBUG = env.flag("DEBUG")
+env.refuse(PRODUCTION and DEBUG, "DEBUG must be off in production")
+env.refuse(PRODUCTION and SANDBOX, "HUB_SANDBOX must be off in production")
+DATA_DIR = Path(env.text("HUB_DATA_DIR", str(BASE_DIR / ".data")))
+
+HOST = env.text("HOST", "127.0.0.1")
+PORT, LIVE_PORT, SANDBOX_PORT = (
+    env.number("PORT", 8000),
+    env.number("LIVE_PORT", 8001),
+    env.number("SANDBOX_PORT", 8002),
+)
+PUBLIC_URL = env.text("PUBLIC_URL", None if PRODUCTION else f"http://127.0.0.1:{PORT}").rstrip("/")
+LIVE_URL = env.text("LIVE_URL", "-").rstrip("/").removeprefix("-")  # empty: the request's host with LIVE_PORT
+env.refuse(PRODUCTION and not PUBLIC_URL.startswith("https://"), "PUBLIC_URL must be https in production")
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS") or [urlsplit(PUBLIC_URL).hostname or "127.0.0.1"]
+if not PRODUCTION:
+    ALLOWED_HOSTS += ["127.0.0.1", "localhost"]
+    if SANDBOX:
+        env.refuse(HOST not in {"127.0.0.1", "localhost", "::1"}, "HUB_SANDBOX binds to 127.0.0.1 only")
+
+# Secrets --------------------------------------------------------------------------------------------------------
+DEVELOPMENT = {
+    "SECRET_KEY": "development-only-development-only-development-only-development",
+    "HUB_FIELD_KEYS": "1:ZGV2ZWxvcG1lbnQtZmllbGQta2V5LTAwMDAwMDAwMDE=",
+    "HUB_INDEX_KEY": "ZGV2ZWxvcG1lbnQtaW5kZXgta2V5LTAwMDAwMDAwMDE=",
+    "HUB_TOKEN_KEY": "ZGV2ZWxvcG1lbnQtdG9rZW4ta2V5LTAwMDAwMDAwMDE=",
+}
+_default = {} if PRODUCTION else DEVELOPMENT
+SECRET_KEY = env.text("SECRET_KEY", _default.get("SECRET_KEY"))
+FIELD_KEYS = env.keys("HUB_FIELD_KEYS", _default.get("HUB_FIELD_KEYS"))
+INDEX_KEY = env.key("HUB_INDEX_KEY", _default.get("HUB_INDEX_KEY"))
+TOKEN_KEY = env.key("HUB_TOKEN_KEY", _default.get("HUB_TOKEN_KEY"))
+for _name, _value in DEVELOPMENT.items():
+    env.refuse(PRODUCTION and env.values.get(_name) == _value, f"{_name} is the development default")
+
+# Stores ---------------------------------------------------------------------------------------------------------
+REDIS_URL = env.text("REDIS_URL", None if PRODUCTION else embedded.redis_url(DATA_DIR))
+DATABASES = {"default": env.database("DATABASE_URL", None if PRODUCTION else embedded.database_url(DATA_DIR))}
+_pool = env.number("DATABASE_POOL", 8)
+_timeouts = f"-c lock_timeout=4s -c statement_timeout={env.text('DATABASE_STATEMENT_TIMEOUT', '9s')}"
+DATABASES["default"] |= {"CONN_MAX_AGE": 0, "DISABLE_SERVER_SIDE_CURSORS": False}
+DATABASES["default"]["OPTIONS"] |= {"options": _timeouts, "connect_timeout": 5, "application_name": "hub"}
+if _pool:
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": _pool, "timeout": 5}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": None}]},  # redis-py 8 drops idle ones after 5 s
+    }
+}
+
+# Apps -----------------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.guardian",
+    "config.apps.AdminSite",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "guardian",
+    "pgtrigger",
+    "pghistory",
+    "channels",
+    "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "sync",
+    "members",
+    "loyalty",
+    "orders",
+    "config.apps.Config",
+]
+if SANDBOX:
+    INSTALLED_APPS.append("config.sandbox")
+
+MIDDLEWARE = [
+    "sync.http.RequestIds",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "sync.http.Limits",
+    "sync.http.Cors",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.audit.History",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+APPEND_SLASH = True
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "guardian.backends.ObjectPermissionBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+GUARDIAN_AUTO_PREFETCH = True
+ANONYMOUS_USER_NAME = None
+LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/admin/"
+
+# Language, time, files ------------------------------------------------------------------------------------------
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
+USE_TZ = True
+TIME_ZONE = "Asia/Shanghai"
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_AUTOREFRESH = False
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+MEDIA_ROOT = DATA_DIR / "media"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# The public contract --------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["sync.auth.Nobody"],  # each view says who may call it
+    "DEFAULT_RENDERER_CLASSES": ["sync.http.Json"],
+    "DEFAULT_PARSER_CLASSES": ["sync.http.StrictJson"],
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.Schema",
+    "EXCEPTION_HANDLER": "sync.http.problem_for",
+    "UNAUTHENTICATED_USER": None,
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Member hub",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+}
+
+# How a lower floor reaches up (DESIGN 2) ------------------------------------------------------------------------
+MEMBER_RECORDS = ["members.records.Members", "loyalty.records.Loyalty", "orders.records.Orders"]
+RECONCILIATIONS = ["sync.reconcile.deliveries", "loyalty.reconcile.balances", "orders.reconcile.earnings"]
+INBOX_HANDLERS = {"order.placed": "orders.facts.placed"}
+BEARERS = {"hub_sk_": "sync.auth.by_key", "hub_at_": "members.auth.by_token"}
+
+# Limits (seconds unless named) ----------------------------------------------------------------------------------
+ACCESS_TOKEN_TTL, REFRESH_TOKEN_TTL = 2 * 3600, 30 * 24 * 3600
+QUOTA_FACTOR = 100 if SANDBOX else 1
+EVENT_RETENTION_DAYS = 90
+
+# Outside services -----------------------------------------------------------------------------------------------
+_stand_ins = f"http://127.0.0.1:{SANDBOX_PORT}/stand-ins"
+WECHAT_API_URL = env.text("WECHAT_API_URL", f"{_stand_ins}/wechat" if SANDBOX else "https://api.weixin.qq.com")
+WECHAT_OPEN_URL = env.text("WECHAT_OPEN_URL", f"{_stand_ins}/wechat-open" if SANDBOX else "https://open.weixin.qq.com")
+WECHAT_PAY_URL = env.text("WECHAT_PAY_URL", f"{_stand_ins}/wechat-pay" if SANDBOX else "https://api.mch.weixin.qq.com")
+KUAIDI100_URL = env.text("KUAIDI100_URL", f"{_stand_ins}/kuaidi100" if SANDBOX else "https://poll.kuaidi100.com")
+SMS_SENDER = env.text("SMS_SENDER", "sandbox" if SANDBOX else "console", choices={"console", "sandbox"})
+SMS_SANDBOX_URL = env.text("SMS_SANDBOX_URL", f"{_stand_ins}/sms")
+INTERNAL_NETWORKS = env.items("HUB_INTERNAL_NETWORKS", "127.0.0.1/32" if SANDBOX else "")
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST, EMAIL_PORT = env.text("EMAIL_HOST", "localhost"), env.number("EMAIL_PORT", 25)
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "hub@localhost")
+
+# Celery: schedules only; the truth is in PostgreSQL -------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")  # kombu's words
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
+
+# Browser safety -------------------------------------------------------------------------------------------------
+_live_origin = [LIVE_URL] if LIVE_URL else [f"ws://127.0.0.1:{LIVE_PORT}", f"ws://localhost:{LIVE_PORT}"]
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "connect-src": [SELF, *_live_origin],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+ADMIN_CSP = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}  # unfold's Alpine needs eval
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+if PRODUCTION:
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_HSTS_SECONDS, SECURE_HSTS_INCLUDE_SUBDOMAINS, SECURE_HSTS_PRELOAD = 31_536_000, True, True
+    if env.flag("HUB_BEHIND_PROXY", True):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("http") else []
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "sync.logs.Line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "httpx": {"level": "WARNING"},  # it logs whole URLs, WeChat's secret= among them
+        "httpcore": {"level": "WARNING"},
+        "django.server": {"level": "WARNING"},
+    },
+}
+env.finish()

@@ -1,0 +1,18 @@
+from members.models.consents import Consent, Policy
+from members.models.identities import Identity
+from members.models.linking import LinkCase, Merge
+from members.models.people import Member
+from members.models.sessions import Registration, Session, SmsChallenge, WebsiteLogin
+
+__all__ = [
+    "Consent",
+    "Identity",
+    "LinkCase",
+    "Member",
+    "Merge",
+    "Policy",
+    "Registration",
+    "Session",
+    "SmsChallenge",
+    "WebsiteLogin",
+]

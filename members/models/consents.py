@@ -1,0 +1,62 @@
+"""Policies in their versions, and what a member agreed to."""
+
+import pghistory
+import pgtrigger
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from sync.ids import uuid7
+
+
+@pghistory.track()
+class Policy(models.Model):
+    """One version of the text for one purpose in one language."""
+
+    purpose = models.SlugField(_("purpose"), max_length=40)
+    version = models.CharField(_("version"), max_length=20)
+    locale = models.CharField(_("language"), max_length=10, default="zh-hans")
+    title = models.CharField(_("title"), max_length=120)
+    text_url = models.CharField(_("text"), max_length=300)
+    text_digest = models.CharField(_("SHA-256 of the text"), max_length=64)
+    is_required = models.BooleanField(_("required to register"), default=False)
+    is_current = models.BooleanField(_("current"), default=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("policy"), _("policies")
+        constraints = [
+            models.UniqueConstraint(fields=["purpose", "version", "locale"], name="policy_version_once"),
+            models.UniqueConstraint(
+                fields=["purpose", "locale"], condition=models.Q(is_current=True), name="policy_one_current"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.purpose} {self.version}"
+
+
+class Consent(models.Model):
+    """A grant or a withdrawal, with its evidence. Append-only: the latest of a purpose counts."""
+
+    class Act(models.TextChoices):
+        GRANTED = "granted", _("Granted")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    member = models.ForeignKey("members.Member", models.CASCADE, related_name="consents", verbose_name=_("member"))
+    purpose = models.SlugField(_("purpose"), max_length=40)
+    version = models.CharField(_("version"), max_length=20)
+    act = models.CharField(_("act"), max_length=10, choices=Act)
+    channel = models.ForeignKey("sync.Channel", models.PROTECT, null=True, related_name="+", verbose_name=_("channel"))
+    text_digest = models.CharField(max_length=64, blank=True)
+    evidence = models.CharField(_("evidence"), max_length=200, blank=True)
+    at = models.DateTimeField(_("at"), db_default=Now())
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("consent"), _("consents")
+        indexes = [models.Index(fields=["member", "purpose", "-id"], name="consent_latest")]
+        triggers = [pgtrigger.Protect(name="never_changed", operation=pgtrigger.UpdateOf("purpose", "version", "act"))]
+
+    def __str__(self):
+        return f"{self.purpose} {self.version} {self.act}"

@@ -1,0 +1,71 @@
+"""Two members that turn out to be one person: the case that decides it, the journal that can undo it."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from sync.ids import uuid7
+
+
+class LinkCase(models.Model):
+    """A proof given by one member belongs to another: nothing moves until enough is proven."""
+
+    class Kind(models.TextChoices):
+        MERGE = "merge", _("Two members, one person")
+        RECYCLED_PHONE = "recycled_phone", _("Number with a new holder")
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        MERGED = "merged", _("Merged")
+        DECLINED = "declined", _("Declined")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPEN)
+    member = models.ForeignKey("members.Member", models.CASCADE, related_name="link_cases", verbose_name=_("member"))
+    other = models.ForeignKey("members.Member", models.CASCADE, related_name="+", verbose_name=_("other member"))
+    identity_kind = models.CharField(_("identity"), max_length=20)
+    mask = models.CharField(_("value"), max_length=80)
+    proofs = models.JSONField(_("proofs given"), default=list)
+    created_at = models.DateTimeField(_("opened"), db_default=Now())
+    closed_at = models.DateTimeField(_("closed"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("link case"), _("link cases")
+        constraints = [
+            models.CheckConstraint(condition=~Q(member=F("other")), name="link_case_two_members"),
+            models.UniqueConstraint(
+                fields=["member", "other", "kind"], condition=Q(state="open"), name="link_case_open_once"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.kind} {self.mask}"
+
+
+class Merge(models.Model):
+    """One member absorbed by another, with all that is needed to take it back."""
+
+    class Kind(models.TextChoices):
+        FOLD = "fold", _("Folded")
+        MERGE = "merge", _("Merged")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    source = models.ForeignKey("members.Member", models.PROTECT, related_name="+", verbose_name=_("absorbed"))
+    target = models.ForeignKey("members.Member", models.PROTECT, related_name="merges", verbose_name=_("survivor"))
+    journal = models.JSONField(_("journal"), default=dict)
+    by = models.CharField(_("by"), max_length=80)
+    at = models.DateTimeField(_("at"), db_default=Now())
+    undone_at = models.DateTimeField(_("undone"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("merge"), _("merges")
+        constraints = [
+            models.CheckConstraint(condition=~Q(source=F("target")), name="merge_two_members"),
+            models.UniqueConstraint(fields=["source"], condition=Q(undone_at=None), name="merge_absorbed_once"),
+        ]
+
+    def __str__(self):
+        return f"{self.source_id} → {self.target_id}"

@@ -1,0 +1,80 @@
+"""The member: one person, whatever door they came through."""
+
+from functools import partial
+
+import pghistory
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from sync import ids
+from sync.secret import EncryptedField
+
+
+@pghistory.track(fields=["status", "merged_into", "version"])
+class Member(models.Model):
+    """One person. The phone is kept encrypted, found by blind index, shown by its mask."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("Active")
+        FROZEN = "frozen", _("Frozen")
+        MERGED = "merged", _("Merged")
+        ERASED = "erased", _("Erased")
+
+    class Gender(models.TextChoices):
+        UNKNOWN = "unknown", _("Not said")
+        FEMALE = "female", _("Female")
+        MALE = "male", _("Male")
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    number = models.CharField(_("number"), max_length=20, unique=True, default=partial(ids.number, "M"), editable=False)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.ACTIVE)
+    merged_into = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="absorbed", verbose_name=_("merged into")
+    )
+    nickname = models.CharField(_("nickname"), max_length=40, blank=True)
+    avatar_url = models.CharField(_("avatar"), max_length=300, blank=True)
+    gender = models.CharField(_("gender"), max_length=10, choices=Gender, default=Gender.UNKNOWN)
+    birthday = models.DateField(_("birthday"), null=True, blank=True)
+    email = EncryptedField(null=True, blank=True)
+    phone = EncryptedField(null=True, blank=True)
+    phone_index = models.BinaryField(null=True, editable=False)
+    phone_mask = models.CharField(_("phone"), max_length=20, blank=True, editable=False)
+    phone_last4 = models.CharField(max_length=4, blank=True, editable=False)
+    home_channel = models.ForeignKey(
+        "sync.Channel", models.PROTECT, null=True, related_name="+", verbose_name=_("registered on")
+    )
+    version = models.PositiveIntegerField(_("version"), default=1)
+    created_at = models.DateTimeField(_("registered"), db_default=Now())
+    updated_at = models.DateTimeField(_("changed"), db_default=Now())
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("member"), _("members")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status="merged", merged_into__isnull=False)
+                | (~Q(status="merged") & Q(merged_into__isnull=True)),
+                name="member_merged_into_follows_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")), name="member_not_merged_into_itself"
+            ),
+            models.CheckConstraint(
+                condition=Q(phone__isnull=True, phone_index__isnull=True, phone_mask="")
+                | Q(phone__isnull=False, phone_index__isnull=False) & ~Q(phone_mask=""),
+                name="member_phone_is_whole",
+            ),
+            models.UniqueConstraint(
+                fields=["phone_index"], condition=Q(phone_index__isnull=False), name="member_phone_once"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["phone_last4"], name="member_phone_last4"),
+            models.Index(fields=["-created_at", "-id"], name="member_newest"),
+            models.Index(fields=["home_channel", "-created_at"], name="member_by_channel"),
+        ]
+        permissions = [("freeze_member", "Can freeze members"), ("reveal_phone", "Can reveal phone numbers")]
+
+    def __str__(self):
+        return self.number

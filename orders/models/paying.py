@@ -1,0 +1,121 @@
+"""Money: merchants, payments, and what does not fit and needs a person."""
+
+import pghistory
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from sync.ids import uuid7
+from sync.secret import EncryptedField
+
+
+@pghistory.track(exclude=["api_key", "private_key"])
+class Merchant(models.Model):
+    """A WeChat Pay merchant: its APIv3 key and the private key that signs our calls."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    mchid = models.CharField(_("merchant id"), max_length=32, unique=True)
+    name = models.CharField(_("name"), max_length=80)
+    api_key = EncryptedField()
+    private_key = EncryptedField()
+    serial = models.CharField(_("certificate serial"), max_length=64)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("merchant"), _("merchants")
+
+    def __str__(self):
+        return self.name
+
+
+@pghistory.track()
+class MerchantKey(models.Model):
+    """A key WeChat Pay signs with, by serial or public key id; several are valid while one replaces another."""
+
+    merchant = models.ForeignKey(Merchant, models.CASCADE, related_name="keys", verbose_name=_("merchant"))
+    serial = models.CharField(_("serial"), max_length=64)
+    public_key = models.TextField(_("public key or certificate (PEM)"))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("platform key"), _("platform keys")
+        constraints = [models.UniqueConstraint(fields=["merchant", "serial"], name="merchant_key_once")]
+
+    def __str__(self):
+        return self.serial
+
+
+class Payment(models.Model):
+    """One attempt to pay an order through one provider."""
+
+    class State(models.TextChoices):
+        OPENING = "opening", _("Opening")
+        OPEN = "open", _("Open")
+        PAID = "paid", _("Paid")
+        CLOSED = "closed", _("Closed")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    order = models.ForeignKey("orders.Order", models.PROTECT, related_name="payments", verbose_name=_("order"))
+    provider = models.CharField(_("provider"), max_length=20)
+    method = models.CharField(_("method"), max_length=20, blank=True)
+    payer = EncryptedField(null=True, editable=False)
+    payer_index = models.BinaryField(null=True, editable=False)
+    channel = models.ForeignKey("sync.Channel", models.PROTECT, null=True, related_name="+", verbose_name=_("channel"))
+    app_id = models.CharField(max_length=64, blank=True)
+    merchant = models.ForeignKey(Merchant, models.PROTECT, null=True, related_name="+", verbose_name=_("merchant"))
+    amount_fen = models.BigIntegerField(_("amount (fen)"))
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.OPENING)
+    params = EncryptedField(null=True, editable=False)
+    transaction_id = models.CharField(_("provider's number"), max_length=64, blank=True)
+    created_at = models.DateTimeField(_("opened"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires"), null=True)
+    paid_at = models.DateTimeField(_("paid at"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("payment"), _("payments")
+        constraints = [
+            models.CheckConstraint(condition=Q(amount_fen__gt=0), name="payment_pays_something"),
+            models.CheckConstraint(
+                condition=Q(state="paid", paid_at__isnull=False) | (~Q(state="paid") & Q(paid_at=None)),
+                name="payment_paid_at_follows_state",
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "transaction_id"], condition=~Q(transaction_id=""), name="payment_counted_once"
+            ),
+            models.UniqueConstraint(fields=["order"], condition=Q(state="paid"), name="payment_one_per_order"),
+            models.UniqueConstraint(
+                fields=["order"], condition=Q(state__in=["opening", "open"]), name="payment_one_open_per_order"
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.provider} {self.transaction_id or self.pk}"
+
+
+class PaymentCase(models.Model):
+    """Money that does not fit its order: paid after close, wrong amount, unknown order, paid twice."""
+
+    class Kind(models.TextChoices):
+        AFTER_CLOSE = "after_close", _("Paid after closing")
+        WRONG_AMOUNT = "wrong_amount", _("Wrong amount")
+        UNKNOWN_ORDER = "unknown_order", _("Unknown order")
+        PAID_TWICE = "paid_twice", _("Paid twice")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    order = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="cases", verbose_name=_("order"))
+    provider = models.CharField(_("provider"), max_length=20)
+    transaction_id = models.CharField(_("provider's number"), max_length=64)
+    out_trade_no = models.CharField(_("our number there"), max_length=64, blank=True)
+    amount_fen = models.BigIntegerField(_("amount (fen)"))
+    paid_at = models.DateTimeField(_("paid at"))
+    created_at = models.DateTimeField(_("opened"), db_default=Now())
+    resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("payment case"), _("payment cases")
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "transaction_id"], name="payment_case_once"),
+        ]
+
+    def __str__(self):
+        return f"{self.kind} {self.transaction_id}"

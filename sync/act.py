@@ -1,0 +1,82 @@
+"""Acts: one function, one transaction, its events written as the last statement.
+
+What `events.record` appends rides on Django's own on-commit list, so a savepoint rolled back drops it exactly as
+Django drops hooks; the outermost act takes what survived and writes it before it commits (`sync/events.py`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+
+from django.db import OperationalError, connection, transaction
+
+from sync import events
+
+RETRIES = 3
+DEADLOCK, SERIALIZATION = "40P01", "40001"
+
+
+class NotAnAct(Exception):
+    """An act was called inside a transaction that is not an act's: stream order and retry would be lost."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does it: kind is member, channel, staff, provider or system; `channel` is the code it came through."""
+
+    kind: str
+    id: str
+    channel: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.id}"
+
+    @property
+    def source(self) -> str:
+        """Where the change began, as CloudEvents name it."""
+        return f"/channels/{self.channel}" if self.channel else "/hub"
+
+
+SYSTEM = Actor("system", "hub")
+
+
+class ActAtomic(transaction.Atomic):
+    """An atomic block that belongs to an act."""
+
+    def __init__(self):
+        super().__init__(using=None, savepoint=True, durable=False)
+
+
+def in_act() -> bool:
+    """Whether the open transaction is an act's."""
+    return any(isinstance(block, ActAtomic) for block in connection.atomic_blocks)
+
+
+def act(function: Callable) -> Callable:
+    """Run `function` as an act, or as a part of the act that is open."""
+
+    @wraps(function)
+    def run(*args, **kwargs):
+        if in_act():
+            with transaction.atomic(savepoint=False):
+                return function(*args, **kwargs)
+        return outermost(lambda: function(*args, **kwargs))
+
+    return run
+
+
+def outermost(work: Callable):
+    """Run `work` in a transaction of its own with its events written last; a deadlock is retried."""
+    if any(not block._from_testcase for block in connection.atomic_blocks) or (
+        connection.in_atomic_block and not connection.atomic_blocks
+    ):
+        raise NotAnAct("An act must not run inside a transaction of somebody else")
+    for left in range(RETRIES, -1, -1):
+        try:
+            with ActAtomic():
+                result = work()
+                events.flush()
+            return result
+        except OperationalError as error:
+            if not left or getattr(error.__cause__, "sqlstate", "") not in {DEADLOCK, SERIALIZATION}:
+                raise

@@ -1,0 +1,111 @@
+"""Recording facts: `record` in an act, all of them written by one statement as the act's last.
+
+The sequence of a subject is taken under its stream row's lock, so sequence order is commit order; several subjects
+are locked in ascending order. After the commit one bare NOTIFY wakes the relay (`sync/relay.py`).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import orjson
+import psycopg
+from django.db import connection, transaction
+
+from sync.ids import request_id, uuid7
+
+DOORBELL = "sync"
+
+WRITE = """
+WITH recorded AS (
+    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+        WITH ORDINALITY AS r(id, subject, type, source, actor, correlation_id, data, n)
+), streams AS (
+    INSERT INTO sync_stream AS s (subject, head)
+    SELECT subject, count(*) FROM recorded GROUP BY subject ORDER BY subject
+    ON CONFLICT (subject) DO UPDATE SET head = s.head + EXCLUDED.head
+    RETURNING subject, head
+)
+INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, time)
+SELECT r.id, r.subject, s.head + 1 - row_number() OVER (PARTITION BY r.subject ORDER BY r.n DESC),
+    r.type, r.source, r.actor, r.correlation_id, r.data::jsonb, clock_timestamp()
+FROM recorded r JOIN streams s USING (subject) ORDER BY r.n
+"""
+
+
+class NotInAnAct(Exception):
+    """A fact can only be recorded in the act that makes it true."""
+
+
+@dataclass(eq=False)
+class Recorded:
+    """A fact waiting on the on-commit list for the end of its act."""
+
+    type: str
+    subject: str
+    data: dict | Callable[[], dict]
+    by: object
+    id: UUID = field(default_factory=uuid7)
+
+    def __call__(self):
+        raise NotInAnAct(f"{self.type} was committed without being written")
+
+
+def of_member(member: UUID) -> str:
+    """The subject of a member's stream."""
+    return f"member/{member}"
+
+
+def of_order(number: str) -> str:
+    """The subject of a guest order's stream."""
+    return f"order/{number}"
+
+
+def record(type: str, *, subject: str, data: dict | Callable[[], dict], by) -> UUID:
+    """Append a fact to the act that is open; a callable `data` is asked at the end of the act. Returns its id."""
+    if not connection.in_atomic_block:
+        raise NotInAnAct(type)
+    fact = Recorded(type, subject, data, by)
+    transaction.on_commit(fact)
+    return fact.id
+
+
+def flush() -> None:
+    """Write what the act recorded and survived, in the order it was recorded. The act's last statement."""
+    hooks = connection.run_on_commit
+    facts = [hook[1] for hook in hooks if isinstance(hook[1], Recorded)]
+    if not facts:
+        return
+    connection.run_on_commit = [hook for hook in hooks if not isinstance(hook[1], Recorded)]
+    write(facts)
+    transaction.on_commit(ring, robust=True)
+
+
+def write(facts: Iterable[Recorded]) -> None:
+    """One round trip for any number of facts and subjects."""
+    correlation = request_id.get()
+    rows = [
+        (
+            fact.id,
+            fact.subject,
+            fact.type,
+            fact.by.source,
+            str(fact.by),
+            correlation,
+            orjson.dumps(fact.data() if callable(fact.data) else fact.data, default=str).decode(),
+        )
+        for fact in facts
+    ]
+    hot(WRITE, [list(column) for column in zip(*rows, strict=True)])
+
+
+def hot(sql: str, parameters) -> psycopg.Cursor:
+    """Run a prepared statement on Django's connection, past its cursor (and so past pghistory's context)."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        return psycopg.Cursor(connection.connection).execute(sql, parameters, prepare=True)
+
+
+def ring() -> None:
+    """Wake the relay. A doorbell that fails costs a second: the relay sweeps."""
+    connection.connection.execute(f"NOTIFY {DOORBELL}")

@@ -1,0 +1,115 @@
+"""Cursor lists: keyset pages that cost the same at any depth and survive inserts."""
+
+import base64
+import json
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from rest_framework.request import Request
+
+from sync.http.input import Encoder
+from sync.http.problems import Problem
+
+DEFAULT, MAX = 20, 100
+
+
+def page_size(request: Request) -> int:
+    """`limit`: 1 to 100, 20 by default; anything else is 400."""
+    given = request.query_params.get("limit", str(DEFAULT))
+    if not (given.isascii() and given.isdigit() and len(given) < 5 and 1 <= int(given) <= MAX):
+        raise Problem.field("limit", "1–100")
+    return int(given)
+
+
+def read_cursor(request: Request) -> tuple[bool, list] | None:
+    """What `cursor` says: (backwards?, key values of the row it stands at); None without one."""
+    given = request.query_params.get("cursor")
+    if given is None:
+        return None
+    try:
+        backwards, key = json.loads(base64.urlsafe_b64decode(given.encode("ascii") + b"=="))
+        if not isinstance(backwards, bool) or not isinstance(key, list):
+            raise ValueError
+        if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in key):
+            raise ValueError
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Problem.field("cursor", "?") from error
+    return backwards, key
+
+
+def write_cursor(backwards: bool, key: list) -> str:
+    """An opaque cursor."""
+    raw = json.dumps([backwards, key], cls=Encoder, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def link(request: Request, cursor: str | None) -> str | None:
+    """The same list at another cursor, built from PUBLIC_URL."""
+    if cursor is None:
+        return None
+    query = request.query_params.dict() | {"cursor": cursor}
+    return f"{settings.PUBLIC_URL}{request.path}?{urlencode(query)}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: rows in display order and the links around it."""
+
+    rows: list
+    next: str | None
+    previous: str | None
+
+    def body(self, results: list) -> dict:
+        return {"next": self.next, "previous": self.previous, "results": results}
+
+
+@dataclass(frozen=True)
+class Keyset:
+    """Pages of a queryset by unique key fields, all descending (newest first) unless `ascending`."""
+
+    fields: tuple[str, ...]
+    ascending: bool = False
+
+    def page(self, request: Request, rows: QuerySet) -> Page:
+        """The page the request asks for, in one query."""
+        size, cursor = page_size(request), read_cursor(request)
+        backwards, key = cursor or (False, None)
+        falling = self.ascending == backwards
+        rows = rows.order_by(*(f"-{name}" if falling else name for name in self.fields))
+        if key is not None:
+            rows = rows.filter(self._beyond(rows, key, "lt" if falling else "gt"))
+        found = list(rows[: size + 1])
+        more, found = len(found) > size, found[:size]
+        if backwards:
+            found.reverse()
+        return self._around(request, found, backwards, more, key is not None)
+
+    def _around(self, request, found, backwards, more, turned) -> Page:
+        if not found:
+            return Page([], None, None)
+        forth = write_cursor(False, self._key(found[-1])) if (more or backwards) else None
+        back = write_cursor(True, self._key(found[0])) if (more if backwards else turned) else None
+        return Page(found, link(request, forth), link(request, back))
+
+    def _key(self, row) -> list:
+        return [self._plain(getattr(row, name)) for name in self.fields]
+
+    @staticmethod
+    def _plain(value):
+        return value if isinstance(value, int) else value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+    def _beyond(self, rows: QuerySet, key: list, side: str) -> Q:
+        if len(key) != len(self.fields):
+            raise Problem.field("cursor", "?")
+        try:
+            values = [rows.model._meta.get_field(n).to_python(v) for n, v in zip(self.fields, key, strict=True)]
+        except (ValidationError, ValueError, TypeError, OverflowError) as error:
+            raise Problem.field("cursor", "?") from error
+        condition = Q()
+        for depth, name in enumerate(self.fields):
+            equal = dict(zip(self.fields[:depth], values, strict=False))
+            condition |= Q(**equal, **{f"{name}__{side}": values[depth]})
+        return condition

@@ -1,0 +1,148 @@
+"""Idempotency keys: the same request has one effect and one answer, for 24 hours.
+
+The outer transaction is an act: it takes an advisory lock on (caller, key), runs the view in a savepoint and stores
+the answer, all or nothing. A view that must call outside commits the key as in flight first, runs without a
+transaction, then stores its answer; a crash in between frees the key after a minute.
+"""
+
+import hashlib
+import re
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from sync import act, auth
+from sync.http import Problem
+from sync.http.problems import problem_for
+from sync.models import IdempotentAnswer
+
+KEY = re.compile(r"[ -~]{1,255}")
+KEPT = timedelta(hours=24)
+IN_FLIGHT = timedelta(seconds=60)
+STORED_ERRORS = {403, 404, 409}
+STORED_HEADERS = ("Content-Type", "ETag", "Location")
+TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
+
+
+def once(view, handler, request, *args, **kwargs) -> HttpResponse:
+    """The answer to a POST that carries a key: run it, or give back what it answered before."""
+    key = request.headers["Idempotency-Key"]
+    if not KEY.fullmatch(key):
+        raise Problem.field("Idempotency-Key", _("1–255 printable ASCII characters"))
+    answer = IdempotentAnswer(caller=caller_of(request), key=key, request_digest=digest_of(request))
+    run = lambda: rendered(view, handler, request, args, kwargs)  # noqa: E731
+    return _outside(answer, run) if view.calls_outside else act.outermost(lambda: _inside(answer, run))
+
+
+def caller_of(request) -> str:
+    """Member, channel, or channel + address before sign-in."""
+    proof = request.auth
+    return f"{proof.channel.code} {proof.actor}" if proof.kind == auth.CLIENT else str(proof.actor)
+
+
+def digest_of(request) -> bytes:
+    """Method, path with query, and the raw body."""
+    raw = request._request
+    return hashlib.sha256(f"{request.method} {raw.get_full_path()}\n".encode() + raw.body).digest()
+
+
+def rendered(view, handler, request, args, kwargs) -> HttpResponse:
+    """Run the view; errors become the answers they would be."""
+    try:
+        response = handler(request, *args, **kwargs)
+    except Exception as error:  # noqa: BLE001 - every error of a view has its answer
+        response = problem_for(error, {})
+    if hasattr(response, "render"):
+        response = view.finalize_response(request, response, *args, **kwargs).render()
+    return response
+
+
+class _Refused(Exception):
+    """Carries an error answer out of the savepoint, so that what it wrote is undone."""
+
+
+def _inside(answer: IdempotentAnswer, run) -> HttpResponse:
+    with connection.cursor() as cursor:
+        cursor.execute(TRY_LOCK, [f"{answer.caller}\0{answer.key}"])
+        if not cursor.fetchone()[0]:
+            raise Problem("idempotency_key_in_flight", retry_after=1)
+    if known := _known(answer):
+        return known
+    try:
+        with transaction.atomic():
+            response = run()
+            if response.status_code >= 400:
+                raise _Refused(response)
+    except _Refused as refused:
+        response = refused.args[0]
+    if storable(response):
+        _fill(answer, response).save(force_insert=True)
+    return response
+
+
+def _outside(answer: IdempotentAnswer, run) -> HttpResponse:
+    known = act.outermost(lambda: _reserve(answer))
+    if known:
+        return known
+    response = run()
+    if storable(response):
+        _fill(answer, response).save()
+    else:
+        answer.delete()
+    return response
+
+
+def _reserve(answer: IdempotentAnswer) -> HttpResponse | None:
+    with connection.cursor() as cursor:
+        cursor.execute(TRY_LOCK, [f"{answer.caller}\0{answer.key}"])
+        if not cursor.fetchone()[0]:
+            raise Problem("idempotency_key_in_flight", retry_after=1)
+    if known := _known(answer):
+        return known
+    answer.save(force_insert=True)
+    return None
+
+
+def _known(answer: IdempotentAnswer) -> HttpResponse | None:
+    """The stored answer to the same request; a row that is too old, or whose run died, is dropped."""
+    stored = IdempotentAnswer.objects.filter(caller=answer.caller, key=answer.key).first()
+    if stored is None:
+        return None
+    age = timezone.now() - stored.created_at
+    if age > KEPT or (stored.status is None and age > IN_FLIGHT):
+        stored.delete()
+        return None
+    if bytes(stored.request_digest) != answer.request_digest:
+        raise Problem("idempotency_key_reused")
+    if stored.status is None:
+        raise Problem("idempotency_key_in_flight", retry_after=1)
+    return _replay(stored)
+
+
+def _fill(answer: IdempotentAnswer, response) -> IdempotentAnswer:
+    answer.status = response.status_code
+    answer.headers = {name: response[name] for name in STORED_HEADERS if name in response}
+    answer.body = response.content.decode()
+    return answer
+
+
+def _replay(stored: IdempotentAnswer) -> HttpResponse:
+    response = HttpResponse(stored.body.encode(), status=stored.status)
+    for name, value in stored.headers.items():
+        response[name] = value
+    response["Idempotency-Replayed"] = "true"
+    return response
+
+
+def storable(response) -> bool:
+    """2xx and the declared refusals; what may succeed when repeated is not kept."""
+    return response.status_code < 300 or response.status_code in STORED_ERRORS
+
+
+def drop_expired() -> int:
+    """Forget answers older than 24 hours. Returns how many."""
+    return IdempotentAnswer.objects.filter(created_at__lt=Now() - KEPT).delete()[0]

@@ -1,0 +1,37 @@
+"""Identifiers: UUIDv7 for rows and events, numbers that people read, the id of the request at hand."""
+
+import os
+import re
+import secrets
+import threading
+import time
+from contextvars import ContextVar
+from uuid import UUID
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+_lock = threading.Lock()
+_last = 0
+
+
+def uuid7() -> UUID:
+    """A UUIDv7 (RFC 9562 §5.7, method 3): milliseconds, then 12 bits of their fraction; rises within a process."""
+    global _last
+    with _lock:
+        now = time.time_ns() * 4096 // 1_000_000
+        _last = now = max(now, _last + 1)
+    random = int.from_bytes(os.urandom(8)) & (2**62 - 1)
+    return UUID(int=(now >> 12) << 80 | 7 << 76 | (now & 0xFFF) << 64 | 0b10 << 62 | random)
+
+
+def number(prefix: str) -> str:
+    """A number to read aloud: prefix, day in Shanghai, eight random digits, e.g. D2026112248210733."""
+    day = time.strftime("%Y%m%d", time.gmtime(time.time() + 8 * 3600))
+    return f"{prefix}{day}{secrets.randbelow(10**8):08d}"
+
+
+def named_request(given: str | None) -> str:
+    """The caller's request id when it is well formed, else a new one."""
+    return given if given and REQUEST_ID.fullmatch(given) else str(uuid7())

@@ -1,0 +1,30 @@
+from sync.models.channels import Channel, ChannelKey, Endpoint, Scope, SharingGroup
+from sync.models.cockpit import Alert, AlertRule, Discrepancy, Measure, ReconciliationRun
+from sync.models.deliveries import Attempt, Delivery
+from sync.models.facts import Acknowledged, Audience, Batch, Event, Settled, Stream, Ticket
+from sync.models.incoming import IdempotentAnswer, InboxMessage, Quota
+
+__all__ = [
+    "Acknowledged",
+    "Alert",
+    "AlertRule",
+    "Attempt",
+    "Audience",
+    "Batch",
+    "Channel",
+    "ChannelKey",
+    "Delivery",
+    "Discrepancy",
+    "Endpoint",
+    "Event",
+    "IdempotentAnswer",
+    "InboxMessage",
+    "Measure",
+    "Quota",
+    "ReconciliationRun",
+    "Scope",
+    "Settled",
+    "SharingGroup",
+    "Stream",
+    "Ticket",
+]

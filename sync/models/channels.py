@@ -1,0 +1,129 @@
+"""Who the hub talks with: channels, their keys, and the addresses their facts are pushed to."""
+
+import pghistory
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from sync.ids import uuid7
+from sync.secret import EncryptedField
+
+
+class Scope(models.TextChoices):
+    """What a channel's key may do."""
+
+    MEMBERS_READ = "members:read", _("Read members")
+    MEMBERS_WRITE = "members:write", _("Write members")
+    SESSIONS_WRITE = "sessions:write", _("Hand over sign-ins")
+    ORDERS_READ = "orders:read", _("Read orders")
+    ORDERS_WRITE = "orders:write", _("Write orders")
+    ORDERS_RECIPIENT = "orders:recipient", _("Read recipients in clear")
+    PAYMENTS_WRITE = "payments:write", _("Report payments")
+    REFUNDS_WRITE = "refunds:write", _("Refund")
+    POINTS_READ = "points:read", _("Read points")
+    POINTS_WRITE = "points:write", _("Write points")
+    FEED_READ = "feed:read", _("Read the feed")
+
+
+@pghistory.track()
+class SharingGroup(models.Model):
+    """Channels of one legal handler: they see each other's members and orders."""
+
+    code = models.SlugField(_("code"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=80)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("sharing group"), _("sharing groups")
+
+    def __str__(self):
+        return self.name
+
+
+@pghistory.track(exclude=["app_secret", "inbound_secret"])
+class Channel(models.Model):
+    """A place where members meet the brand: a website, a mini-program, later an app or a till."""
+
+    class Kind(models.TextChoices):
+        WEBSITE = "website", _("Website")
+        MINI_PROGRAM = "mini_program", _("Mini-program")
+        APP = "app", _("App")
+        STORE = "store", _("Store")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    code = models.SlugField(_("code"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=80)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    group = models.ForeignKey(SharingGroup, models.PROTECT, related_name="channels", verbose_name=_("sharing group"))
+    app_id = models.CharField(_("WeChat app id"), max_length=64, blank=True)
+    app_secret = EncryptedField(null=True, blank=True)
+    merchant_id = models.CharField(_("WeChat Pay merchant"), max_length=32, blank=True)
+    inbound_secret = EncryptedField(null=True, blank=True)
+    origins = ArrayField(models.CharField(max_length=200), default=list, blank=True, verbose_name=_("web origins"))
+    is_trusted = models.BooleanField(_("may attest identities"), default=False)
+    is_active = models.BooleanField(_("active"), default=True)
+    earn_per_entry = models.PositiveIntegerField(_("points it may give at once"), default=10_000)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("channel"), _("channels")
+        ordering = ["code"]
+        constraints = [
+            models.UniqueConstraint(fields=["app_id"], condition=~Q(app_id=""), name="channel_app_id_once"),
+        ]
+
+    def __str__(self):
+        return self.name
+
+    def sees(self, other: "Channel") -> bool:
+        """Whether this channel sees what the other may see."""
+        return self.group_id == other.group_id
+
+
+@pghistory.track(exclude=["digest", "last_used_at"])
+class ChannelKey(models.Model):
+    """A backend's bearer key: shown once, stored as a hash, several valid at a time."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="keys", verbose_name=_("channel"))
+    label = models.CharField(_("label"), max_length=80)
+    digest = models.BinaryField(unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=30, choices=Scope), verbose_name=_("scopes"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("channel key"), _("channel keys")
+
+    def __str__(self):
+        return f"{self.channel_id} · {self.label}"
+
+
+@pghistory.track(exclude=["secret", "failing_since", "last_success_at"])
+class Endpoint(models.Model):
+    """An address a channel wants its facts pushed to."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="endpoints", verbose_name=_("channel"))
+    url = models.URLField(_("address"), max_length=400)
+    types = ArrayField(
+        models.CharField(max_length=60),
+        default=list,
+        blank=True,
+        verbose_name=_("event types"),
+        help_text=_("Empty: every type"),
+    )
+    secret = EncryptedField()
+    is_active = models.BooleanField(_("active"), default=True)
+    disabled_reason = models.CharField(_("why it is off"), max_length=200, blank=True)
+    failing_since = models.DateTimeField(_("failing since"), null=True, blank=True, editable=False)
+    last_success_at = models.DateTimeField(_("last success"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("endpoint"), _("endpoints")
+        constraints = [models.UniqueConstraint(fields=["channel", "url"], name="endpoint_once_per_channel")]
+
+    def __str__(self):
+        return self.url

@@ -1,0 +1,68 @@
+"""What is pushed out: one delivery per event and endpoint, one attempt per try."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+class Delivery(models.Model):
+    """An event on its way to one endpoint."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        DELIVERED = "delivered", _("Delivered")
+        DEAD = "dead", _("Failed, needs a person")
+
+    id = models.BigAutoField(primary_key=True)
+    event = models.ForeignKey("sync.Event", models.CASCADE, related_name="deliveries", verbose_name=_("event"))
+    endpoint = models.ForeignKey("sync.Endpoint", models.CASCADE, related_name="deliveries", verbose_name=_("endpoint"))
+    subject = models.CharField(_("subject"), max_length=60)
+    position = models.PositiveBigIntegerField(_("position"))
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    next_at = models.DateTimeField(_("next attempt"), db_default=Now(), null=True)
+    leased_until = models.DateTimeField(null=True, editable=False)
+    lease = models.UUIDField(null=True, editable=False)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+    finished_at = models.DateTimeField(_("finished"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("delivery"), _("deliveries")
+        constraints = [
+            models.UniqueConstraint(fields=["event", "endpoint"], name="delivery_once_per_endpoint"),
+            models.CheckConstraint(
+                condition=Q(state="waiting", finished_at=None, next_at__isnull=False)
+                | (~Q(state="waiting") & Q(finished_at__isnull=False)),
+                name="delivery_finished_follows_state",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["next_at"], condition=Q(state="waiting"), name="delivery_due"),
+            models.Index(
+                fields=["endpoint", "subject", "position"], condition=Q(state="waiting"), name="delivery_head"
+            ),
+            models.Index(fields=["finished_at"], name="delivery_finished"),
+        ]
+
+    def __str__(self):
+        return f"{self.event_id} → {self.endpoint_id}"
+
+
+class Attempt(models.Model):
+    """One try: when, how long, what came back. Never changed."""
+
+    id = models.BigAutoField(primary_key=True)
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="tries", verbose_name=_("delivery"))
+    at = models.DateTimeField(_("at"))
+    milliseconds = models.PositiveIntegerField(_("took (ms)"))
+    status = models.PositiveSmallIntegerField(_("answer"), null=True)
+    error = models.CharField(_("kind of error"), max_length=40, blank=True)
+    response = models.TextField(_("head of the answer"), blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("attempt"), _("attempts")
+        indexes = [models.Index(fields=["at"], name="attempt_at")]
+
+    def __str__(self):
+        return f"{self.delivery_id} {self.status or self.error}"

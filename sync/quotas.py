@@ -1,0 +1,35 @@
+"""Quotas: how often something may happen in a window. Counted in PostgreSQL, before the act it guards, so that a
+refused act counts as well and wiping Redis opens nothing."""
+
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import connection
+
+from sync.http import Problem
+
+COUNT = """
+INSERT INTO sync_quota AS q (key, "window", count)
+VALUES (%(key)s, date_bin(%(every)s * interval '1 second', clock_timestamp(), timestamptz '2000-01-01'), 1)
+ON CONFLICT (key, "window") DO UPDATE SET count = q.count + 1
+RETURNING count, ceil(extract(epoch FROM "window" + %(every)s * interval '1 second' - clock_timestamp()))::int
+"""
+
+
+def count(what: str, *, limit: int, every: int) -> None:
+    """Count one `what` in its window of `every` seconds; raises Problem `rate_limited` beyond `limit`.
+
+    Call it outside a transaction. `settings.QUOTA_FACTOR` widens every limit in the sandbox.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT, {"key": f"{what}/{every}"[:160], "every": every})
+        counted, left = cursor.fetchone()
+    if counted > limit * settings.QUOTA_FACTOR:
+        raise Problem("rate_limited", retry_after=max(left, 1))
+
+
+def drop_before(time: datetime) -> int:
+    """Forget windows that began before `time`. Returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM sync_quota WHERE "window" < %s", [time.astimezone(UTC)])
+        return cursor.rowcount
