@@ -72,7 +72,7 @@ def spawn(program: Program, run: Path, **streams) -> subprocess.Popen:
             os._exit(1)
 
     account = program.account
-    child = subprocess.Popen(
+    child = subprocess.Popen(  # noqa: S603 - our own programs
         [os.fspath(word) for word in program.command],
         env={**os.environ, **program.environment},
         cwd=program.cwd,

@@ -164,7 +164,7 @@ def _sockets(data: Path, engine: str, socket: str) -> Path:
     """The folder of an engine's socket; a short one when the path would not fit a socket's address."""
     folder = (home(data) if engine == "postgres" else data.resolve()) / engine
     if len(os.fsencode(folder / socket)) > LONGEST_SOCKET:
-        return Path(f"/tmp/hub-{os.geteuid()}-{_digest(data.resolve())}-{engine}")
+        return Path(f"/tmp/hub-{os.geteuid()}-{_digest(data.resolve())}-{engine}")  # noqa: S108 - see _make_private
     return folder
 
 
@@ -183,7 +183,7 @@ def _account() -> pwd.struct_passwd | None:
     if useradd := shutil.which("useradd"):
         switches = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
         made = [useradd, *switches, "--shell", "/usr/sbin/nologin", ACCOUNT]
-        subprocess.run(made, check=False, capture_output=True)  # fails when it exists: then it is found below
+        subprocess.run(made, check=False, capture_output=True)  # noqa: S603 - fails when it exists: found below
     for name in (ACCOUNT, "nobody"):
         try:
             return pwd.getpwnam(name)
@@ -241,7 +241,8 @@ def _initdb(binaries: Path, folder: Path, owner: pwd.struct_passwd | None, durab
     shutil.rmtree(half, ignore_errors=True)  # an earlier attempt, ended in the middle
     command = [binaries / "initdb", "-D", half, "-U", "hub", "-E", "UTF8", "--locale=C.UTF-8", "--auth=trust"]
     speed = [] if durable else ["--no-sync", "--no-data-checksums"]
-    made = subprocess.run([*command, *speed], cwd=folder, capture_output=True, text=True, check=False, **account)
+    told = {"cwd": folder, "capture_output": True, "text": True, "check": False}
+    made = subprocess.run([*command, *speed], **told, **account)  # noqa: S603 - the wheel's own program
     if made.returncode:
         raise EngineFailed(f"PostgreSQL's initdb failed: {' '.join(made.stderr.split())}")
     half.rename(folder / "data")

@@ -65,7 +65,7 @@ class Hub:
             engine = self.supervisor.start(embedded.postgres(self.data))
             embedded.await_postgres(self.data, engine.has_ended)
             embedded.create_database(self.data)
-        if settings.REDIS_URL == embedded.redis_url(self.data):
+        if embedded.redis_url(self.data) == settings.REDIS_URL:
             engine = self.supervisor.start(embedded.valkey(self.data))
             embedded.await_valkey(self.data, engine.has_ended)
 
@@ -167,7 +167,7 @@ def check_ports() -> None:
 
 def unreadiness() -> str:
     """What /readyz still misses; empty when the hub is ready."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.HOST, settings.HOST)  # noqa: S104: compared only
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.HOST, settings.HOST)  # noqa: S104 - compared only
     address = f"http://{host}:{settings.PORT}/readyz"
     request = urllib.request.Request(address, headers={"Host": urlsplit(settings.PUBLIC_URL).netloc})
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

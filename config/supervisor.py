@@ -46,7 +46,7 @@ class Journal:
         try:
             print(label, line, file=self.out, flush=True)
         except BrokenPipeError:
-            self.out = Path(os.devnull).open("w")  # noqa: SIM115: it stays open until we end
+            self.out = Path(os.devnull).open("w")  # noqa: SIM115 - open until we end
             raise Stopped from None
 
 

@@ -27,9 +27,7 @@ class Engines:
     """What one process of the run has started."""
 
     def __init__(self):
-        self.folder = Path(
-            os.environ.get("HUB_TEST_FOLDER") or RUNS / f"{os.getpid()}-{started_at(os.getpid())}"
-        )
+        self.folder = Path(os.environ.get("HUB_TEST_FOLDER") or RUNS / f"{os.getpid()}-{started_at(os.getpid())}")
         self.started: list[tuple[subprocess.Popen, embedded.Program]] = []
 
     def start(self) -> None:
