@@ -30,6 +30,7 @@ class Program:
     environment: dict[str, str] = field(default_factory=dict)
     account: struct_passwd | None = None
     cwd: Path | None = None
+    log: Path | None = None  # where it talks to, when not to us
 
 
 def started_at(pid: int) -> str | None:

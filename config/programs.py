@@ -34,7 +34,7 @@ def _program(name: str, *words: str) -> Program:
 
 
 def _granian(application: str, port: int) -> list[str]:
-    switches = {"--interface": "wsgi", "--host": settings.HOST, "--port": str(port), "--log-level": "warning"}
+    switches = {"--interface": "wsgi", "--host": settings.HOST, "--port": str(port), "--log-level": "error"}
     switches |= {"--blocking-threads": WEB_THREADS, "--workers-kill-timeout": "3"}
     return ["-m", "granian", *_words(switches), "--respawn-failed-workers", "--no-access-log", application]
 

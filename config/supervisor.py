@@ -63,6 +63,10 @@ class Child:
         """Whether it has; its body stays, so that nobody else gets its number before its group is ended."""
         return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
+    def is_talking(self) -> bool:
+        """Whether we still listen to its output."""
+        return self.process.stdout is not None and not self.process.stdout.closed
+
     def bury(self) -> str:
         """End what it left behind and say how it ended."""
         end_group(self.process.pid, signal.SIGKILL)
@@ -82,10 +86,14 @@ class Supervisor:
 
     def start(self, program: Program) -> Child:
         """Start a program and keep it running from now on."""
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        child = Child(program, spawn(program, self.run, **streams))
-        os.set_blocking(child.process.stdout.fileno(), False)
-        self.outputs.register(child.process.stdout, selectors.EVENT_READ, child)
+        streams = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+        if program.log:
+            with program.log.open("wb") as log:
+                child = Child(program, spawn(program, self.run, stdout=log, **streams))
+        else:
+            child = Child(program, spawn(program, self.run, stdout=subprocess.PIPE, **streams))
+            os.set_blocking(child.process.stdout.fileno(), False)
+            self.outputs.register(child.process.stdout, selectors.EVENT_READ, child)
         self.children[program.name] = child
         return child
 
@@ -137,7 +145,7 @@ class Supervisor:
 
     def _read(self, child: Child) -> bool:
         """Pass on what it has said; False when there is nothing (more)."""
-        if child.process.stdout.closed:
+        if not child.is_talking():
             return False
         try:
             said = os.read(child.process.stdout.fileno(), LONGEST_LINE)
@@ -153,6 +161,6 @@ class Supervisor:
         return bool(said)
 
     def _hang_up(self, child: Child) -> None:
-        if not child.process.stdout.closed:
+        if child.is_talking():
             self.outputs.unregister(child.process.stdout)
             child.process.stdout.close()

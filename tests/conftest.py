@@ -6,6 +6,7 @@ import django
 import pytest
 
 from tests.engines import Engines
+from tests.processes import hub  # noqa: F401 - a fixture
 
 engines = Engines()
 engines.start()

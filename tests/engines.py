@@ -56,10 +56,8 @@ class Engines:
             embedded.wipe(self.folder)
 
     def _start(self, program: embedded.Program) -> subprocess.Popen:
-        run = self.folder / "run" / (WORKER or "main")
-        run.mkdir(parents=True, exist_ok=True)
-        with (run / f"{program.name}.log").open("ab") as log:
-            child = spawn(program, run, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        with program.log.open("wb") as log:
+            child = spawn(program, program.log.parent, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         self.started.append((child, program))
         return child
 
