@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from sync import problems
 
@@ -13,4 +14,20 @@ handler400, handler403, handler404, handler500 = (
     problems.internal,
 )
 
-urlpatterns = [path("admin/", admin.site.urls)]
+contract = [
+    path("", include("members.urls")),
+    path("", include("orders.urls")),
+    path("", include("loyalty.urls")),
+    path("", include("sync.urls")),
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+]
+
+urlpatterns = [
+    path("api/v1/", include(contract)),
+    path("callbacks/", include("orders.callbacks")),
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+]
+if settings.SANDBOX:
+    urlpatterns.append(path("sandbox/", include("config.sandbox.urls")))

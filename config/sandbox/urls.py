@@ -1,0 +1,3 @@
+"""Paths of the sandbox under /sandbox/."""
+
+urlpatterns = []

@@ -1,0 +1,3 @@
+"""Paths under /callbacks/: what providers tell us."""
+
+urlpatterns = []

@@ -1,0 +1,3 @@
+"""Paths of this floor under /api/v1/."""
+
+urlpatterns = []
