@@ -1,12 +1,13 @@
 """Quotas: how often something may happen in a window. Counted in PostgreSQL, before the act it guards, so that a
 refused act counts as well and wiping Redis opens nothing."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.conf import settings
 from django.db import connection
 
 from sync.http import Problem
+from sync.models import Quota
 
 COUNT = """
 INSERT INTO sync_quota AS q (key, "window", count)
@@ -30,6 +31,4 @@ def count(what: str, *, limit: int, every: int) -> None:
 
 def drop_before(time: datetime) -> int:
     """Forget windows that began before `time`. Returns how many."""
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM sync_quota WHERE "window" < %s", [time.astimezone(UTC)])
-        return cursor.rowcount
+    return Quota.objects.filter(window__lt=time).delete()[0]
