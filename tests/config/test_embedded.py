@@ -1,6 +1,8 @@
 """The engines of a machine that has none."""
 
+import os
 import socket
+from pathlib import Path
 
 import pytest
 import redis
@@ -8,13 +10,15 @@ from django.conf import settings
 from django.db import connection
 from pytest_socket import SocketConnectBlockedError
 
+from config import embedded
+
 
 def test_the_suite_runs_on_a_postgresql_of_its_own(db):
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('fsync'), current_setting('data_directory')")
         fsync, folder = cursor.fetchone()
     assert fsync == "off"
-    assert "/.data/test/" in folder
+    assert folder == str(embedded.home(Path(os.environ["HUB_TEST_FOLDER"])) / "postgres" / "data")
 
 
 def test_each_process_of_the_suite_has_a_valkey_of_its_own():
