@@ -8,7 +8,7 @@ const given = Symbol("the value last given to a field");
 
 /**
  * @param {string} tag name with classes: "button.primary"
- * @param {Record<string, any>|null} [props] on…: listeners · testid, key, flash → data-… · value: of a field
+ * @param {Record<string, any>|null} [props] on…: listeners · testid, key, flash, focus → data-… · value: of a field
  * @param {...any} children strings, nodes, arrays; null and false are left out
  */
 export function h(tag, props, ...children) {
@@ -25,7 +25,7 @@ function assign(element, key, value) {
   if (EVENTS.includes(key)) element[key] = value;
   else if (key === "value") element[given] = element.value = value;
   else if (key === "class") element.className += ` ${value}`;
-  else if (["testid", "key", "flash"].includes(key)) element.dataset[key] = value;
+  else if (["testid", "key", "flash", "focus"].includes(key)) element.dataset[key] = value;
   else element.setAttribute(key, value === true ? "" : value);
 }
 
@@ -35,6 +35,7 @@ export function svg(viewBox, paths, className) {
   root.setAttribute("viewBox", viewBox);
   root.setAttribute("class", className);
   root.setAttribute("aria-hidden", "true");
+  if (className === "hills") root.setAttribute("preserveAspectRatio", "none");
   for (const d of paths) {
     const path = document.createElementNS(SVG, "path");
     path.setAttribute("d", d);
@@ -47,7 +48,26 @@ export function svg(viewBox, paths, className) {
 export function render(place, ...nodes) {
   const wanted = document.createElement("div");
   wanted.append(...nodes.flat(Infinity).filter(Boolean));
+  const before = document.activeElement;
   patchChildren(place, wanted);
+  attend(place, before);
+}
+
+let opener = "";
+const attended = new WeakSet();
+
+/** What newly asks for focus gets it; when that is gone, focus returns to where it came from. */
+function attend(place, before) {
+  const asking = [...place.querySelectorAll("[data-focus]")].find((element) => !attended.has(element) && !element.disabled);
+  if (asking) {
+    attended.add(asking);
+    opener = before?.dataset?.testid ?? "";
+    asking.focus();
+    asking.select?.();
+  } else if (before && !before.isConnected && opener) {
+    document.querySelector(`[data-testid="${opener}"]:not(:disabled)`)?.focus();
+    opener = "";
+  }
 }
 
 function patchChildren(old, wanted) {
@@ -88,7 +108,10 @@ function patch(old, fresh) {
 
 function patchAttributes(old, fresh) {
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
-  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name, value } of fresh.attributes) {
+    if (name === "style") old.style.cssText = fresh.style.cssText; // the attribute itself is not the policy's to allow
+    else if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
 }
 
 function glow(element) {

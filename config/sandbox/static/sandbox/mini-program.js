@@ -12,6 +12,7 @@ export function miniProgram(side) {
     h("div.mini-head", { key: "head" }, pieces.connection(side), h("b", null, t("mini_title")),
       h("span.capsule", { "aria-hidden": "true" }, icon("more"), icon("ring"))),
     h("div.mini-page", { key: "page", inert: Boolean(side.sheet) }, page(side)),
+    side.me ? null : pieces.hills(),
     sheet(side),
     h("div.home", { key: "home", "aria-hidden": "true" }),
   ];
@@ -29,7 +30,7 @@ function welcome(side) {
   return h("div.welcome", { key: "welcome" }, h("span.mark", null, icon("leaf")), h("h2", null, t("mini_welcome")), h("p", null, t("mini_welcome_note")),
     pieces.told(side),
     h("button.wechat.wide", { type: "button", testid: "mini-sign-in", disabled: Boolean(side.busy), onclick: () => side.signInByWechat() }, t("mini_sign_in")),
-    h("p.sandbox-hint", null, t("mini_user", { name: side.people.current.name })));
+    h("p.sandbox-hint", null, h("b", null, t("sandbox")), t("mini_user", { name: side.people.current.name })));
 }
 
 function account(side) {
@@ -47,12 +48,7 @@ function account(side) {
 
 function bind(side) {
   return h("div.bind", { key: "bind" }, icon("phone"), h("span", null, t("bind_title")),
-    h("button.wechat", { type: "button", testid: "mini-bind-phone", onclick: () => open(side) }, t("bind")));
-}
-
-function open(side) {
-  side.set({ sheet: "phone", error: "" });
-  document.querySelector('[data-testid="mini-phone-allow"]')?.focus();
+    h("button.wechat", { type: "button", testid: "mini-bind-phone", onclick: () => side.set({ sheet: "phone", error: "" }) }, t("bind")));
 }
 
 function sheet(side) {
@@ -75,14 +71,14 @@ function phoneSheet(side) {
     h("div.number", null, h("strong", null, masked(side.people.current.phone)), h("small", null, t("phone_use")), icon("check")),
     pieces.told(side),
     h("div.choices", null, h("button.grey", { type: "button", onclick: () => side.set({ sheet: "" }) }, t("deny")),
-      h("button.wechat", { type: "button", testid: "mini-phone-allow", disabled: Boolean(side.busy), onclick: () => side.bindPhone() }, t("allow"))));
+      h("button.wechat", { type: "button", testid: "mini-phone-allow", focus: true, disabled: Boolean(side.busy), onclick: () => side.bindPhone() }, t("allow"))));
 }
 
 function paySheet(side) {
   const { payment } = side;
   return drawer(side, "pay", t("pay_title"), h("p.asks", null, h("b", null, t("pay_title"))),
     h("strong.figure", null, money(payment.order.total_fen)), h("small.number", null, payment.order.number), pieces.told(side),
-    h("button.wechat.wide", { type: "button", testid: "mini-pay-confirm", disabled: Boolean(side.busy) || payment.done,
+    h("button.wechat.wide", { type: "button", testid: "mini-pay-confirm", focus: true, disabled: Boolean(side.busy) || payment.done,
       onclick: () => side.confirmPayment() }, t(payment.done ? "pay_wait" : "pay_simulate")),
-    h("p.sandbox-hint", null, t("pay_note")));
+    h("p.sandbox-hint", null, h("b", null, t("sandbox")), t("pay_note")));
 }

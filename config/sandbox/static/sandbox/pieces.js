@@ -26,6 +26,10 @@ export const icon = (name, className = "icon") => svg("0 0 24 24", ICONS[name], 
 export const short = (channel) => (channel === "mini-program" ? "mini" : channel);
 export const id = (side, name) => `${short(side.channel)}-${name}`;
 
+/** The green isle of the brand, at the foot of its quiet pages. */
+export const hills = () => svg("0 0 600 150",
+  ["M0 150V96C70 58 130 44 196 74s120 44 190 6 140-46 214-10v80Z", "M0 150v-26c90-34 168-30 248-8s150 18 226-4 90-14 126-4v42Z"], "hills");
+
 /** A submit that stays on the page, with the form's fields by name. */
 export const submits = (work) => (event) => {
   event.preventDefault();
@@ -45,9 +49,9 @@ export function told(side) {
 
 export function consent(side) {
   const agreed = () => side.set({ agreed: [...document.querySelectorAll(`[data-of="${side.channel}"]`)].every((box) => box.checked) });
-  const policy = ({ purpose, version, title, text_url: url }) =>
+  const policy = ({ purpose, version, title, text_url: url }, index) =>
     h("li", { key: purpose }, h("label", null,
-      h("input", { type: "checkbox", required: true, "data-of": side.channel, testid: "consent-check", onchange: agreed }),
+      h("input", { type: "checkbox", required: true, focus: index === 0, "data-of": side.channel, testid: "consent-check", onchange: agreed }),
       h("span", null, t("consent_read"), " ", h("a", { href: url, target: "_blank", rel: "noopener" }, `《${title}》`),
         h("small", null, ` ${version}`))));
   return h("form.consent", { key: "consent", onsubmit: submits(() => side.agree()) },
@@ -69,17 +73,12 @@ export function nickname(side) {
     return h("div.name", { key: "name" },
       h("h2", { testid: id(side, "nickname"), flash: side.me.nickname }, side.me.nickname || t("no_name")),
       h("button.iconic", { type: "button", testid: id(side, "nickname-edit"), "aria-label": t("edit"), title: t("edit"),
-        onclick: () => edit(side) }, icon("pencil")));
+        onclick: () => side.set({ editing: true }) }, icon("pencil")));
   }
   return h("form.name", { key: "name-form", onsubmit: submits(({ nickname: name }) => side.rename(name.trim())) },
-    h("input", { name: "nickname", testid: id(side, "nickname-input"), "aria-label": t("nickname"), maxlength: 32, required: true,
+    h("input", { name: "nickname", testid: id(side, "nickname-input"), "aria-label": t("nickname"), maxlength: 32, required: true, focus: true,
       value: side.me.nickname ?? "", onkeydown: ({ key }) => key === "Escape" && side.set({ editing: false }) }),
     h("button.primary", { testid: id(side, "nickname-save"), disabled: side.busy === "rename" }, t("save")));
-}
-
-function edit(side) {
-  side.set({ editing: true });
-  document.querySelector(`[data-testid="${id(side, "nickname-input")}"]`)?.select();
 }
 
 export function points(side) {

@@ -168,13 +168,18 @@ export class Side extends EventTarget {
   #arrived(event) {
     this.flow.arrived(this.channel, event);
     const [kind] = event.type.split(".");
-    if (event.type === "member.merged") {
-      this.recognised = event.data.into_id === this.me?.id;
-      this.#refresh("all");
-    } else if (kind === "order" && event.data.status) this.#know(event.data);
+    if (event.type === "member.merged") this.#merged(event.data);
+    else if (kind === "order" && event.data.status) this.#know(event.data);
     else if (kind === "points" || kind === "tier") this.#balance(event);
     else if (kind === "member") this.#refresh("me");
     this.#changed();
+  }
+
+  /** Another member became part of this one; the other way round the client signs out or goes on by itself. */
+  #merged({ into_id: into }) {
+    if (into !== this.me?.id) return;
+    this.recognised = true;
+    this.#refresh("all");
   }
 
   #balance({ data }) {
@@ -188,7 +193,7 @@ export class Side extends EventTarget {
     const before = thing.number && thing.lines ? this.orders.get(thing.number) : this.me;
     if (before && before.version >= thing.version) return;
     if (!thing.lines) this.me = thing;
-    else this.orders = new Map([[thing.number, { ...before, ...thing }], ...this.orders]);
+    else this.orders = new Map([...this.orders, [thing.number, { ...before, ...thing }]]);
     if (thing.payment_status === "paid" && this.payment?.order.number === thing.number) Object.assign(this, { payment: null, sheet: "" });
   }
 

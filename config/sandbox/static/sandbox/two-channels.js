@@ -38,12 +38,14 @@ const demo = new GuidedDemo({ pointer: place("pointer"), fresh, changed: (failur
 const shown = { failure: "" };
 let isDrawing = false;
 
+const nextFrame = (work) => (document.hidden ? setTimeout(work) : requestAnimationFrame(work));
+
 /** Every change of a moment is one drawing. */
 function draw(fields = {}) {
   Object.assign(shown, fields);
   if (isDrawing) return;
   isDrawing = true;
-  queueMicrotask(() => {
+  nextFrame(() => {
     isDrawing = false;
     render(place("head"), head());
     render(place("story"), story(sides, flow), shown.failure && h("p.told", { role: "alert", "data-kind": "error" }, shown.failure));
@@ -94,7 +96,7 @@ function tell({ detail: { arrival, side } }) {
   const origin = arrival.act?.side ?? arrival.event.source.split("/").pop();
   if (side !== origin) place("announcer").textContent = announcement(arrival, side);
   draw();
-  queueMicrotask(() => pulse(place("hub"), side, origin));
+  nextFrame(() => pulse(place("hub"), side, origin));
 }
 
 for (const side of Object.values(sides)) side.addEventListener("change", () => draw());

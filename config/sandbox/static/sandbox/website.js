@@ -11,7 +11,7 @@ export function website(side) {
   return [
     h("div.chrome", { key: "chrome" }, h("span.dots", { "aria-hidden": "true" }, h("i"), h("i"), h("i")),
       h("span.address", null, icon("lock"), `www.qingyu.example/${side.me ? "account" : "sign-in"}`), pieces.connection(side)),
-    h("div.site", { key: "site", inert: Boolean(side.sheet) }, head(side), h("div.page", { key: "page" }, page(side))),
+    h("div.site", { key: "site", inert: Boolean(side.sheet) }, head(side), h("div.page", { key: "page" }, page(side)), side.me ? null : pieces.hills()),
     side.sheet === "payment" && side.payment ? paySheet(side) : null,
   ];
 }
@@ -114,6 +114,6 @@ function paySheet(side) {
       h("div.qr", null, url ? code(url) : icon("check")), pieces.told(side),
       h("p.sandbox-hint", null, h("b", null, t("sandbox")), t(payment.done ? "pay_wait" : "pay_note")),
       h("div.choices", null, h("button.quiet", { type: "button", onclick: close }, t("cancel")),
-        h("button.primary", { type: "button", testid: "website-pay-confirm", autofocus: true, disabled: Boolean(side.busy) || payment.done,
+        h("button.primary", { type: "button", testid: "website-pay-confirm", focus: true, disabled: Boolean(side.busy) || payment.done,
           onclick: () => side.confirmPayment() }, t("pay_simulate")))));
 }
