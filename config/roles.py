@@ -1,0 +1,126 @@
+"""Roles of staff: groups with their permissions, written by `manage.py roles` from the tables below.
+
+What a role may do is here; which channels a person may do it on is granted per channel (`sync.view_channel` on the
+object), by `enrol` or on the person's page. Whoever holds no channel sees no member, order or message.
+"""
+
+from collections.abc import Iterable
+
+from django.contrib.auth.models import Group, Permission, User
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from guardian.shortcuts import assign_perm, get_objects_for_user, remove_perm
+
+from sync.models import Channel
+
+PEOPLE = ("member", "identity", "session", "consent", "policy", "linkcase", "merge")
+POINTS = ("account", "entry", "tier", "earnrule")
+ORDERS = ("order", "line", "payment", "paymentcase")
+CHANNELS = ("channel", "sharinggroup", "endpoint")
+TRAFFIC = ("event", "delivery", "attempt", "inboxmessage", "acknowledged", "audience", "stream")
+WATCH = ("reconciliationrun", "discrepancy", "alert", "alertrule", "measure")
+
+
+def _permissions(act: str, app: str, models: Iterable[str]) -> set[str]:
+    return {f"{app}.{act}_{model}" for model in models}
+
+
+def _view(app: str, models: Iterable[str]) -> set[str]:
+    return _permissions("view", app, models)
+
+
+def _edit(app: str, *models: str) -> set[str]:
+    return _permissions("view", app, models) | _permissions("add", app, models) | _permissions("change", app, models)
+
+
+MEMBERS_SEEN = _view("members", PEOPLE) | _view("loyalty", POINTS) | {"sync.view_channel"}
+ORDERS_SEEN = _view("orders", ORDERS)
+CHANNELS_SEEN = _view("sync", CHANNELS)
+TRAFFIC_SEEN = _view("sync", TRAFFIC)
+WATCH_SEEN = _view("sync", WATCH)
+LOOKS = MEMBERS_SEEN | ORDERS_SEEN | CHANNELS_SEEN | TRAFFIC_SEEN | WATCH_SEEN
+
+TITLES = {
+    "operator": _("Operator"),
+    "administrator": _("Administrator"),
+    "manager": _("Manager"),
+    "support": _("Support"),
+    "finance": _("Finance"),
+    "engineer": _("Engineer"),
+    "auditor": _("Auditor"),
+}
+ROLES: dict[str, set[str]] = {
+    "operator": LOOKS,
+    "administrator": LOOKS
+    | _edit("sync", "channel", "sharinggroup", "endpoint", "alertrule")
+    | _edit("members", "policy")
+    | _edit("loyalty", "tier", "earnrule")
+    | _edit("auth", "user")
+    | _view("orders", ["merchant", "merchantkey"])
+    | _view("sync", ["channelkey"])
+    | {"auth.view_group", "members.freeze_member", "orders.cancel_order", "config.view_dashboard"},
+    "manager": LOOKS | {"config.view_dashboard"},
+    "support": MEMBERS_SEEN | ORDERS_SEEN | {"members.reveal_phone", "orders.reveal_recipient"},
+    "finance": MEMBERS_SEEN | ORDERS_SEEN | WATCH_SEEN | _view("orders", ["merchant"]) | {"config.view_dashboard"},
+    "engineer": CHANNELS_SEEN
+    | TRAFFIC_SEEN
+    | WATCH_SEEN
+    | _edit("sync", "endpoint", "alertrule")
+    | _view("sync", ["channelkey"])
+    | {"config.view_dashboard"},
+    "auditor": LOOKS | _view("auth", ["user", "group"]) | _view("sync", ["channelkey"]) | {"config.view_dashboard"},
+}
+
+
+class UnknownPermission(Exception):
+    """A role names a permission that no model declares."""
+
+
+@transaction.atomic
+def apply() -> dict[str, int]:
+    """Make the groups hold exactly the permissions of the table; may be run again at any time. Role → how many."""
+    known = _known(set().union(*ROLES.values()))
+    for role, names in ROLES.items():
+        group, _created = Group.objects.get_or_create(name=role)
+        group.permissions.set(known[name] for name in names)
+    return {role: len(names) for role, names in ROLES.items()}
+
+
+@transaction.atomic
+def enrol(user: User, role: str, channels: Iterable[Channel] = ()) -> None:
+    """Make a person staff of one role who looks at these channels and no others."""
+    user.is_staff = True
+    user.save(update_fields=["is_staff"])
+    user.groups.set([Group.objects.get(name=role)])
+    grant(user, channels)
+
+
+@transaction.atomic
+def grant(user: User, channels: Iterable[Channel]) -> None:
+    """Let a person see exactly these channels."""
+    wanted = {channel.pk: channel for channel in channels}
+    held = {channel.pk: channel for channel in granted(user)}
+    for key in wanted.keys() - held.keys():
+        assign_perm("sync.view_channel", user, wanted[key])
+    for key in held.keys() - wanted.keys():
+        remove_perm("sync.view_channel", user, held[key])
+
+
+def granted(user: User):
+    """The channels granted to a person themselves."""
+    return get_objects_for_user(
+        user, "sync.view_channel", Channel, use_groups=False, with_superuser=False, accept_global_perms=False
+    )
+
+
+def _known(names: set[str]) -> dict[str, Permission]:
+    wanted = Q()
+    for name in names:
+        app, _dot, codename = name.partition(".")
+        wanted |= Q(content_type__app_label=app, codename=codename)
+    found = Permission.objects.filter(wanted).select_related("content_type")
+    known = {f"{each.content_type.app_label}.{each.codename}": each for each in found}
+    if missing := sorted(names - known.keys()):
+        raise UnknownPermission(", ".join(missing))
+    return known
