@@ -11,7 +11,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication
@@ -53,10 +52,6 @@ class Nobody(BasePermission):
 class Caller(BaseAuthentication):
     """The proof a request carries: a bearer token, or X-Channel alone."""
 
-    @cached_property
-    def bearers(self) -> dict:
-        return {prefix: import_string(path) for prefix, path in settings.BEARERS.items()}
-
     def authenticate(self, request):
         authorization = request.headers.get("Authorization")
         proof = self.by_bearer(authorization) if authorization is not None else self.by_channel(request)
@@ -70,10 +65,10 @@ class Caller(BaseAuthentication):
 
     def by_bearer(self, authorization: str) -> Proof:
         scheme, _space, token = authorization.partition(" ")
-        answers = next((self.bearers[prefix] for prefix in self.bearers if token.startswith(prefix)), None)
+        answers = next((path for prefix, path in settings.BEARERS.items() if token.startswith(prefix)), None)
         if scheme.lower() != "bearer" or answers is None or len(token) > 200:
             raise Problem("not_authenticated")
-        return answers(token)
+        return import_string(answers)(token)
 
     def by_channel(self, request) -> Proof | None:
         code = request.headers.get("X-Channel")

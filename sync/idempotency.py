@@ -67,7 +67,7 @@ class _Refused(Exception):
 
 def _inside(answer: IdempotentAnswer, run) -> HttpResponse:
     with connection.cursor() as cursor:
-        cursor.execute(TRY_LOCK, [f"{answer.caller}\0{answer.key}"])
+        cursor.execute(TRY_LOCK, [f"{answer.caller}\n{answer.key}"])
         if not cursor.fetchone()[0]:
             raise Problem("idempotency_key_in_flight", retry_after=1)
     if known := _known(answer):
@@ -98,7 +98,7 @@ def _outside(answer: IdempotentAnswer, run) -> HttpResponse:
 
 def _reserve(answer: IdempotentAnswer) -> HttpResponse | None:
     with connection.cursor() as cursor:
-        cursor.execute(TRY_LOCK, [f"{answer.caller}\0{answer.key}"])
+        cursor.execute(TRY_LOCK, [f"{answer.caller}\n{answer.key}"])
         if not cursor.fetchone()[0]:
             raise Problem("idempotency_key_in_flight", retry_after=1)
     if known := _known(answer):

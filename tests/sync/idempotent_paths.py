@@ -1,0 +1,40 @@
+"""A view that writes a row and a fact, for the tests of idempotency keys."""
+
+from django.urls import path
+from rest_framework.response import Response
+
+from sync import events
+from sync.act import act
+from sync.http import Input, Problem, Text
+from sync.models import SharingGroup
+from sync.views import ChannelView
+
+
+class GroupIn(Input):
+    code = Text()
+    name = Text()
+
+
+@act
+def found(*, code: str, name: str, by) -> SharingGroup:
+    group = SharingGroup.objects.create(code=code, name=name)
+    events.record("group.founded", subject=f"group/{code}", data={"code": code}, by=by)
+    if name == "refuse":
+        raise Problem("order_state")
+    if name == "deny":
+        raise Problem("rate_limited", retry_after=1)
+    return group
+
+
+class Groups(ChannelView):
+    def post(self, request):
+        asked = GroupIn.read(request)
+        group = found(**asked, by=request.user)
+        return Response({"code": group.code, "secret": "张三"}, status=201)
+
+
+class Outside(Groups):
+    calls_outside = True
+
+
+urlpatterns = [path("api/v1/groups", Groups.as_view()), path("api/v1/outside", Outside.as_view())]
