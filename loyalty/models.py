@@ -2,6 +2,7 @@
 
 import pghistory
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -59,6 +60,14 @@ class Account(models.Model):
     tier = models.ForeignKey(Tier, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("tier"))
     tier_since = models.DateTimeField(_("tier since"), null=True, blank=True)
     qualifying_fen = models.BigIntegerField(_("qualifying spending (fen)"), default=0)
+    absorbed = ArrayField(
+        models.UUIDField(),
+        default=list,
+        blank=True,
+        editable=False,
+        verbose_name=_("accounts absorbed"),
+        help_text=_("References used on these accounts are used here as well"),
+    )
     version = models.PositiveBigIntegerField(_("version"), default=0)
     updated_at = models.DateTimeField(_("changed"), db_default=Now())
 
@@ -119,8 +128,12 @@ class Entry(models.Model):
             models.UniqueConstraint(fields=["source", "account", "reference"], name="entry_reference_once"),
             models.UniqueConstraint(fields=["account", "version"], name="entry_version_once"),
         ]
-        indexes = [models.Index(fields=["account", "-created_at", "-id"], name="entry_newest")]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self):
         return f"{self.kind} {self.reference}"
+
+    @property
+    def points(self) -> int:
+        """What the member gains (or, negative, loses) by it; of a hold, what it takes out of reach."""
+        return -self.contra or self.available

@@ -1,0 +1,127 @@
+"""The ledger: every change of a balance is one call of one prepared SQL function, in the act of its caller.
+
+`loyalty_post()` (its migration holds the text) makes the account when it is missing, locks it, knows a reference it
+has seen, checks the balance by the database's clock, writes the entry and the account. The member is locked before
+(`members.services.lock`), so that a merge never takes an account away between lock and posting.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy as _
+from psycopg.types.numeric import Int8
+
+from loyalty.models import Account, Entry
+from sync import events
+from sync.ids import uuid7
+
+ENTRY = [column.attname for column in Entry._meta.concrete_fields]
+BALANCE = ["available", "pending", "held", "debt", "version"]
+
+COLUMNS = ", ".join(["p.outcome", *(f"(p.account).{c}" for c in BALANCE), *(f"(p.entry).{c}" for c in ENTRY)])
+POST = f"""
+SELECT {COLUMNS}
+FROM loyalty_post(
+    %s::uuid, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bigint, %s::uuid, %s::uuid,
+    %s::timestamptz, %s::timestamptz, %s
+) AS p
+"""  # noqa: S608 - names of our own columns
+
+
+class NotEnough(Exception):
+    """There are fewer points available than asked for; nothing was changed."""
+
+    def __init__(self, available: int):
+        super().__init__(_("%(available)s points are available") % {"available": available})
+        self.available = available
+
+
+class ReferenceConflict(Exception):
+    """The reference already stands for another posting."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """An account as a posting left it."""
+
+    available: int = 0
+    pending: int = 0
+    held: int = 0
+    debt: int = 0
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What a posting adds to each component of a balance. What they do not balance is the contra side."""
+
+    available: int = 0
+    pending: int = 0
+    held: int = 0
+    debt: int = 0
+
+    def columns(self) -> list[Int8]:
+        """In one width, so that every posting is the same prepared statement."""
+        return [Int8(self.available), Int8(self.pending), Int8(self.held), Int8(self.debt)]
+
+
+@dataclass(frozen=True)
+class Posting:
+    """What is to be posted. `reference` names the fact once per source and account, absorbed accounts included.
+
+    Pending points whose `available_at` has passed are available at once. `owe`: what is not in pending is taken from
+    available, and what is not there either becomes debt; without it a short balance raises NotEnough. Whatever comes
+    in settles debt first.
+    """
+
+    kind: str
+    moves: Moves
+    contra_kind: str
+    source: str
+    reference: str
+    reason: str = ""
+    rule: int | None = None
+    reverses: UUID | None = None
+    channel: UUID | None = None
+    available_at: datetime | None = None
+    expires_at: datetime | None = None
+    owe: bool = False
+    id: UUID = field(default_factory=uuid7)
+
+    def parameters(self) -> list:
+        """As `loyalty_post()` takes them, after the member and an id for a new account."""
+        rule = self.rule and Int8(self.rule)
+        what = [self.id, self.kind, *self.moves.columns(), self.contra_kind, self.source, self.reference, self.reason]
+        return [*what, rule, self.reverses, self.channel, self.available_at, self.expires_at, self.owe]
+
+
+@dataclass(frozen=True)
+class Posted:
+    """The entry, the balance now, and whether this call made the entry or found it."""
+
+    entry: Entry
+    balance: Balance
+    created: bool
+
+
+def post(member: UUID, posting: Posting) -> Posted:
+    """Post once, in one round trip. The same posting again gives the entry that is there.
+
+    Raises NotEnough, ReferenceConflict; then nothing was changed.
+    """
+    outcome, *values = events.hot(POST, [member, uuid7(), *posting.parameters()]).fetchone()
+    balance = Balance(*values[: len(BALANCE)])
+    if outcome == "short":
+        raise NotEnough(balance.available)
+    if outcome == "conflict":
+        raise ReferenceConflict
+    return Posted(Entry.from_db("default", ENTRY, values[len(BALANCE) :]), balance, created=outcome == "posted")
+
+
+def known(member: UUID, source: str, reference: str) -> bool:
+    """Whether the reference was used on the member's account, or on one it absorbed."""
+    account = Account.objects.filter(member=member).values_list("id", "absorbed").first()
+    if account is None:
+        return False
+    return Entry.objects.filter(account__in=[account[0], *account[1]], source=source, reference=reference).exists()
