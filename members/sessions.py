@@ -1,0 +1,185 @@
+"""Sessions: one member on one channel with one device, known by two bearer tokens of which only hashes are kept.
+
+A refresh token is `hub_rt_` + base64url(session id ‖ secret ‖ tag). The tag lets the hub recognise every token it ever
+gave without storing it: authentic, but neither current nor in grace, means that it was used twice. Successors are
+derived from the token that is used, so a repeat within the grace returns the very same ones.
+"""
+
+import base64
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hmac import compare_digest
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from members.models import Member, Session
+from sync import clock
+from sync.act import act
+from sync.http import Problem
+from sync.ids import uuid7
+from sync.models import Channel
+from sync.secret import derived, digest, keyed_digest, token
+
+ACCESS, REFRESH = "hub_at_", "hub_rt_"
+GRACE = timedelta(seconds=60)
+SECRET, TAG = 32, 16  # bytes
+
+REVOKED = """
+SELECT asked.id::text FROM unnest(%s::uuid[]) AS asked (id) LEFT JOIN members_session s ON s.id = asked.id
+WHERE s.id IS NULL OR s.revoked_at IS NOT NULL OR s.expires_at <= clock_timestamp()
+"""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A pair of bearer tokens, in clear: to be answered once and never kept."""
+
+    access: str
+    refresh: str
+
+    def as_dict(self, session: Session, now: datetime) -> dict:
+        """The `tokens` object of the contract."""
+        return {
+            "access_token": self.access,
+            "token_type": "Bearer",
+            "expires_in": _left(session.access_expires_at, now),
+            "refresh_token": self.refresh,
+            "refresh_expires_in": _left(session.expires_at, now),
+        }
+
+
+def _left(until: datetime, now: datetime) -> int:
+    return max(round((until - now).total_seconds()), 0)
+
+
+def start(
+    *, member: Member, channel: Channel, assurance: int, proven: Iterable[UUID] = (), device: str = ""
+) -> tuple[Session, Tokens]:
+    """Sign a member in: a new session and its tokens. `proven` are the identities that were just shown."""
+    session = Session(id=uuid7(), member=member, channel=channel, assurance=assurance, device=device[:200])
+    session.proven = list(proven)
+    tokens = _fresh(session)
+    _hold(session, tokens, clock.now())
+    session.save(force_insert=True)
+    return session, tokens
+
+
+@act
+def reissue(session: Session) -> Tokens:
+    """New tokens for a session whose standing changed; those it had end. The session row must be locked."""
+    tokens = _fresh(session)
+    _hold(session, tokens, clock.now())
+    session.previous_digest = session.rotated_at = session.successor_used_at = None
+    session.save()
+    return tokens
+
+
+def rotate(refresh_token: str) -> tuple[Session, Tokens]:
+    """Spend a refresh token. Within 60 s, while its successor is unused, it gives that same successor again.
+
+    Raises Problem `not_authenticated`, `token_expired`, `token_revoked`, `member_frozen`, `channel_inactive`, and
+    `token_reused` after ending the session.
+    """
+    outcome = _turn(session_of(refresh_token), refresh_token)
+    if isinstance(outcome, str):
+        raise Problem(outcome)
+    return outcome
+
+
+def session_of(refresh_token: str) -> UUID:
+    """The session an authentic refresh token belongs to; raises Problem `not_authenticated`."""
+    try:
+        raw = base64.urlsafe_b64decode(refresh_token.removeprefix(REFRESH) + "==")
+    except ValueError as error:
+        raise Problem("not_authenticated") from error
+    identity, secret, tag = raw[:16], raw[16 : 16 + SECRET], raw[16 + SECRET :]
+    authentic = len(tag) == TAG and compare_digest(tag, _tag(UUID(bytes=identity), secret))
+    if not (authentic and _written(UUID(bytes=identity), secret) == refresh_token):
+        raise Problem("not_authenticated")
+    return UUID(bytes=identity)
+
+
+@act
+def _turn(session_id: UUID, used: str) -> tuple[Session, Tokens] | str:
+    sessions = Session.objects.select_for_update(of=("self",), no_key=True).select_related("member", "channel")
+    session = sessions.filter(pk=session_id).first()
+    now = clock.now()
+    if refusal := _refusal(session, now):
+        return refusal
+    tokens, mark = _successors(session, used), digest(used)
+    if compare_digest(mark, bytes(session.refresh_digest)):
+        _hold(session, tokens, now)
+        session.previous_digest, session.rotated_at, session.successor_used_at = mark, now, None
+        session.last_seen_at = now
+        session.save()
+    elif not _in_grace(session, mark, now):
+        _end(Session.objects.filter(pk=session.pk), "token_reused")
+        return "token_reused"
+    return session, tokens
+
+
+def _refusal(session: Session | None, now: datetime) -> str:
+    if session is None:
+        return "not_authenticated"
+    if session.revoked_at or session.member.status in {Member.Status.MERGED, Member.Status.ERASED}:
+        return "token_revoked"
+    if session.expires_at <= now:
+        return "token_expired"
+    if session.member.status == Member.Status.FROZEN:
+        return "member_frozen"
+    return "" if session.channel.is_active else "channel_inactive"
+
+
+def _in_grace(session: Session, mark: bytes, now: datetime) -> bool:
+    previous = session.previous_digest
+    fresh = previous is not None and session.successor_used_at is None and now - session.rotated_at < GRACE
+    return fresh and compare_digest(mark, bytes(previous))
+
+
+def revoke(sessions: Iterable[UUID], *, reason: str) -> int:
+    """End these sessions at once, sockets included. Returns how many were alive."""
+    return _end(Session.objects.filter(pk__in=list(sessions)), reason)
+
+
+def revoke_all(member: UUID, *, reason: str) -> int:
+    """End every session of a member. Returns how many were alive."""
+    return _end(Session.objects.filter(member=member), reason)
+
+
+def _end(sessions, reason: str) -> int:
+    return sessions.filter(revoked_at=None).update(revoked_at=clock.Clock(), revoked_reason=reason)
+
+
+def revoked(ids: Iterable[str]) -> set[str]:
+    """Of these session ids, those that are ended, expired or unknown. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(REVOKED, [list(ids)])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _hold(session: Session, tokens: Tokens, now: datetime) -> None:
+    """Keep the hashes of these tokens and their time to live."""
+    session.access_digest, session.refresh_digest = digest(tokens.access), digest(tokens.refresh)
+    session.access_expires_at = now + timedelta(seconds=settings.ACCESS_TOKEN_TTL)
+    session.expires_at = now + timedelta(seconds=settings.REFRESH_TOKEN_TTL)
+
+
+def _fresh(session: Session) -> Tokens:
+    return Tokens(token(ACCESS), _written(session.id, os.urandom(SECRET)))
+
+
+def _successors(session: Session, used: str) -> Tokens:
+    secret = base64.urlsafe_b64decode(derived(used, "refresh") + "=")
+    return Tokens(ACCESS + derived(used, "access"), _written(session.id, secret))
+
+
+def _written(session: UUID, secret: bytes) -> str:
+    return REFRESH + base64.urlsafe_b64encode(session.bytes + secret + _tag(session, secret)).rstrip(b"=").decode()
+
+
+def _tag(session: UUID, secret: bytes) -> bytes:
+    return keyed_digest(secret.hex(), f"refresh:{session}")[:TAG]
