@@ -50,7 +50,7 @@ class Journal:
             raise Stopped from None
 
 
-@dataclass
+@dataclass(eq=False)
 class Child:
     """A running program."""
 
