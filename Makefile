@@ -5,6 +5,8 @@ WORKERS ?= 2
 PY := .venv/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -q install --require-hashes -r
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+DEVELOPMENT = HUB_MODE=development HUB_SANDBOX=1
+PINS = .venv/pins
 # Secrets and addresses of a production hub that is only looked at, never started.
 DEPLOYED = $$($(PY) -m config.keys) HUB_MODE=production HUB_SANDBOX=0 DEBUG=0 PUBLIC_URL=https://hub.example \
 	DATABASE_URL=postgresql://hub@127.0.0.1/hub REDIS_URL=redis://127.0.0.1/0
@@ -18,7 +20,8 @@ $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 $(PYTHON) -m venv --clear .venv
 endef
 
-.PHONY: up reset test test-slow check lock messages runtime development venv
+.PHONY: up reset test test-slow check lint floors migrations deployable pins-in-step lock messages \
+	runtime development venv
 .NOTPARALLEL:
 
 up: runtime ## The whole hub in this terminal
@@ -38,15 +41,23 @@ test-slow: development ## The long tests: whole journeys, faults, browsers
 	@$(PY) -m pytest -m slow $(ARGS)
 
 check: development ## All that can be said without running the suite
+	@$(MAKE) --no-print-directory --keep-going lint floors migrations deployable pins-in-step
+
+lint:
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+floors:
 	.venv/bin/lint-imports
-	HUB_MODE=development HUB_SANDBOX=1 $(PY) manage.py makemigrations --check --dry-run
-	HUB_MODE=development HUB_SANDBOX=1 $(PY) manage.py check --fail-level WARNING
+
+migrations:
+	$(DEVELOPMENT) DATABASE_POOL=0 $(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+
+deployable:
+	$(DEVELOPMENT) $(PY) manage.py check --fail-level WARNING
 	@echo "manage.py check --deploy --fail-level WARNING, as in production"
 	@env $(DEPLOYED) $(PY) manage.py check --deploy --fail-level WARNING
 	$(PY) -m pip --disable-pip-version-check check
-	@$(MAKE) --no-print-directory PINS=.venv/pins pins-in-step
 
 pins-in-step:
 	@mkdir -p $(PINS)/tests && cp requirements.txt $(PINS)/ && cp tests/requirements.txt $(PINS)/tests/
