@@ -1,8 +1,9 @@
 from sync.models.channels import Channel, ChannelKey, Endpoint, Scope, SharingGroup
-from sync.models.cockpit import Alert, AlertRule, Discrepancy, Measure, ReconciliationRun
+from sync.models.cockpit import Alert, AlertRule, Discrepancy, Measure, Notice, ReconciliationRun
 from sync.models.deliveries import Attempt, Delivery
 from sync.models.facts import Acknowledged, Audience, Batch, Event, Settled, Stream, Ticket
 from sync.models.incoming import IdempotentAnswer, InboxMessage, Quota
+from sync.models.processes import Heartbeat
 
 __all__ = [
     "Acknowledged",
@@ -17,9 +18,11 @@ __all__ = [
     "Discrepancy",
     "Endpoint",
     "Event",
+    "Heartbeat",
     "IdempotentAnswer",
     "InboxMessage",
     "Measure",
+    "Notice",
     "Quota",
     "ReconciliationRun",
     "Scope",

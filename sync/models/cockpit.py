@@ -80,6 +80,9 @@ class AlertRule(models.Model):
     measure = models.CharField(_("measure"), max_length=80)
     window_seconds = models.PositiveIntegerField(_("window (s)"), default=300, validators=[MinValueValidator(10)])
     threshold = models.FloatField(_("threshold"), validators=[MinValueValidator(0), MaxValueValidator(1e12)])
+    minimum = models.PositiveIntegerField(
+        _("at least so many samples"), default=5, help_text=_("Fewer in the window say nothing")
+    )
     emails = ArrayField(models.EmailField(), default=list, blank=True, verbose_name=_("e-mail to"))
     webhook_url = models.URLField(_("webhook to"), max_length=400, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
@@ -112,3 +115,36 @@ class Alert(models.Model):
 
     def __str__(self):
         return f"{self.rule_id} {self.subject}"
+
+
+class Notice(models.Model):
+    """One telling of an alert to one address; written with the change it tells, sent after its commit."""
+
+    class Moment(models.TextChoices):
+        OPENED = "opened", _("Opened")
+        RESOLVED = "resolved", _("Resolved")
+
+    class Medium(models.TextChoices):
+        EMAIL = "email", _("E-mail")
+        WEBHOOK = "webhook", _("Webhook")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    alert = models.ForeignKey(Alert, models.CASCADE, related_name="notices", verbose_name=_("alert"))
+    moment = models.CharField(_("moment"), max_length=10, choices=Moment)
+    medium = models.CharField(_("medium"), max_length=10, choices=Medium)
+    to = models.CharField(_("to"), max_length=400)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
+    next_at = models.DateTimeField(_("next try"), db_default=Now(), null=True)
+    sent_at = models.DateTimeField(_("sent"), null=True)
+    error = models.CharField(_("error"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("notice"), _("notices")
+        constraints = [
+            models.UniqueConstraint(fields=["alert", "moment", "medium", "to"], name="notice_once"),
+            models.CheckConstraint(condition=Q(sent_at=None) | Q(next_at=None), name="notice_sent_is_done"),
+        ]
+        indexes = [models.Index(fields=["next_at"], condition=Q(next_at__isnull=False), name="notice_due")]
+
+    def __str__(self):
+        return f"{self.moment} → {self.to}"
