@@ -205,7 +205,7 @@ export class HubClient extends EventTarget {
     try {
       return this.#adopt(await this.request("POST", path, { body }));
     } catch (error) {
-      this.#live?.restart();
+      this.#live?.reopen();
       throw error;
     } finally {
       this.#linking -= 1;
@@ -254,7 +254,7 @@ export class HubClient extends EventTarget {
 
   #revoked(/** @type {string} */ token) {
     const held = this.#held();
-    if (held && held.tokens.access_token !== token) this.#live?.restart();
+    if (held && held.tokens.access_token !== token) this.#live?.reopen();
     else if (!this.#linking) this.#forget("token_revoked");
   }
 

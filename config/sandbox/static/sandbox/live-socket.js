@@ -28,7 +28,7 @@ export class LiveSocket {
   /** @param {Owner} owner */
   constructor(owner) {
     this.owner = owner;
-    globalThis.addEventListener?.("online", () => this.#wanted && this.restart());
+    globalThis.addEventListener?.("online", () => this.reopen());
   }
 
   start() {
@@ -37,12 +37,17 @@ export class LiveSocket {
     this.restart();
   }
 
-  /** Opens anew from the position the client holds now: other tokens, another member, a network that came back. */
+  /** Opens anew from the position the client holds now: another session, perhaps another member. */
   restart() {
+    this.#sequence = this.owner.position().sequence;
+    this.reopen();
+  }
+
+  /** Opens anew where this socket was: another tab of the same member may have read further. */
+  reopen() {
     if (!this.#wanted) return;
     this.#drop();
     this.#attempt = 0;
-    this.#sequence = this.owner.position().sequence;
     this.#connect();
   }
 

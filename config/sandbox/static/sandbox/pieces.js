@@ -120,10 +120,15 @@ function orderRow(side, order) {
 
 const placedOn = (channel) => (has(channel) ? (current() === "en" ? t(channel).toLowerCase() : t(channel)) : channel);
 
-/** Day and time in Shanghai, as the shop writes them. */
+const shanghai = (options, time) =>
+  new Intl.DateTimeFormat(current() === "zh" ? "zh-CN" : "en-GB", { timeZone: "Asia/Shanghai", ...options }).format(time);
+
+/** The time in Shanghai, with the day unless it is today. */
 export function moment(time) {
-  const options = { timeZone: "Asia/Shanghai", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false };
-  return new Intl.DateTimeFormat(current() === "zh" ? "zh-CN" : "en-GB", options).format(new Date(time));
+  const day = (when) => shanghai({ month: "2-digit", day: "2-digit" }, when);
+  const [then, now] = [new Date(time), new Date()];
+  const clock = shanghai({ hour: "2-digit", minute: "2-digit", hour12: false }, then);
+  return day(then) === day(now) ? clock : `${day(then)} ${clock}`;
 }
 
 export function shop(side) {
