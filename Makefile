@@ -7,6 +7,7 @@ PIP := $(PY) -m pip --disable-pip-version-check -q install --require-hashes -r
 COMPILE := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 DEVELOPMENT = HUB_MODE=development HUB_SANDBOX=1
 PINS = .venv/pins
+TRANSLATIONS = $$(find config sync members loyalty orders -name django.po)
 # Secrets and addresses of a production hub that is only looked at, never started.
 DEPLOYED = $$($(PY) -m config.keys) HUB_MODE=production HUB_SANDBOX=0 DEBUG=0 PUBLIC_URL=https://hub.example \
 	DATABASE_URL=postgresql://hub@127.0.0.1/hub REDIS_URL=redis://127.0.0.1/0
@@ -20,7 +21,7 @@ $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 $(PYTHON) -m venv --clear .venv
 endef
 
-.PHONY: up reset test test-slow check lint floors migrations deployable pins-in-step lock messages \
+.PHONY: up reset test test-slow check lint floors migrations deployable pins-in-step messages-in-step lock messages \
 	runtime development venv
 .NOTPARALLEL:
 
@@ -41,7 +42,7 @@ test-slow: development ## The long tests: whole journeys, faults, browsers
 	@$(PY) -m pytest -m slow $(ARGS)
 
 check: development ## All that can be said without running the suite
-	@$(MAKE) --no-print-directory --keep-going lint floors migrations deployable pins-in-step
+	@$(MAKE) --no-print-directory --keep-going lint floors migrations deployable pins-in-step messages-in-step
 
 lint:
 	.venv/bin/ruff check .
@@ -72,7 +73,13 @@ lock: development ## Compile the pins anew from pyproject.toml, newest versions 
 	$(COMPILE) --upgrade --group dev -c requirements.txt pyproject.toml -o tests/requirements.txt
 
 messages: development ## Compile the translations
-	@for folder in */locale; do .venv/bin/pybabel -q compile -D django -d $$folder; done
+	@for po in $(TRANSLATIONS); do .venv/bin/pybabel -q compile -l zh_Hans -i $$po -o $${po%.po}.mo || exit 1; done
+
+messages-in-step:
+	@for po in $(TRANSLATIONS); do \
+		.venv/bin/pybabel -q compile -l zh_Hans -i $$po -o .venv/messages.mo && cmp .venv/messages.mo $${po%.po}.mo \
+			|| { echo "$$po is not compiled: run make messages" >&2; exit 1; }; done
+	@echo "translations are compiled"
 
 runtime: venv
 	@cmp -s requirements.txt .venv/runtime.txt || { echo "Installing what the hub needs" \
