@@ -177,7 +177,8 @@ def types_of(subject: Member | UUID | str) -> list[str]:
 IGNORED_TABLES = {"sync_quota", "django_session", "django_migrations", "django_content_type", "auth_permission"}
 IGNORED_COLUMNS = ["tries", "last_used_at", "last_seen_at", "successor_used_at"]  # bookkeeping of refusals and visits
 SNAPSHOT = """
-SELECT coalesce(jsonb_agg(line ORDER BY line::text)::text, '[]') FROM (SELECT to_jsonb(t) - %s::text[] AS line FROM {} t) l
+SELECT coalesce(jsonb_agg(line ORDER BY line::text)::text, '[]')
+FROM (SELECT to_jsonb(t) - %s::text[] AS line FROM {} t) l
 """
 
 

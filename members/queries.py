@@ -1,0 +1,108 @@
+"""Reading members: as themselves, as a channel may, and what they have agreed to."""
+
+from uuid import UUID
+
+from django.utils.translation import get_language
+
+from members.models import Consent, Identity, Member, Policy
+from sync import events
+from sync.http import Problem, instant
+from sync.models import Audience, Channel, Stream
+
+
+def as_me(member: Member) -> dict:
+    """The member as the contract shows them to themselves."""
+    return {
+        "id": str(member.id),
+        "number": member.number,
+        "nickname": member.nickname,
+        "avatar_url": member.avatar_url,
+        "gender": member.gender,
+        "birthday": member.birthday and member.birthday.isoformat(),
+        "email": member.email,
+        "phone": member.phone_mask or None,
+        "identities": [as_identity(identity) for identity in identities_of(member.id)],
+        "consents_required": consents_required(member.id),
+        "status": member.status,
+        "version": member.version,
+        "created_at": instant(member.created_at),
+        "updated_at": instant(member.updated_at),
+    }
+
+
+def identities_of(member_id: UUID):
+    """What ties doors to the member, oldest first; claims without proof apart."""
+    found = Identity.objects.filter(member=member_id).exclude(proof=Identity.Proof.CLAIMED)
+    return found.select_related("channel").order_by("id")
+
+
+def as_identity(identity: Identity) -> dict:
+    """One identity, its value masked."""
+    return {
+        "id": str(identity.id),
+        "kind": identity.kind,
+        "channel": identity.channel and identity.channel.code,
+        "masked": identity.mask,
+        "proof": identity.proof,
+        "verified_at": instant(identity.verified_at),
+    }
+
+
+def current_policies() -> list[Policy]:
+    """The policies in force, one per purpose: in the reader's language, else in Chinese, else in any."""
+    found: dict[str, Policy] = {}
+    for policy in Policy.objects.filter(is_current=True).order_by("purpose", "locale"):
+        known = found.get(policy.purpose)
+        if known is None or _rank(policy) < _rank(known):
+            found[policy.purpose] = policy
+    return list(found.values())
+
+
+def _rank(policy: Policy) -> int:
+    preferred = [get_language() or "zh-hans", "zh-hans", policy.locale]
+    return preferred.index(policy.locale)
+
+
+def as_policy(policy: Policy) -> dict:
+    """A policy to agree to."""
+    return {
+        "purpose": policy.purpose,
+        "version": policy.version,
+        "title": policy.title,
+        "text_url": policy.text_url,
+    }
+
+
+def consents_required(member_id: UUID) -> list[dict]:
+    """The required policies in force that the member has not granted."""
+    granted = granted_by(member_id)
+    missing = [p for p in current_policies() if p.is_required and granted.get(p.purpose) != p.version]
+    return [as_policy(policy) for policy in missing]
+
+
+def granted_by(member_id: UUID) -> dict[str, str]:
+    """Purpose → the version the member agrees to now; the latest word about a purpose counts."""
+    latest = Consent.objects.filter(member=member_id).order_by("purpose", "-id").distinct("purpose")
+    return {consent.purpose: consent.version for consent in latest if consent.act == Consent.Act.GRANTED}
+
+
+def may_see(channel: Channel, member_id: UUID) -> Member:
+    """A member that the channel, or another of its sharing group, may see; an absorbed one gives its survivor.
+
+    Raises Problem `not_found`.
+    """
+    member = Member.objects.select_related("merged_into").filter(pk=member_id).first()
+    while member and member.merged_into:
+        member = member.merged_into
+    if member is None or member.status == Member.Status.ERASED:
+        raise Problem("not_found")
+    seen = Audience.objects.filter(subject=events.of_member(member.id), channel__group=channel.group_id)
+    if not seen.exists():
+        raise Problem("not_found")
+    return member
+
+
+def head_of(member_id: UUID) -> int:
+    """The sequence of the last fact about a member; 0 before the first."""
+    stream = Stream.objects.filter(pk=events.of_member(member_id)).first()
+    return stream.head if stream else 0

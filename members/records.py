@@ -1,0 +1,81 @@
+"""What each floor holds of a member, so that two members can become one.
+
+`settings.MEMBER_RECORDS` names one class per app; each answers the protocol `Records`. A system check
+(`members/checks.py`) fails when a model with a foreign key to Member is in nobody's `models`.
+"""
+
+from functools import cache
+from typing import ClassVar, Protocol
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.module_loading import import_string
+
+from members.models import Consent, Identity, LinkCase, Member, Merge, Session
+from sync.clock import Clock
+
+
+class Records(Protocol):
+    """One app's rows that belong to members. All methods run in the act of somebody else."""
+
+    models: ClassVar[list[type[models.Model]]]
+
+    def lock(self, member_ids: list[UUID]) -> None:
+        """Lock what `move` will change, in ascending order. The members are locked already."""
+
+    def holds_value(self, member_id: UUID) -> bool:
+        """Whether the member would lose something if this app's rows became another's."""
+
+    def move(self, source: UUID, target: UUID) -> dict:
+        """Make the source's rows the target's. Returns the journal that can undo it: ids and sums, JSON, no names."""
+
+
+@cache
+def all_records() -> list[Records]:
+    """One instance per app, in the order of the settings."""
+    return [import_string(path)() for path in settings.MEMBER_RECORDS]
+
+
+class Members:
+    """Identities, consents, sessions and cases."""
+
+    models: ClassVar = [Member, Identity, Consent, Session, LinkCase, Merge]
+
+    def lock(self, member_ids: list[UUID]) -> None:
+        """The identities; `services.lock` took the members."""
+        found = Identity.objects.select_for_update(no_key=True).filter(member__in=member_ids)
+        list(found.order_by("id").values_list("id", flat=True))
+
+    def holds_value(self, member_id: UUID) -> bool:
+        """A phone or a restriction. A restricted member must not vanish into another."""
+        return Member.objects.filter(pk=member_id).exclude(phone=None, status=Member.Status.ACTIVE).exists()
+
+    def move(self, source: UUID, target: UUID) -> dict:
+        """Identities and absorbed members become the target's, and consents about which the target has said nothing.
+
+        Open cases of the source close: the one between the two as merged, others as declined (a new proof opens anew).
+        """
+        said = Consent.objects.filter(member=target).values("purpose")
+        return {
+            "identities": _moved(Identity.objects.filter(member=source), member=target),
+            "consents": _moved(Consent.objects.filter(member=source).exclude(purpose__in=said), member=target),
+            "absorbed": _moved(Member.objects.filter(merged_into=source), merged_into=target),
+            "cases": _closed(source, target),
+        }
+
+
+def _moved(rows: models.QuerySet, **owner: UUID) -> list[str]:
+    ids = [str(row) for row in rows.order_by("id").values_list("id", flat=True)]
+    rows.model.objects.filter(pk__in=ids).update(**{f"{name}_id": value for name, value in owner.items()})
+    return ids
+
+
+def _closed(source: UUID, target: UUID) -> list[str]:
+    open_cases = LinkCase.objects.filter(Q(member=source) | Q(other=source), state=LinkCase.State.OPEN)
+    ids = [str(row) for row in open_cases.order_by("id").values_list("id", flat=True)]
+    between = open_cases.filter(member__in=[source, target], other__in=[source, target])
+    between.update(state=LinkCase.State.MERGED, closed_at=Clock())
+    open_cases.update(state=LinkCase.State.DECLINED, closed_at=Clock())
+    return ids

@@ -1,0 +1,78 @@
+"""What every act about members starts with, and the plain changes of one member."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from members import queries
+from members.models import Identity, Member
+from sync import events
+from sync.act import Actor, act
+from sync.clock import Clock
+from sync.http import Problem
+
+
+def lock(*member_ids: UUID) -> list[Member]:
+    """Lock members in ascending order and read them anew; an absorbed one gives its survivor, in the order asked.
+
+    The first lock of an act. Raises Problem `not_found` for an unknown id.
+    """
+    wanted = set(member_ids)
+    while True:
+        found = {m.id: m for m in Member.objects.filter(pk__in=wanted).select_for_update(no_key=True).order_by("id")}
+        if len(found) < len(wanted):
+            raise Problem("not_found")
+        missing = {m.merged_into_id for m in found.values() if m.merged_into_id} - set(found)
+        if not missing:
+            return [_survivor(found, member_id) for member_id in member_ids]
+        wanted |= missing
+
+
+def _survivor(found: dict[UUID, Member], member_id: UUID) -> Member:
+    member = found[member_id]
+    while member.merged_into_id:
+        member = found[member.merged_into_id]
+    return member
+
+
+def touch(member: Member) -> None:
+    """A change that readers of the member must notice: the next version, the time."""
+    Member.objects.filter(pk=member.pk).update(version=member.version + 1, updated_at=Clock())
+    member.refresh_from_db(fields=["version", "updated_at"])
+
+
+def changed(member: Member, *fields: str) -> Callable[[], dict]:
+    """The data of a fact about a member, read at the end of the act."""
+    return lambda: {"id": str(member.id), "version": member.version, "changed": sorted(fields)}
+
+
+def as_linked(member: Member, identity: Identity) -> Callable[[], dict]:
+    """The data of a fact about one identity of a member."""
+    channel = identity.channel and identity.channel.code
+    named = {"id": str(identity.id), "kind": identity.kind, "channel": channel}
+    return lambda: {"id": str(member.id), "version": member.version, "identity": named}
+
+
+@act
+def update_profile(*, member_id: UUID, changes: dict, unless: Callable[[dict], None], by: Actor) -> Member:
+    """Change nickname, gender, birthday or email. `unless` sees the current representation and may refuse by raising.
+
+    What is already so changes nothing and tells nobody.
+    """
+    (member,) = lock(member_id)
+    unless(queries.as_me(member))
+    news = {field: value for field, value in changes.items() if getattr(member, field) != value}
+    if not news:
+        return member
+    for field, value in news.items():
+        setattr(member, field, value)
+    member.save(update_fields=[*news])
+    touch(member)
+    events.record("member.updated", subject=events.of_member(member.id), data=changed(member, *news), by=by)
+    return member
+
+
+def openid(member_id: UUID, app_id: str) -> str | None:
+    """The member's verified openid of an app, proven most recently."""
+    found = Identity.objects.filter(member=member_id, kind="wechat_openid", namespace=app_id, proof="verified")
+    newest = found.order_by("-last_seen_at").first()
+    return newest and newest.value
