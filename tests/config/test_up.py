@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from config import embedded
 from config.children import started_at
 from tests.engines import ROOT
 from tests.processes import HubProcesses, await_that, descendants
@@ -107,3 +108,4 @@ def test_a_hub_with_engines_of_its_own_keeps_its_data_from_run_to_run(tmp_path):
         processes.stop()
         assert not [pid for pid, started in family.items() if started_at(pid) == started]
     assert processes.log().count("applying") == 1
+    embedded.wipe(processes.folder)
