@@ -207,7 +207,8 @@ KUAIDI100_URL = env.text("KUAIDI100_URL", f"{_stand_ins}/kuaidi100" if SANDBOX e
 SMS_SENDER = env.text("SMS_SENDER", "sandbox" if SANDBOX else "console", choices={"console", "sandbox"})
 SMS_SANDBOX_URL = env.text("SMS_SANDBOX_URL", f"{_stand_ins}/sms")
 INTERNAL_NETWORKS = env.items("HUB_INTERNAL_NETWORKS", "127.0.0.1/32" if SANDBOX else "")
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_BACKEND = f"django.core.mail.backends.{'filebased' if SANDBOX else 'smtp'}.EmailBackend"
+EMAIL_FILE_PATH = str(DATA_DIR / "mail")  # the sandbox's letters
 EMAIL_HOST, EMAIL_PORT = env.text("EMAIL_HOST", "localhost"), env.number("EMAIL_PORT", 25)
 DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", "hub@localhost")
 
@@ -220,6 +221,15 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
+CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
+    "alerts": {"task": "sync.watch.alerts", "schedule": 10, "options": {"expires": 10}},
+    "heartbeat": {"task": "sync.watch.heartbeat", "schedule": 10, "options": {"expires": 10}},
+    "reconciliations": {
+        "task": "sync.watch.reconciliations",
+        "schedule": 60 if SANDBOX else 300,
+        "options": {"expires": 60},
+    },
+}
 
 # Browser safety -------------------------------------------------------------------------------------------------
 _live_origin = [LIVE_URL] if LIVE_URL else [f"ws://127.0.0.1:{LIVE_PORT}", f"ws://localhost:{LIVE_PORT}"]

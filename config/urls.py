@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from sync import problems
+from sync import health, problems
 
 handler400, handler403, handler404, handler500 = (
     problems.bad_request,
@@ -27,6 +27,8 @@ urlpatterns = [
     path("api/v1/", include(contract)),
     path("callbacks/", include("orders.callbacks")),
     path("admin/", admin.site.urls),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
     path("i18n/", include("django.conf.urls.i18n")),
 ]
 if settings.SANDBOX:

@@ -14,7 +14,8 @@ from psycopg_pool import PoolTimeout
 
 STALE = timedelta(seconds=45)
 BEAT = """
-INSERT INTO sync_heartbeat (name, at) VALUES (%s, now()) ON CONFLICT (name) DO UPDATE SET at = EXCLUDED.at
+INSERT INTO sync_heartbeat (name, at, data) VALUES (%s, now(), '{}')
+ON CONFLICT (name) DO UPDATE SET at = EXCLUDED.at
 """
 
 
