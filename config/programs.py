@@ -1,4 +1,4 @@
-"""The processes of a hub, as `up` and the containers start them."""
+"""The processes of a hub, as `up` starts them."""
 
 import os
 import signal

@@ -77,8 +77,9 @@ class HubProcesses:
             self.up.wait(timeout=15)
 
     def log(self) -> str:
-        """All that the hub and its processes have said."""
-        return (self.folder / "up.log").read_text(errors="replace")
+        """All that the hub, its processes and its engines have said."""
+        logs = [self.folder / "up.log", *sorted(self.run.glob("*.log"))]
+        return "\n".join(log.read_text(errors="replace") for log in logs)
 
     def pid(self, name: str) -> int | None:
         """The pid of a running process: web, live, relay, courier, worker, beat, sandbox or valkey."""
