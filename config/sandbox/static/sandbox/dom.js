@@ -16,7 +16,9 @@ export function h(tag, props, ...children) {
   const element = document.createElement(name);
   if (classes.length) element.className = classes.join(" ");
   for (const [key, value] of Object.entries(props ?? {})) assign(element, key, value);
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== false && child !== undefined));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== false && child !== undefined),
+  );
   return element;
 }
 
@@ -58,7 +60,9 @@ const attended = new WeakSet();
 
 /** What newly asks for focus gets it; when that is gone, focus returns to where it came from. */
 function attend(place, before) {
-  const asking = [...place.querySelectorAll("[data-focus]")].find((element) => !attended.has(element) && !element.disabled);
+  const asking = [...place.querySelectorAll("[data-focus]")].find(
+    (element) => !attended.has(element) && !element.disabled,
+  );
   if (asking) {
     attended.add(asking);
     opener = before?.dataset?.testid ?? "";
@@ -71,7 +75,9 @@ function attend(place, before) {
 }
 
 function patchChildren(old, wanted) {
-  const keyed = new Map([...old.children].filter((child) => child.dataset?.key).map((child) => [child.dataset.key, child]));
+  const keyed = new Map(
+    [...old.children].filter((child) => child.dataset?.key).map((child) => [child.dataset.key, child]),
+  );
   let at = old.firstChild;
   for (const fresh of [...wanted.childNodes]) {
     const same = counterpart(at, fresh, keyed);
@@ -109,12 +115,15 @@ function patch(old, fresh) {
 function patchAttributes(old, fresh) {
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) {
-    if (name === "style") old.style.cssText = fresh.style.cssText; // the attribute itself is not the policy's to allow
+    if (name === "style")
+      old.style.cssText = fresh.style.cssText; // the attribute itself is not the policy's to allow
     else if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
 }
 
 function glow(element) {
   element.animate?.([{ backgroundColor: "rgb(214 160 70 / 0.32)" }, { backgroundColor: "transparent" }], {
-    duration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 1600, easing: "ease-out" });
+    duration: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 1600,
+    easing: "ease-out",
+  });
 }

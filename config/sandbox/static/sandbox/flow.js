@@ -30,7 +30,11 @@ export class Flow extends EventTarget {
     const arrival = known ?? { event, act: this.#cause(event), at: {} };
     const sinceEvent = Math.max(0, Date.now() - Date.parse(event.time));
     const ms = arrival.act ? now - arrival.act.at : null;
-    arrival.at[side] = { ms: ms !== null && ms >= 0 ? Math.round(ms) : null, sinceEvent, late: !arrival.act && sinceEvent > LATE };
+    arrival.at[side] = {
+      ms: ms !== null && ms >= 0 ? Math.round(ms) : null,
+      sinceEvent,
+      late: !arrival.act && sinceEvent > LATE,
+    };
     if (!known) this.arrivals = [arrival, ...this.arrivals].slice(0, REMEMBERED);
     this.dispatchEvent(new CustomEvent("arrival", { detail: { arrival, side } }));
   }
@@ -38,7 +42,10 @@ export class Flow extends EventTarget {
   /** From the act on one side to the socket of the other, newest first. */
   crossings() {
     return this.arrivals.flatMap(({ act, at }) =>
-      Object.entries(at).filter(([side, { ms }]) => act && side !== act.side && ms !== null).map(([, { ms }]) => ms));
+      Object.entries(at)
+        .filter(([side, { ms }]) => act && side !== act.side && ms !== null)
+        .map(([, { ms }]) => ms),
+    );
   }
 
   clear() {

@@ -11,16 +11,35 @@ const REST = 900;
 function reached({ website, mini }, flow) {
   const happened = (type) => flow.arrivals.some(({ event }) => event.type === type);
   const same = Boolean(website.me && mini.me && website.me.id === mini.me.id);
-  return { step_website: Boolean(website.me), step_mini: Boolean(mini.me), step_same: same, step_name: same && happened("member.updated"),
-    step_order: same && happened("order.placed"), step_paid: same && happened("points.earned") };
+  return {
+    step_website: Boolean(website.me),
+    step_mini: Boolean(mini.me),
+    step_same: same,
+    step_name: same && happened("member.updated"),
+    step_order: same && happened("order.placed"),
+    step_paid: same && happened("points.earned"),
+  };
 }
 
 export function story(sides, flow) {
   const done = Object.entries(reached({ website: sides.website, mini: sides["mini-program"] }, flow));
   const next = done.findIndex(([, isDone]) => !isDone);
-  return h("ol.story", { "aria-label": t("story"), testid: "story" }, done.map(([step, isDone], index) =>
-    h("li", { key: step, "data-state": isDone ? "done" : index === next ? "next" : "later", "aria-current": index === next ? "step" : null },
-      h("span.mark", null, isDone ? icon("check") : String(index + 1)), h("span", null, t(step)))));
+  return h(
+    "ol.story",
+    { "aria-label": t("story"), testid: "story" },
+    done.map(([step, isDone], index) =>
+      h(
+        "li",
+        {
+          key: step,
+          "data-state": isDone ? "done" : index === next ? "next" : "later",
+          "aria-current": index === next ? "step" : null,
+        },
+        h("span.mark", null, isDone ? icon("check") : String(index + 1)),
+        h("span", null, t(step)),
+      ),
+    ),
+  );
 }
 
 export class GuidedDemo {
@@ -37,10 +56,13 @@ export class GuidedDemo {
     const run = ++this.#run;
     this.isPlaying = true;
     this.changed("");
-    const failure = await this.#tell(run).then(() => "", (/** @type {Error} */ error) => {
-      if (error instanceof Missed) return error.message;
-      throw error;
-    });
+    const failure = await this.#tell(run).then(
+      () => "",
+      (/** @type {Error} */ error) => {
+        if (error instanceof Missed) return error.message;
+        throw error;
+      },
+    );
     if (run === this.#run) this.stop(failure);
   }
 

@@ -20,8 +20,7 @@ export { HubError };
 const ANSWER_WITHIN = 12_000;
 const noConsents = /** @type {Consent[]} */ ([]);
 const pause = (/** @type {number} */ ms) => new Promise((done) => setTimeout(done, ms));
-export const newId = () =>
-  globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+export const newId = () => globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
 
 export class HubClient extends EventTarget {
   #etag = "";
@@ -30,18 +29,17 @@ export class HubClient extends EventTarget {
   /** @type {LiveSocket|null} */ #live = null;
 
   /**
-   * @param {{base?: string, channel: string, storage?: Storage, language?: () => string,
+   * @param {{channel: string, base?: string, storage?: Storage, language?: () => string,
    *   methodOverride?: boolean}} settings methodOverride: send PATCH as POST, for clients that have no PATCH
    */
-  constructor({ base = "/api/v1", channel, storage = globalThis.localStorage, language = () => "zh-hans",
-    methodOverride = false }) {
+  constructor(settings) {
     super();
-    this.base = base;
-    this.channel = channel;
-    this.storage = storage;
-    this.language = language;
-    this.methodOverride = methodOverride;
-    this.place = `hub.${channel}`;
+    this.channel = settings.channel;
+    this.base = settings.base ?? "/api/v1";
+    this.storage = settings.storage ?? globalThis.localStorage;
+    this.language = settings.language ?? (() => "zh-hans");
+    this.methodOverride = settings.methodOverride ?? false;
+    this.place = `hub.${this.channel}`;
     globalThis.addEventListener?.("storage", (event) => event.key === this.place && this.#otherTab(event));
   }
 
@@ -86,7 +84,6 @@ export class HubClient extends EventTarget {
     return this.#link("auth/wechat/phone", { code });
   }
 
-  /** The same by SMS. */
   linkPhone(/** @type {string} */ challengeId, /** @type {string} */ code) {
     return this.#link("auth/phone/link", { challenge_id: challengeId, code });
   }
@@ -147,9 +144,8 @@ export class HubClient extends EventTarget {
 
   // --- the wire -----------------------------------------------------------------------------------------------
   /**
-   * One call. A `key` makes it safe to repeat, so it is repeated once when no answer came.
+   * One call, or a HubError. A `key` makes it safe to repeat, so it is repeated once when no answer came.
    * @param {string} method @param {string} path below the base @param {Options} options
-   * @throws {HubError}
    */
   async request(method, path, { body, key = "", headers = {}, as = "member", requestId = newId() } = {}) {
     const call = { method, path, body, headers: { ...headers }, as, requestId, token: "" };
@@ -176,10 +172,13 @@ export class HubClient extends EventTarget {
 
   async #send(/** @type {any} */ call) {
     if (call.as === "member") call.token = this.#held()?.tokens.access_token ?? "";
-    const url = `${this.base}/${call.path}`;
-    const init = { method: call.method, headers: this.#headers(call), signal: AbortSignal.timeout(ANSWER_WITHIN),
-      body: call.body === undefined ? undefined : JSON.stringify(call.body) };
-    const response = await fetch(url, init).catch(() => {
+    const init = {
+      method: call.method,
+      headers: this.#headers(call),
+      signal: AbortSignal.timeout(ANSWER_WITHIN),
+      body: JSON.stringify(call.body),
+    };
+    const response = await fetch(`${this.base}/${call.path}`, init).catch(() => {
       throw new HubError(0, null, call.requestId);
     });
     const answer = await read(response, call.requestId);
@@ -189,9 +188,14 @@ export class HubClient extends EventTarget {
 
   #headers(/** @type {any} */ call) {
     const proof = call.as === "member" ? { Authorization: `Bearer ${call.token}` } : { "X-Channel": this.channel };
-    const content = call.body === undefined ? {} : { "Content-Type": "application/json" };
-    return { Accept: "application/json", "Accept-Language": this.language(), "X-Request-ID": call.requestId,
-      ...(call.as === "nobody" ? {} : proof), ...content, ...call.headers };
+    return {
+      Accept: "application/json",
+      "Accept-Language": this.language(),
+      "X-Request-ID": call.requestId,
+      ...(call.as === "nobody" ? {} : proof),
+      ...(call.body === undefined ? {} : { "Content-Type": "application/json" }),
+      ...call.headers,
+    };
   }
 
   // --- tokens -------------------------------------------------------------------------------------------------
@@ -235,14 +239,13 @@ export class HubClient extends EventTarget {
     return globalThis.navigator?.locks ? navigator.locks.request(`${this.place}.refresh`, work) : work();
   }
 
-  /** A lost answer is asked for again: the hub returns the same successor for 60 s. */
+  /** A lost answer is asked for again: the hub returns the same successor for 60 s. @returns {Promise<void>} */
   async #refresh(/** @type {string} */ stale, tries = 3) {
     const held = this.#held();
     if (!held || held.tokens.access_token !== stale) return;
     const body = { refresh_token: held.tokens.refresh_token };
-    const call = { method: "POST", path: "auth/refresh", body, as: "nobody", requestId: newId() };
     try {
-      const tokens = await this.#send(call);
+      const tokens = await this.#send({ method: "POST", path: "auth/refresh", body, as: "nobody", requestId: newId() });
       this.#keep({ ...this.#held(), tokens });
     } catch (error) {
       const again = error instanceof HubError && error.mayRepeat && tries > 1;
@@ -268,8 +271,7 @@ export class HubClient extends EventTarget {
 
   #otherTab(/** @type {StorageEvent} */ event) {
     if (!event.newValue) return this.#forget("signed_out");
-    const before = event.oldValue && JSON.parse(event.oldValue).memberId;
-    if (before === JSON.parse(event.newValue).memberId) return;
+    if (JSON.parse(event.oldValue ?? "{}").memberId === JSON.parse(event.newValue).memberId) return;
     this.#etag = "";
     this.#tell("session", null);
     this.#live?.restart();

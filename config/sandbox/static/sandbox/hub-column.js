@@ -16,47 +16,109 @@ function emblem(sides) {
   const [left, right] = SIDES.map((side) => sides[side].me);
   const state = left && right ? (left.id === right.id ? "one" : "two") : left || right ? "half" : "none";
   const numbers = state === "one" ? [left.number] : [left?.number, right?.number].filter(Boolean);
-  return h("div.emblem", { key: "emblem", "data-state": state, testid: "hub-state" },
-    h("div.wires", { "aria-hidden": "true" }, wire(sides.website), h("span.circles", null, h("i"), h("i")), wire(sides["mini-program"])),
-    h("strong", null, t(`hub_${state}`)), h("span.numbers", { testid: "hub-member-numbers" }, numbers.join(" · ") || " "));
+  return h(
+    "div.emblem",
+    { key: "emblem", "data-state": state, testid: "hub-state" },
+    h(
+      "div.wires",
+      { "aria-hidden": "true" },
+      wire(sides.website),
+      h("span.circles", null, h("i"), h("i")),
+      wire(sides["mini-program"]),
+    ),
+    h("strong", null, t(`hub_${state}`)),
+    h("span.numbers", { testid: "hub-member-numbers" }, numbers.join(" · ") || " "),
+  );
 }
 
-const wire = (side) => h("span.wire", { "data-state": side.client.signedIn ? side.connection : "closed", "data-side": side.channel }, h("i", { class: "pulse" }));
+const wire = (side) =>
+  h(
+    "span.wire",
+    { "data-state": side.client.signedIn ? side.connection : "closed", "data-side": side.channel },
+    h("i", { class: "pulse" }),
+  );
 
 function figures(flow) {
   const crossings = flow.crossings();
   const sorted = [...crossings].sort((a, b) => a - b);
   const value = (ms) => (ms === undefined ? "—" : `${ms} ms`);
-  return h("div.figures", { key: "figures" },
+  return h(
+    "div.figures",
+    { key: "figures" },
     h("span", null, t("latest")),
-    h("strong.latest", { testid: "latest-delay", "data-ms": crossings[0] ?? null, flash: `${flow.arrivals[0]?.event.id ?? ""}` },
-      crossings.length ? [String(crossings[0]), h("small", null, "ms")] : "—"),
-    h("dl", null,
-      h("div", null, h("dt", null, t("median")), h("dd", { testid: "median-delay", "data-ms": sorted[sorted.length >> 1] ?? null }, value(sorted[sorted.length >> 1]))),
+    h(
+      "strong.latest",
+      { testid: "latest-delay", "data-ms": crossings[0] ?? null, flash: `${flow.arrivals[0]?.event.id ?? ""}` },
+      crossings.length ? [String(crossings[0]), h("small", null, "ms")] : "—",
+    ),
+    h(
+      "dl",
+      null,
+      h(
+        "div",
+        null,
+        h("dt", null, t("median")),
+        h(
+          "dd",
+          { testid: "median-delay", "data-ms": sorted[sorted.length >> 1] ?? null },
+          value(sorted[sorted.length >> 1]),
+        ),
+      ),
       h("div", null, h("dt", null, t("slowest")), h("dd", null, value(sorted.at(-1)))),
-      h("div", null, h("dt", null, t("facts")), h("dd", { testid: "facts" }, String(flow.arrivals.length)))));
+      h("div", null, h("dt", null, t("facts")), h("dd", { testid: "facts" }, String(flow.arrivals.length))),
+    ),
+  );
 }
 
 function timeline(flow) {
-  return h("section.timeline", { key: "timeline", "aria-label": t("arrivals") }, h("h3", null, t("arrivals")),
+  return h(
+    "section.timeline",
+    { key: "timeline", "aria-label": t("arrivals") },
+    h("h3", null, t("arrivals")),
     flow.arrivals.length ? null : h("p.empty", { key: "empty" }, t("arrivals_empty")),
     h("ol", { testid: "arrivals", key: "list", tabindex: 0 }, flow.arrivals.map(row)),
-    h("p.note", { key: "note" }, t("arrivals_note")));
+    h("p.note", { key: "note" }, t("arrivals_note")),
+  );
 }
 
 function row(arrival) {
   const { event, act, at } = arrival;
   const origin = act?.side ?? event.source.split("/").pop();
-  return h("li.arrival", { key: `${event.id}`, testid: "arrival", "data-type": event.type, "data-sequence": event.sequence, "data-origin": origin },
+  return h(
+    "li.arrival",
+    {
+      key: `${event.id}`,
+      testid: "arrival",
+      "data-type": event.type,
+      "data-sequence": event.sequence,
+      "data-origin": origin,
+    },
     h("div.top", null, h("i.dot"), h("strong", null, label(event.type)), h("span.detail", null, detail(event))),
-    h("div.chips", null, SIDES.filter((side) => at[side]).map((side) => chip(side, at[side], origin))));
+    h(
+      "div.chips",
+      null,
+      SIDES.filter((side) => at[side]).map((side) => chip(side, at[side], origin)),
+    ),
+  );
 }
 
 function chip(side, { ms, sinceEvent, late }, origin) {
   const text = late ? t("late") : ms === null ? `${sinceEvent} ms` : `${ms} ms`;
-  return h("span.chip", { key: side, testid: "delay", "data-side": side, "data-ms": late ? null : ms ?? sinceEvent, "data-since-event": sinceEvent,
-    "data-crossed": origin !== side ? "yes" : "no", title: `${t(side)} · ${t("since_event", { ms: sinceEvent })}` },
-    icon(PICTURE[side]), h("b", null, text), late || ms === null ? null : h("small", null, `/ ${sinceEvent}`));
+  return h(
+    "span.chip",
+    {
+      key: side,
+      testid: "delay",
+      "data-side": side,
+      "data-ms": late ? null : (ms ?? sinceEvent),
+      "data-since-event": sinceEvent,
+      "data-crossed": origin !== side ? "yes" : "no",
+      title: `${t(side)} · ${t("since_event", { ms: sinceEvent })}`,
+    },
+    icon(PICTURE[side]),
+    h("b", null, text),
+    late || ms === null ? null : h("small", null, `/ ${sinceEvent}`),
+  );
 }
 
 export const label = (type) => (has(type) ? t(type) : type);
@@ -83,5 +145,12 @@ export function pulse(place, side, origin) {
   if (!light?.animate || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
   const outward = side === "website" ? ["100%", "0%"] : ["0%", "100%"];
   const [from, to] = side === origin ? outward.slice().reverse() : outward;
-  light.animate([{ left: from, opacity: 1 }, { left: to, opacity: 1, offset: 0.85 }, { left: to, opacity: 0 }], { duration: 650, easing: "ease-out" });
+  light.animate(
+    [
+      { left: from, opacity: 1 },
+      { left: to, opacity: 1, offset: 0.85 },
+      { left: to, opacity: 0 },
+    ],
+    { duration: 650, easing: "ease-out" },
+  );
 }

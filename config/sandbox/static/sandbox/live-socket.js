@@ -9,6 +9,8 @@
  * @property {(name: string, detail: any) => void} tell
  * @property {(token: string) => void} revoked the session behind this token is no more
  */
+import { HubError } from "./hub-error.js";
+
 const FIRST_PAUSE = 400;
 const LONGEST_PAUSE = 15_000;
 const SILENCE = 55_000; // the hub pings every 25 s
@@ -78,7 +80,8 @@ export class LiveSocket {
       const { url } = await this.owner.ticket();
       if (run === this.#run) this.#open(`${url}&after=${this.#sequence}`, run);
     } catch (error) {
-      if (run === this.#run && this.#wanted) this.#later(1000 * (/** @type {any} */ (error).retryAfter ?? 0));
+      if (!(error instanceof HubError)) throw error;
+      if (run === this.#run && this.#wanted) this.#later(1000 * error.retryAfter);
     }
   }
 

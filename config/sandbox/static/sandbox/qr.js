@@ -32,7 +32,9 @@ function capacity(version) {
 
 function payload(bytes, version) {
   const bits = [];
-  const push = (value, length) => { for (let i = length - 1; i >= 0; i--) bits.push((value >> i) & 1); };
+  const push = (value, length) => {
+    for (let i = length - 1; i >= 0; i--) bits.push((value >> i) & 1);
+  };
   push(4, 4);
   push(bytes.length, version < 10 ? 8 : 16);
   bytes.forEach((byte) => push(byte, 8));
@@ -49,9 +51,13 @@ function interleaved(data, version) {
   const short = Math.floor(raw / count) - ecc;
   const shorts = count - (raw % count);
   const blocks = [];
-  for (let i = 0, at = 0; i < count; i++) at += blocks[blocks.push(data.slice(at, at + short + (i < shorts ? 0 : 1))) - 1].length;
+  for (let i = 0, at = 0; i < count; i++)
+    at += blocks[blocks.push(data.slice(at, at + short + (i < shorts ? 0 : 1))) - 1].length;
   const tails = blocks.map((block) => remainder(block, generator(ecc)));
-  const columns = (rows, length) => Array.from({ length }, (_, i) => rows.map((row) => row[i])).flat().filter((b) => b !== undefined);
+  const columns = (rows, length) =>
+    Array.from({ length }, (_, i) => rows.map((row) => row[i]))
+      .flat()
+      .filter((b) => b !== undefined);
   return [...columns(blocks, short + 1), ...columns(tails, ecc)];
 }
 
@@ -89,7 +95,12 @@ function frame(version) {
     fixed[y][x] = true;
   };
   for (let i = 0; i < size; i++) [set(6, i, i % 2 === 0), set(i, 6, i % 2 === 0)];
-  for (const [x, y] of [[3, 3], [size - 4, 3], [3, size - 4]]) square(set, x, y, 4, (d) => d !== 2 && d !== 4);
+  for (const [x, y] of [
+    [3, 3],
+    [size - 4, 3],
+    [3, size - 4],
+  ])
+    square(set, x, y, 4, (d) => d !== 2 && d !== 4);
   alignments(version, size).forEach(([x, y]) => square(set, x, y, 2, (d) => d !== 1));
   format(set, size);
   if (version >= 7) versionBits(set, version, size);

@@ -8,7 +8,11 @@ import { newId } from "./hub-client.js";
 async function call(method, url, body, headers = {}) {
   const requestId = headers["X-Request-ID"] ?? newId();
   const content = body === undefined ? {} : { "Content-Type": "application/json" };
-  const init = { method, headers: { ...content, ...headers }, body: body === undefined ? undefined : JSON.stringify(body) };
+  const init = {
+    method,
+    headers: { ...content, ...headers },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  };
   const response = await fetch(url, init).catch(() => {
     throw new HubError(0, null, requestId);
   });
@@ -17,10 +21,11 @@ async function call(method, url, body, headers = {}) {
 
 const post = (path, body = {}, headers = {}) => call("POST", `/sandbox/${path}`, body, headers);
 let known = null;
-const credentials = () => (known ??= call("GET", "/sandbox/credentials").catch((error) => {
-  known = null;
-  throw error;
-}));
+const credentials = () =>
+  (known ??= call("GET", "/sandbox/credentials").catch((error) => {
+    known = null;
+    throw error;
+  }));
 
 /** The code of this challenge, as soon as the text message is there; empty when it never came. */
 export async function smsCode(phone, challengeId, tries = 20) {
@@ -57,7 +62,11 @@ export async function placeOrder(channel, { memberId, product, requestId }) {
   const { api_key: key } = (await credentials()).channels[channel];
   const externalId = `${channel === "website" ? "W" : "M"}${Date.now()}${Math.floor(Math.random() * 90 + 10)}`;
   const order = {
-    external_id: externalId, member_id: memberId, shipping_fen: 0, discounts: [], points_to_redeem: 0,
+    external_id: externalId,
+    member_id: memberId,
+    shipping_fen: 0,
+    discounts: [],
+    points_to_redeem: 0,
     items: [{ sku: product.sku, name: product.name.zh, quantity: 1, unit_price_fen: product.price_fen }],
     total_fen: product.price_fen,
   };

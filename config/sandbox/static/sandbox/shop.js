@@ -1,8 +1,26 @@
 /** The brand's little shop: what both channels sell, and the people who visit it. */
 export const PRODUCTS = [
-  { sku: "GW-01", icon: "bowl", price_fen: 19900, name: { zh: "手作青瓷盖碗", en: "Celadon gaiwan" }, note: { zh: "龙泉青瓷 · 150 ml", en: "Longquan celadon · 150 ml" } },
-  { sku: "LJ-50", icon: "leaf", price_fen: 26800, name: { zh: "明前龙井", en: "Longjing, first flush" }, note: { zh: "西湖产区 · 50 g", en: "West Lake · 50 g" } },
-  { sku: "WL-12", icon: "tin", price_fen: 8800, name: { zh: "桂花乌龙", en: "Osmanthus oolong" }, note: { zh: "三角茶包 · 12 枚", en: "12 sachets" } },
+  {
+    sku: "GW-01",
+    icon: "bowl",
+    price_fen: 19900,
+    name: { zh: "手作青瓷盖碗", en: "Celadon gaiwan" },
+    note: { zh: "龙泉青瓷 · 150 ml", en: "Longquan celadon · 150 ml" },
+  },
+  {
+    sku: "LJ-50",
+    icon: "leaf",
+    price_fen: 26800,
+    name: { zh: "明前龙井", en: "Longjing, first flush" },
+    note: { zh: "西湖产区 · 50 g", en: "West Lake · 50 g" },
+  },
+  {
+    sku: "WL-12",
+    icon: "tin",
+    price_fen: 8800,
+    name: { zh: "桂花乌龙", en: "Osmanthus oolong" },
+    note: { zh: "三角茶包 · 12 枚", en: "12 sachets" },
+  },
 ];
 
 const NAMES = ["林晓", "陈屿", "周棠", "许知夏", "沈之恒", "顾南乔", "陆青野", "叶清和"];

@@ -6,15 +6,29 @@ import { advice, t, tag } from "./words.js";
 const SETTLE = 120;
 
 const nobody = () => ({
-  me: null, orders: new Map(), points: null, entries: [], consent: null, sms: null, qr: null, payment: null,
-  recognised: false, agreed: false, sheet: "", editing: false,
+  me: null,
+  orders: new Map(),
+  points: null,
+  entries: [],
+  consent: null,
+  sms: null,
+  qr: null,
+  payment: null,
+  recognised: false,
+  agreed: false,
+  sheet: "",
+  editing: false,
 });
 
 export class Side extends EventTarget {
   /** @param {{channel: string, flow: import("./flow.js").Flow, people: import("./shop.js").People}} around */
   constructor({ channel, flow, people }) {
     super();
-    Object.assign(this, { channel, flow, people, busy: "", notice: "", error: "", connection: "closed", chosen: 0 }, nobody());
+    Object.assign(
+      this,
+      { channel, flow, people, busy: "", notice: "", error: "", connection: "closed", chosen: 0 },
+      nobody(),
+    );
     this.client = new HubClient({ channel, language: tag, methodOverride: channel === "mini-program" });
     this.#listen();
   }
@@ -86,7 +100,10 @@ export class Side extends EventTarget {
   agree() {
     return this.act("agree", async () => {
       const { registration_token: token, required } = this.consent;
-      await this.client.register(token, required.map(({ purpose, version }) => ({ purpose, version })));
+      await this.client.register(
+        token,
+        required.map(({ purpose, version }) => ({ purpose, version })),
+      );
       await this.#entered();
     });
   }
@@ -142,8 +159,12 @@ export class Side extends EventTarget {
   }
 
   async load() {
-    const [me, orders, points, entries] = await Promise.all(
-      [this.client.me(), this.client.orders(), this.client.points(), this.client.pointEntries(5)]);
+    const [me, orders, points, entries] = await Promise.all([
+      this.client.me(),
+      this.client.orders(),
+      this.client.points(),
+      this.client.pointEntries(5),
+    ]);
     this.orders = new Map(orders.results.map((order) => [order.number, order]));
     Object.assign(this, { me, points, entries: entries.results });
     this.#changed();
@@ -194,7 +215,8 @@ export class Side extends EventTarget {
     if (before && before.version >= thing.version) return;
     if (!thing.lines) this.me = thing;
     else this.orders = new Map([...this.orders, [thing.number, { ...before, ...thing }]]);
-    if (thing.payment_status === "paid" && this.payment?.order.number === thing.number) Object.assign(this, { payment: null, sheet: "" });
+    if (thing.payment_status === "paid" && this.payment?.order.number === thing.number)
+      Object.assign(this, { payment: null, sheet: "" });
   }
 
   #waiting = {};
@@ -247,7 +269,9 @@ export class Side extends EventTarget {
   }
 
   #method() {
-    const payer = (this.me.identities ?? []).some(({ kind, channel }) => kind === "wechat_openid" && channel === this.channel);
+    const payer = (this.me.identities ?? []).some(
+      ({ kind, channel }) => kind === "wechat_openid" && channel === this.channel,
+    );
     return this.channel === "mini-program" && payer ? "wechat_jsapi" : "wechat_native";
   }
 

@@ -33,7 +33,10 @@ const [left, right] = JSON.parse(document.getElementById("hub-config").textConte
 const place = (name) => document.getElementById(name);
 const people = new People();
 const flow = new Flow();
-const sides = { website: new Side({ channel: left, flow, people }), "mini-program": new Side({ channel: right, flow, people }) };
+const sides = {
+  website: new Side({ channel: left, flow, people }),
+  "mini-program": new Side({ channel: right, flow, people }),
+};
 const demo = new GuidedDemo({ pointer: place("pointer"), fresh, changed: (failure) => draw({ failure }) });
 const shown = { failure: "" };
 let isDrawing = false;
@@ -48,7 +51,11 @@ function draw(fields = {}) {
   nextFrame(() => {
     isDrawing = false;
     render(place("head"), head());
-    render(place("story"), story(sides, flow), shown.failure && h("p.told", { role: "alert", "data-kind": "error" }, shown.failure));
+    render(
+      place("story"),
+      story(sides, flow),
+      shown.failure && h("p.told", { role: "alert", "data-kind": "error" }, shown.failure),
+    );
     render(place("website"), website(sides.website));
     render(place("hub"), hubColumn(flow, sides));
     render(place("mini"), miniProgram(sides["mini-program"]));
@@ -58,14 +65,41 @@ function draw(fields = {}) {
 function head() {
   const { name, phone } = people.current;
   return [
-    h("div.title", { key: "title" }, h("span.circles", { "aria-hidden": "true" }, h("i"), h("i")),
-      h("div", null, h("h1", null, t("title")), h("p", null, t("subtitle")))),
-    h("div.person", { key: "person" }, icon("person"), h("span", null, h("small", null, t("person")),
-      h("b", { testid: "person-name" }, name), h("span", { testid: "person-phone" }, phone)),
-      h("button.quiet", { type: "button", testid: "next-person", disabled: demo.isPlaying, onclick: fresh }, icon("swap"), t("next_person"))),
-    h("button.primary", { key: "demo", type: "button", testid: "demo", onclick: () => (demo.isPlaying ? demo.stop() : demo.play()) },
-      icon(demo.isPlaying ? "stop" : "play"), t(demo.isPlaying ? "demo_stop" : "demo")),
-    h("button.quiet", { key: "language", type: "button", testid: "language", lang: tag() === "en" ? "zh-Hans" : "en", onclick: speak }, t("language")),
+    h(
+      "div.title",
+      { key: "title" },
+      h("span.circles", { "aria-hidden": "true" }, h("i"), h("i")),
+      h("div", null, h("h1", null, t("title")), h("p", null, t("subtitle"))),
+    ),
+    h(
+      "div.person",
+      { key: "person" },
+      icon("person"),
+      h(
+        "span",
+        null,
+        h("small", null, t("person")),
+        h("b", { testid: "person-name" }, name),
+        h("span", { testid: "person-phone" }, phone),
+      ),
+      h(
+        "button.quiet",
+        { type: "button", testid: "next-person", disabled: demo.isPlaying, onclick: fresh },
+        icon("swap"),
+        t("next_person"),
+      ),
+    ),
+    h(
+      "button.primary",
+      { key: "demo", type: "button", testid: "demo", onclick: () => (demo.isPlaying ? demo.stop() : demo.play()) },
+      icon(demo.isPlaying ? "stop" : "play"),
+      t(demo.isPlaying ? "demo_stop" : "demo"),
+    ),
+    h(
+      "button.quiet",
+      { key: "language", type: "button", testid: "language", lang: tag() === "en" ? "zh-Hans" : "en", onclick: speak },
+      t("language"),
+    ),
   ];
 }
 
@@ -74,7 +108,8 @@ async function fresh() {
   await Promise.all(Object.values(sides).map((side) => side.client.signedIn && side.signOut()));
   flow.clear();
   const { name } = people.next();
-  for (const side of Object.values(sides)) side.set({ sms: null, qr: null, consent: null, way: "phone", error: "", notice: "" });
+  for (const side of Object.values(sides))
+    side.set({ sms: null, qr: null, consent: null, way: "phone", error: "", notice: "" });
   draw({ failure: "" });
   return name;
 }
