@@ -2,7 +2,7 @@ from members.models.consents import Consent, Policy
 from members.models.identities import Identity
 from members.models.linking import LinkCase, Merge
 from members.models.people import Member
-from members.models.sessions import Registration, Session, SmsChallenge, WebsiteLogin
+from members.models.sessions import Registration, Session, SmsChallenge, WebsiteLogin, WechatToken
 
 __all__ = [
     "Consent",
@@ -15,4 +15,5 @@ __all__ = [
     "Session",
     "SmsChallenge",
     "WebsiteLogin",
+    "WechatToken",
 ]

@@ -11,7 +11,10 @@ from sync.secret import EncryptedField
 
 
 class SmsChallenge(models.Model):
-    """A six-digit code on its way to a phone: 5 minutes, 5 tries, once, bound to all it was asked for."""
+    """A six-digit code on its way to a phone: 5 minutes, 5 tries, once, bound to all it was asked for.
+
+    Once used it forgets the phone.
+    """
 
     class Purpose(models.TextChoices):
         SIGN_IN = "sign_in", _("Sign in")
@@ -20,7 +23,7 @@ class SmsChallenge(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose)
-    phone = EncryptedField()
+    phone = EncryptedField(null=True)
     code_digest = models.BinaryField(editable=False)
     channel = models.ForeignKey("sync.Channel", models.CASCADE, related_name="+", verbose_name=_("channel"))
     session = models.ForeignKey("members.Session", models.CASCADE, null=True, related_name="+")
@@ -36,6 +39,10 @@ class SmsChallenge(models.Model):
             models.CheckConstraint(
                 condition=Q(purpose="sign_in", session=None) | (~Q(purpose="sign_in") & Q(session__isnull=False)),
                 name="sms_challenge_session_follows_purpose",
+            ),
+            models.CheckConstraint(
+                condition=Q(used_at=None, phone__isnull=False) | Q(used_at__isnull=False, phone__isnull=True),
+                name="sms_challenge_used_forgets_phone",
             ),
         ]
         indexes = [models.Index(fields=["expires_at"], name="sms_challenge_expiry")]
@@ -73,6 +80,21 @@ class Registration(models.Model):
 
     def __str__(self):
         return str(self.channel_id)
+
+
+class WechatToken(models.Model):
+    """The access token of one WeChat app, shared by all processes until it expires."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    app_id = models.CharField(_("WeChat app id"), max_length=64, unique=True)
+    token = EncryptedField()
+    expires_at = models.DateTimeField(_("expires"))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("WeChat access token"), _("WeChat access tokens")
+
+    def __str__(self):
+        return self.app_id
 
 
 class Session(models.Model):
