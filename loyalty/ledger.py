@@ -12,9 +12,10 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 from psycopg.types.numeric import Int8
 
-from loyalty.models import Account, Entry
+from loyalty.models import Account, EarnRule, Entry
 from sync import events
 from sync.ids import uuid7
+from sync.models import Channel
 
 ENTRY = [column.attname for column in Entry._meta.concrete_fields]
 BALANCE = ["available", "pending", "held", "debt", "version"]
@@ -61,6 +62,9 @@ class Moves:
     held: int = 0
     debt: int = 0
 
+    def __neg__(self) -> "Moves":
+        return Moves(-self.available, -self.pending, -self.held, -self.debt)
+
     def columns(self) -> list[Int8]:
         """In one width, so that every posting is the same prepared statement."""
         return [Int8(self.available), Int8(self.pending), Int8(self.held), Int8(self.debt)]
@@ -81,9 +85,9 @@ class Posting:
     source: str
     reference: str
     reason: str = ""
-    rule: int | None = None
+    rule: EarnRule | None = None
     reverses: UUID | None = None
-    channel: UUID | None = None
+    channel: Channel | None = None
     available_at: datetime | None = None
     expires_at: datetime | None = None
     owe: bool = False
@@ -91,9 +95,9 @@ class Posting:
 
     def parameters(self) -> list:
         """As `loyalty_post()` takes them, after the member and an id for a new account."""
-        rule = self.rule and Int8(self.rule)
+        rule, channel = self.rule and Int8(self.rule.pk), self.channel and self.channel.pk
         what = [self.id, self.kind, *self.moves.columns(), self.contra_kind, self.source, self.reference, self.reason]
-        return [*what, rule, self.reverses, self.channel, self.available_at, self.expires_at, self.owe]
+        return [*what, rule, self.reverses, channel, self.available_at, self.expires_at, self.owe]
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,10 @@ def post(member: UUID, posting: Posting) -> Posted:
         raise NotEnough(balance.available)
     if outcome == "conflict":
         raise ReferenceConflict
-    return Posted(Entry.from_db("default", ENTRY, values[len(BALANCE) :]), balance, created=outcome == "posted")
+    entry = Entry.from_db("default", ENTRY, values[len(BALANCE) :])
+    if posting.channel and entry.channel_id == posting.channel.pk:
+        entry.channel = posting.channel
+    return Posted(entry, balance, created=outcome == "posted")
 
 
 def known(member: UUID, source: str, reference: str) -> bool:

@@ -1,0 +1,60 @@
+"""A member's points when two members become one: the balance moves by paired entries, its history stays readable."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.db.models import F
+
+from loyalty import ledger, tiers
+from loyalty.ledger import BALANCE, Moves, Posting
+from loyalty.models import Account, Entry
+from sync.act import SYSTEM
+from sync.clock import Clock
+
+MERGE, TRANSFER = "merge", "transfer"
+
+
+class Loyalty:
+    """Points accounts. Entries follow their account."""
+
+    models: ClassVar = [Account]
+
+    def lock(self, member_ids: list[UUID]) -> None:
+        """The accounts there are, in ascending order of their members, as everybody locks them."""
+        found = Account.objects.select_for_update(no_key=True).filter(member__in=member_ids)
+        list(found.order_by("member_id").values_list("id", flat=True))
+
+    def holds_value(self, member_id: UUID) -> bool:
+        """Points in any state, debt, or spending that counts towards a tier."""
+        empty = dict.fromkeys(["available", "pending", "held", "debt", "qualifying_fen"], 0)
+        return Account.objects.filter(member=member_id).exclude(**empty).exists()
+
+    def move(self, source: UUID, target: UUID) -> dict:
+        """Carry balance, qualifying spending and used references over; Σ of both accounts stays what it was."""
+        account = Account.objects.filter(member=source).first()
+        if account is None:
+            return {}
+        moved = {name: getattr(account, name) for name in BALANCE[:-1]}
+        entries = carry(account, target, Moves(**moved)) if any(moved.values()) else []
+        journal = {"account": str(account.pk), "entries": entries, "moved": moved}
+        return journal | hand_over(account, target)
+
+
+def carry(account: Account, target: UUID, moves: Moves) -> list[str]:
+    """The paired entries: out of the source's account, into the target's."""
+    # The version names this move, should the two ever part and meet again.
+    out = Posting(Entry.Kind.MOVED, -moves, TRANSFER, MERGE, f"to:{target}@{account.version}")
+    into = Posting(Entry.Kind.MOVED, moves, TRANSFER, MERGE, f"from:{account.member_id}@{account.version}")
+    return [str(ledger.post(account.member_id, out).entry.pk), str(ledger.post(target, into).entry.pk)]
+
+
+def hand_over(account: Account, target: UUID) -> dict:
+    """References and qualifying spending; the tier is the higher of the two, or what the sum reaches."""
+    survivor, _made = Account.objects.get_or_create(member_id=target)
+    survivor.absorbed += [account.pk, *account.absorbed]
+    survivor.save(update_fields=["absorbed"])
+    Account.objects.filter(pk=account.pk).update(
+        qualifying_fen=0, tier=None, tier_since=None, version=F("version") + 1, updated_at=Clock()
+    )
+    tiers.qualify(target, account.qualifying_fen, by=SYSTEM, at_least=account.tier)
+    return {"qualifying_fen": account.qualifying_fen, "tier": account.tier and account.tier.code}

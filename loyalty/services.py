@@ -1,0 +1,156 @@
+"""Acts on points. Each locks the member, posts once, and tells what is new."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy as _
+
+from loyalty import ledger, queries, rules, tiers
+from loyalty.ledger import Moves, NotEnough, Posted, Posting, ReferenceConflict  # noqa: F401 - raised by these acts
+from loyalty.models import EarnRule, Entry
+from members import services as members
+from members.models import Member
+from sync import events
+from sync.act import Actor, act
+from sync.models import Channel
+
+ISSUED, REDEEMED = "issued", "redeemed"  # the contra sides
+HUB, REVERSAL = "hub", "reversal"  # sources beside the channels' own
+
+
+class Frozen(Exception):
+    """The member is frozen: points may come in, none may go out."""
+
+    def __init__(self):
+        super().__init__(_("A frozen member cannot spend points"))
+
+
+class NotPresent(Exception):
+    """A channel may spend points only of a member who is there."""
+
+    def __init__(self):
+        super().__init__(_("The member has not been seen on this channel for 30 minutes"))
+
+
+@act
+def earn(
+    *,
+    member: UUID,
+    points: int,
+    reference: str,
+    by: Actor,
+    channel: Channel | None = None,
+    reason: str = "",
+    rule: EarnRule | None = None,
+) -> Entry:
+    """Give points, once per reference; an open debt is settled first. Raises ReferenceConflict."""
+    named = {"source": source_of(by), "reference": reference, "reason": reason, "channel": channel, "rule": rule}
+    return _post(locked(member), earning(points, **named), by).entry
+
+
+@act
+def spend(
+    *,
+    member: UUID,
+    points: int,
+    reference: str,
+    by: Actor,
+    channel: Channel | None = None,
+    reason: str = "",
+    rule: EarnRule | None = None,
+) -> Entry:
+    """Take points, once per reference. Raises NotEnough, Frozen, ReferenceConflict; then nothing was changed."""
+    named = {"source": source_of(by), "reference": reference, "reason": reason, "channel": channel, "rule": rule}
+    return _spend(locked(member), spending(points, **named), by).entry
+
+
+@act
+def book(*, member: UUID, channel: Channel, kind: str, points: int, reference: str, by: Actor, **more) -> Posted:
+    """What a channel's backend books: `kind` is earn or spend; `more` are reason, available_at, expires_at.
+
+    More than the channel may give at once stays pending for staff. Spending needs the member on this channel within
+    the last 30 minutes, but for a repeated request. Raises NotPresent, NotEnough, Frozen, ReferenceConflict.
+    """
+    survivor = locked(member)
+    named = {"source": source_of(by), "reference": reference, "channel": channel} | more
+    if kind == "earn":
+        return _post(survivor, earning(points, for_staff=points > channel.earn_per_entry, **named), by)
+    if not queries.is_present(survivor.pk, channel) and not ledger.known(survivor.pk, named["source"], reference):
+        raise NotPresent
+    return _spend(survivor, spending(points, **named), by)
+
+
+@act
+def reverse(*, entry: UUID, by: Actor) -> Posted:
+    """Undo an earning or spending that `by` posted itself, once. Points spent since become a debt.
+
+    Raises Entry.DoesNotExist for what is not its own, or is neither.
+    """
+    own = Entry.objects.filter(source=source_of(by), kind__in=[Entry.Kind.EARNED, Entry.Kind.SPENT])
+    undone = own.select_related("account", "channel", "rule").get(pk=entry)
+    posting = Posting(
+        kind=Entry.Kind.REVERSED,
+        moves=Moves(-undone.available, -undone.pending, -undone.held, -undone.debt),
+        contra_kind=undone.contra_kind,
+        source=REVERSAL,
+        reference=str(undone.pk),
+        rule=undone.rule,
+        reverses=undone.pk,
+        channel=undone.channel,
+        owe=True,
+    )
+    return _post(locked(undone.account.member_id), posting, by)
+
+
+@act
+def earn_for_payment(*, member: UUID, order_number: str, paid_fen: int, channel: Channel | None, by: Actor) -> int:
+    """Points, qualifying spending and tier for a payment; returns the points earned (0 below one yuan).
+
+    Called once per payment by the act that settles it: below one yuan there is no entry to know it by.
+    """
+    payer, rule = locked(member), queries.active_rule()
+    points = rules.points_for(paid_fen, rule.points_per_yuan) if rule else 0
+    if points:
+        reference = f"order:{order_number}:paid"
+        posted = _post(payer, earning(points, source=HUB, reference=reference, channel=channel, rule=rule), by)
+        if not posted.created:
+            return posted.entry.points
+    if paid_fen:
+        tiers.qualify(payer.pk, paid_fen, by=by, in_version=bool(points))
+    return points
+
+
+def locked(member: UUID) -> Member:
+    """The member, or who absorbed it, locked: nothing merges or freezes it before the act is over."""
+    return members.lock(member)[0]
+
+
+def source_of(by: Actor) -> str:
+    """Whose references these are: a channel's backend has its own, everybody else shares the hub's."""
+    return str(by) if by.kind == "channel" else HUB
+
+
+def earning(points: int, *, for_staff: bool = False, available_at: datetime | None = None, **named) -> Posting:
+    """The posting that gives points: at once, from `available_at`, or when staff lets them through."""
+    moves = Moves(pending=points) if for_staff or available_at else Moves(available=points)
+    when = None if for_staff else available_at
+    return Posting(kind=Entry.Kind.EARNED, moves=moves, contra_kind=ISSUED, available_at=when, **named)
+
+
+def spending(points: int, **named) -> Posting:
+    """The posting that takes points."""
+    return Posting(kind=Entry.Kind.SPENT, moves=Moves(available=-points), contra_kind=REDEEMED, **named)
+
+
+def _spend(member: Member, posting: Posting, by: Actor) -> Posted:
+    if member.status == Member.Status.FROZEN:
+        raise Frozen
+    return _post(member, posting, by)
+
+
+def _post(member: Member, posting: Posting, by: Actor) -> Posted:
+    posted = ledger.post(member.pk, posting)
+    if posted.created:
+        subject = events.of_member(member.pk)
+        events.record(f"points.{posting.kind}", subject=subject, data=queries.as_posted(posted), by=by)
+    return posted
