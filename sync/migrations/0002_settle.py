@@ -2,32 +2,23 @@
 
 from django.db import migrations
 
-SETTLE = """
-CREATE FUNCTION sync_settle() RETURNS TABLE (settled bigint, delivered bigint, facts jsonb)
-LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    prior pg_snapshot;
-    fresh_count bigint;
-    delivery_count bigint;
-    few jsonb;
-BEGIN
-    -- The only leadership: held by this statement's transaction, so a stopped relay holds nothing.
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('sync_settle', 0)) THEN
-        RETURN;
-    END IF;
-    -- VOLATILE: the statements below take their snapshots after the lock.
-    SELECT seen INTO prior FROM sync_batch ORDER BY id DESC LIMIT 1;
-    IF prior IS NULL THEN
-        prior := '1:1:'::pg_snapshot;
-    END IF;
-    WITH fresh AS (
+# What the last batch's snapshot did not see: what began after it, and what was open then.
+UNSEEN = """
         SELECT e.* FROM sync_event e WHERE e.xid >= pg_snapshot_xmax(prior)
         UNION ALL
         SELECT e.* FROM sync_event e WHERE e.xid = ANY (ARRAY(SELECT pg_snapshot_xip(prior)))
+"""
+# The first batch, and the first one in another cluster.
+UNSETTLED = """
+        SELECT e.* FROM sync_event e WHERE NOT EXISTS (SELECT 1 FROM sync_settled s WHERE s.event_id = e.id)
+"""
+BATCH = """
+    RETURN QUERY WITH fresh AS ({fresh}
     ), placed AS (
         INSERT INTO sync_settled (event_id) SELECT id FROM fresh ORDER BY written RETURNING event_id, position
     ), batch AS (
-        INSERT INTO sync_batch (seen) SELECT pg_current_snapshot() WHERE EXISTS (SELECT 1 FROM fresh)
+        INSERT INTO sync_batch (seen)
+        SELECT pg_current_snapshot() WHERE prior IS NULL OR EXISTS (SELECT 1 FROM fresh)
     ), fanned AS (
         INSERT INTO sync_delivery (event_id, endpoint_id, subject, position, state, attempts)
         SELECT DISTINCT ON (p.position, n.id) f.id, n.id, f.subject, p.position, 'waiting', 0
@@ -37,22 +28,38 @@ BEGIN
         JOIN sync_channel seen_on ON seen_on.id = a.channel_id
         JOIN sync_channel c ON c.group_id = seen_on.group_id AND c.is_active
         JOIN sync_endpoint n ON n.channel_id = c.id AND n.is_active
-        WHERE (n.types = '{}' OR f.type = ANY (n.types)) AND f.actor <> 'channel/' || c.code
+        WHERE (n.types = '{{}}' OR f.type = ANY (n.types)) AND f.actor <> 'channel/' || c.code
         ORDER BY p.position, n.id
         RETURNING 1
     )
     SELECT (SELECT count(*) FROM placed), (SELECT count(*) FROM fanned),
+        (SELECT min(position) FROM placed), (SELECT max(position) FROM placed),
         CASE WHEN (SELECT count(*) FROM fresh) <= 32 THEN (
             SELECT jsonb_agg(jsonb_build_object(
                 'id', f.id, 'subject', f.subject, 'sequence', f.sequence, 'type', f.type, 'source', f.source,
                 'correlation_id', f.correlation_id, 'time', f.time, 'data', f.data) ORDER BY p.position)
             FROM placed p JOIN fresh f ON f.id = p.event_id)
-        END
-    INTO fresh_count, delivery_count, few;
-    settled := fresh_count;
-    delivered := delivery_count;
-    facts := few;
-    RETURN NEXT;
+        END;
+"""
+SETTLE = f"""
+CREATE FUNCTION sync_settle() RETURNS TABLE (
+    settled bigint, delivered bigint, first_position bigint, last_position bigint, facts jsonb
+) LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    prior pg_snapshot;
+BEGIN
+    -- The only leadership: held by this statement's transaction, so a stopped relay holds nothing.
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('sync_settle', 0)) THEN
+        RETURN;
+    END IF;
+    -- VOLATILE: the statements below take their snapshots after the lock.
+    SELECT seen INTO prior FROM sync_batch ORDER BY id DESC LIMIT 1;
+    IF pg_snapshot_xmax(prior) > pg_snapshot_xmax(pg_current_snapshot()) THEN
+        prior := NULL;  -- restored into a younger cluster: its transaction ids say nothing here
+    END IF;
+    IF prior IS NULL THEN {BATCH.format(fresh=UNSETTLED)}
+    ELSE {BATCH.format(fresh=UNSEEN)}
+    END IF;
 END $$;
 """
 

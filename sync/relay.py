@@ -1,0 +1,139 @@
+"""The relay: gives committed events their place in the one order, fans them out, tells who listens (DESIGN §5).
+
+PostgreSQL decides: `sync_settle()` is one statement under an advisory lock, so any number of relays may run and any
+of them may be stopped or killed. Redis only carries hints: when it is away, sockets hear of their events from the
+heads that the switchboard compares.
+"""
+
+import logging
+import signal
+import threading
+import time
+
+import psycopg
+import redis
+from django.conf import settings
+from psycopg.rows import dict_row
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from sync import courier, postgres
+from sync.envelope import COLUMNS, channel_of, cloud_event
+from sync.events import DOORBELL
+from sync.health import BEAT
+
+logger = logging.getLogger(__name__)
+
+SWEEP = 1.0  # seconds without a doorbell
+BEAT_EVERY = 5.0  # seconds
+LONGEST_WAIT = 5.0  # seconds between two tries to reach a store that is away
+PAGE = 1_000
+READ = f"""
+SELECT {COLUMNS} FROM sync_settled s JOIN sync_event e ON e.id = s.event_id
+WHERE s.position BETWEEN %s AND %s ORDER BY s.position
+"""  # noqa: S608 - a constant
+
+
+class Hints:
+    """Tells Redis; never raises, never waits long, and leaves a Redis that is away alone for a while."""
+
+    def __init__(self, url: str):
+        self.redis = redis.Redis.from_url(
+            url, socket_timeout=0.25, socket_connect_timeout=0.25, retry=Retry(NoBackoff(), 0)
+        )
+        self.wait, self.again_at = 0.0, 0.0
+
+    def tell(self, facts: list[dict]) -> None:
+        """Publish each fact to its subject's channel, in one round trip."""
+        if not facts or time.monotonic() < self.again_at:
+            return
+        pipeline = self.redis.pipeline(transaction=False)
+        for fact in facts:
+            pipeline.publish(channel_of(fact["subject"]), cloud_event(fact))
+        try:
+            pipeline.execute()
+        except redis.RedisError as error:
+            self._rest(error)
+        else:
+            self._well()
+
+    def close(self) -> None:
+        self.redis.close()
+
+    def _rest(self, error: Exception) -> None:
+        if not self.wait:
+            logger.warning("Redis is away, sockets hear a little later: %s", error)
+        self.wait = min(max(2 * self.wait, 0.5), LONGEST_WAIT)
+        self.again_at = time.monotonic() + self.wait
+
+    def _well(self) -> None:
+        if self.wait:
+            logger.warning("Redis is back")
+        self.wait = 0.0
+
+
+class Relay:
+    """One relay. `run` returns after `stop`."""
+
+    def __init__(self):
+        self.stopping = threading.Event()
+        self.hints = Hints(settings.REDIS_URL)
+        self.beat_at = 0.0
+
+    def stop(self, *_signal) -> None:
+        """End after the batch at hand, within a second."""
+        self.stopping.set()
+
+    def run(self) -> None:
+        """Settle until stopped; outlives every loss of PostgreSQL or Redis."""
+        wait = 0.0
+        while not self.stopping.wait(wait):
+            try:
+                with postgres.connect("relay") as connection:
+                    wait = 0.0
+                    self._serve(connection)
+            except psycopg.Error as error:
+                wait = min(max(2 * wait, 0.2), LONGEST_WAIT)
+                logger.warning("PostgreSQL: %s; again in %s s", str(error).strip(), wait)
+        self.hints.close()
+
+    def _serve(self, connection: psycopg.Connection) -> None:
+        connection.row_factory = dict_row
+        connection.execute(f"LISTEN {DOORBELL}")
+        while not self.stopping.is_set():
+            self._beat(connection)
+            if not self.settle(connection):
+                for _ring in connection.notifies(timeout=SWEEP, stop_after=1):
+                    pass
+
+    def settle(self, connection: psycopg.Connection) -> int:
+        """Settle one batch and tell of it. Returns how many events it held; 0 when another relay is at it."""
+        batch = connection.execute("SELECT * FROM sync_settle()", prepare=True).fetchone()
+        if batch is None or not batch["settled"]:
+            return 0
+        if batch["delivered"]:
+            connection.execute(f"NOTIFY {courier.DOORBELL}")
+        if batch["facts"] is not None:
+            self.hints.tell(batch["facts"])
+        else:
+            self._tell_many(connection, batch["first_position"], batch["last_position"])
+        return batch["settled"]
+
+    def _tell_many(self, connection: psycopg.Connection, first: int, last: int) -> None:
+        for start in range(first, last + 1, PAGE):
+            page = connection.execute(READ, [start, min(start + PAGE - 1, last)], prepare=True)
+            self.hints.tell(page.fetchall())
+
+    def _beat(self, connection: psycopg.Connection) -> None:
+        if time.monotonic() < self.beat_at:
+            return
+        connection.execute(BEAT, ["relay"])
+        self.beat_at = time.monotonic() + BEAT_EVERY
+
+
+def main() -> None:
+    """Run a relay until SIGTERM or SIGINT."""
+    relay = Relay()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, relay.stop)
+    relay.run()
