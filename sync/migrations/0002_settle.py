@@ -44,7 +44,7 @@ BATCH = """
 SETTLE = f"""
 CREATE FUNCTION sync_settle() RETURNS TABLE (
     settled bigint, delivered bigint, first_position bigint, last_position bigint, facts jsonb
-) LANGUAGE plpgsql VOLATILE AS $$
+) LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     prior pg_snapshot;
 BEGIN
