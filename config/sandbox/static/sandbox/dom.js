@@ -24,7 +24,8 @@ export function h(tag, props, ...children) {
 
 function assign(element, key, value) {
   if (value === null || value === undefined || value === false) return;
-  if (EVENTS.includes(key)) element[key] = value;
+  if (EVENTS.includes(key))
+    element[key] = (event) => void value(event); // an answer of false would cancel the event
   else if (key === "value") element[given] = element.value = value;
   else if (key === "class") element.className += ` ${value}`;
   else if (["testid", "key", "flash", "focus"].includes(key)) element.dataset[key] = value;
@@ -50,29 +51,33 @@ export function svg(viewBox, paths, className) {
 export function render(place, ...nodes) {
   const wanted = document.createElement("div");
   wanted.append(...nodes.flat(Infinity).filter(Boolean));
-  const before = document.activeElement;
   patchChildren(place, wanted);
-  attend(place, before);
+  attend(place);
 }
 
 let opener = "";
 const attended = new WeakSet();
 
-/** What newly asks for focus gets it; when that is gone, focus returns to where it came from. */
-function attend(place, before) {
-  const asking = [...place.querySelectorAll("[data-focus]")].find(
-    (element) => !attended.has(element) && !element.disabled,
-  );
+/** What newly asks for focus gets it; when that is gone, focus returns to where it came from, or to the frame. */
+function attend(place) {
+  const elements = [...place.querySelectorAll("[data-focus]")];
+  const asking = elements.find((element) => !attended.has(element) && !element.disabled);
   if (asking) {
     attended.add(asking);
-    opener = before?.dataset?.testid ?? "";
+    opener = held.element.dataset?.testid ?? "";
     asking.focus();
     asking.select?.();
-  } else if (before && !before.isConnected && opener) {
-    document.querySelector(`[data-testid="${opener}"]:not(:disabled)`)?.focus();
+  } else if (held.place === place && document.activeElement === document.body && !held.element.isConnected) {
+    (document.querySelector(`[data-testid="${opener}"]:not(:disabled)`) ?? place).focus();
     opener = "";
   }
 }
+
+let held = { element: document.body, place: /** @type {Element|null} */ (null) };
+document.addEventListener(
+  "focusin",
+  ({ target }) => (held = { element: target, place: target.closest("section[tabindex]") }),
+);
 
 function patchChildren(old, wanted) {
   const keyed = new Map(

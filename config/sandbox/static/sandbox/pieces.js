@@ -67,8 +67,6 @@ export function told(side) {
 }
 
 export function consent(side) {
-  const agreed = () =>
-    side.set({ agreed: [...document.querySelectorAll(`[data-of="${side.channel}"]`)].every((box) => box.checked) });
   const policy = ({ purpose, version, title, text_url: url }, index) =>
     h(
       "li",
@@ -80,9 +78,7 @@ export function consent(side) {
           type: "checkbox",
           required: true,
           focus: index === 0,
-          "data-of": side.channel,
           testid: "consent-check",
-          onchange: agreed,
         }),
         h(
           "span",
@@ -109,15 +105,11 @@ export function consent(side) {
         {
           type: "button",
           testid: "consent-back",
-          onclick: () => side.set({ consent: null, agreed: false, error: "" }),
+          onclick: () => side.set({ consent: null, error: "" }),
         },
         t("back"),
       ),
-      h(
-        "button.primary",
-        { testid: "consent-agree", disabled: !side.agreed || side.busy === "agree" },
-        t("consent_agree"),
-      ),
+      h("button.primary", { testid: "consent-agree", disabled: side.busy === "agree" }, t("consent_agree")),
     ),
   );
 }

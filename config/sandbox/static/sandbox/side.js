@@ -15,7 +15,6 @@ const nobody = () => ({
   qr: null,
   payment: null,
   recognised: false,
-  agreed: false,
   sheet: "",
   editing: false,
 });
@@ -262,7 +261,7 @@ export class Side extends EventTarget {
   }
 
   async #refused(error) {
-    if (error.code === "consent_required") return this.set({ consent: error.problem, agreed: false, sms: null });
+    if (error.code === "consent_required") return this.set({ consent: error.problem, sms: null });
     this.error = advice(error);
     if (error.code === "code_invalid" && this.consent) this.consent = null;
     if (error.code === "version_conflict" || error.code === "order_state") await this.#read("all");

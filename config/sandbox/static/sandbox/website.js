@@ -238,7 +238,7 @@ function paySheet(side) {
     { key: "overlay", onkeydown: ({ key }) => key === "Escape" && close() },
     h(
       "div.dialog",
-      { role: "dialog", "aria-modal": "true", "aria-label": t("pay_scan"), testid: "website-pay-sheet" },
+      { role: "dialog", "aria-label": t("pay_scan"), testid: "website-pay-sheet" },
       h("h2", null, t("pay_scan")),
       h("strong.figure", null, money(payment.order.total_fen)),
       h("div.qr", null, url ? code(url) : icon("check")),
