@@ -1,0 +1,177 @@
+"""Identities: evidence the hub has just verified, who holds it, and tying it to a member.
+
+Only what the hub verified itself decides. What a channel asserted waits for its first live proof, which adopts it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max, Q, QuerySet
+
+from members import rules, services
+from members.models import Identity, Member, Session
+from members.wechat import Person
+from sync import clock, events
+from sync.act import Actor
+from sync.models import Channel
+from sync.secret import blind_index, mask_id, mask_phone
+
+ONCE = {"identity_verified_once", "member_phone_once", "members_member_number_key"}
+Kind, Proof = Identity.Kind, Identity.Proof
+
+
+class Taken(Exception):
+    """Somebody else came to hold it at the same moment: look again."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An identity that was proven just now; `assurance` is 2 (WeChat) or 3 (SMS)."""
+
+    kind: str
+    value: str
+    assurance: int
+    namespace: str = ""
+
+    @property
+    def index(self) -> bytes:
+        return blind_index(self.kind, self.value)
+
+    @property
+    def mask(self) -> str:
+        return mask_phone(self.value) if self.kind == Kind.PHONE else mask_id(self.value)
+
+    @property
+    def where(self) -> Q:
+        return Q(kind=self.kind, namespace=self.namespace, value_index=self.index)
+
+    def matches(self, identity: Identity) -> bool:
+        return (identity.kind, identity.namespace, bytes(identity.value_index)) == (
+            self.kind,
+            self.namespace,
+            self.index,
+        )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a person proved, the most personal first, and how the proof is used up in the act that it allows.
+
+    `token` is set when the proof is a registration that was waiting for consent.
+    """
+
+    evidence: list[Evidence]
+    spend: Callable[[], None] = lambda: None
+    token: str = ""
+
+
+def of_phone(phone: str, assurance: int) -> list[Evidence]:
+    """The evidence of a phone in E.164."""
+    return [Evidence(Kind.PHONE, phone, assurance)]
+
+
+def of_wechat(person: Person, channel: Channel) -> list[Evidence]:
+    """The evidence of a WeChat sign-in: the openid of the channel's app, the unionid when WeChat told it."""
+    openid = Evidence(Kind.WECHAT_OPENID, person.openid, rules.WECHAT, channel.app_id)
+    return [openid, Evidence(Kind.WECHAT_UNIONID, person.unionid, rules.WECHAT)] if person.unionid else [openid]
+
+
+def holdings(evidence: list[Evidence]) -> dict[Evidence, Identity]:
+    """Which of these identities are verified already, and whose."""
+    where = Q(pk=None)
+    for item in evidence:
+        where |= item.where
+    rows = list(Identity.objects.filter(where, proof=Proof.VERIFIED))
+    return {item: row for item in evidence for row in rows if item.matches(row)}
+
+
+def lock_holders(evidence: list[Evidence], *also: UUID) -> tuple[dict[UUID, Member], dict[Evidence, Identity]]:
+    """Lock whoever holds these identities, and `also`, in ascending order; returns members by id and the holdings."""
+    locked: dict[UUID, Member] = {}
+    while True:
+        held = holdings(evidence)
+        wanted = {row.member_id for row in held.values()} | set(also)
+        if wanted <= locked.keys():
+            return locked, held
+        wanted |= locked.keys()
+        locked = dict(zip(wanted, services.lock(*wanted), strict=True))
+
+
+def waiting_member(evidence: list[Evidence]) -> UUID | None:
+    """The one member whom channels say this identity belongs to, when nobody ever proved an identity of theirs."""
+    said = Identity.objects.filter(evidence[0].where, proof__in=[Proof.ATTESTED, Proof.ASSERTED])
+    members = Member.objects.filter(pk__in=said.values("member"), status=Member.Status.ACTIVE)
+    found = list(members.exclude(identities__proof=Proof.VERIFIED).values_list("id", flat=True)[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def attach(member: Member, item: Evidence, *, channel: Channel, by: Actor, tell: bool = True) -> tuple[Identity, bool]:
+    """Tie proven evidence, which nobody else holds, to a locked member. Returns it and whether it is new.
+
+    What a channel asserted of this member is adopted. Raises Taken when somebody else was quicker.
+    """
+    mine = Identity.objects.filter(item.where, member=member)
+    known = mine.filter(proof=Proof.VERIFIED).first()
+    if known:
+        mine.filter(pk=known.pk).update(last_seen_at=clock.Clock(), assurance=max(known.assurance, item.assurance))
+        return known, False
+    identity = mine.exclude(proof=Proof.CLAIMED).order_by("id").first() or Identity(member=member, kind=item.kind)
+    identity.namespace, identity.value, identity.value_index = item.namespace, item.value, item.index
+    identity.mask, identity.proof, identity.assurance = item.mask, Proof.VERIFIED, item.assurance
+    identity.channel, identity.verified_at = channel, clock.now()
+    identity.last_seen_at = identity.verified_at
+    try:
+        with transaction.atomic():
+            identity.save()
+            if item.kind == Kind.PHONE:
+                _hold_phone(member, item)
+    except IntegrityError as error:
+        raise taken_or(error) from error
+    if tell:
+        _tell_linked(member, identity, by)
+    return identity, True
+
+
+def taken_or(error: IntegrityError) -> Exception:
+    """Taken, when the database refused a second holder; else the error itself."""
+    constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+    return Taken(constraint) if constraint in ONCE else error
+
+
+def _hold_phone(member: Member, item: Evidence) -> None:
+    member.phone, member.phone_index = item.value, item.index
+    member.phone_mask, member.phone_last4 = item.mask, item.value[-4:]
+    member.save(update_fields=["phone", "phone_index", "phone_mask", "phone_last4"])
+
+
+def _tell_linked(member: Member, identity: Identity, by: Actor) -> None:
+    subject = events.of_member(member.id)
+    events.record("member.identity_linked", subject=subject, data=services.as_linked(member, identity), by=by)
+    if identity.kind == Kind.PHONE:
+        events.record("member.updated", subject=subject, data=services.changed(member, "phone"), by=by)
+
+
+def let_go_of_phone(member: Member, *, by: Actor) -> None:
+    """The locked member's phone is theirs no more; what they own stays theirs. The caller touches the member."""
+    for identity in Identity.objects.filter(member=member, kind=Kind.PHONE, proof=Proof.VERIFIED):
+        data = services.as_linked(member, identity)
+        identity.delete()
+        events.record("member.identity_unlinked", subject=events.of_member(member.id), data=data, by=by)
+    member.phone = member.phone_index = None
+    member.phone_mask = member.phone_last4 = ""
+    member.save(update_fields=["phone", "phone_index", "phone_mask", "phone_last4"])
+    events.record("member.updated", subject=events.of_member(member.id), data=services.changed(member, "phone"), by=by)
+
+
+def is_unseen(identity: Identity) -> bool:
+    """Whether a phone may have a new holder by now: neither it nor its owner was seen for 90 days."""
+    others = Identity.objects.filter(member=identity.member_id, proof=Proof.VERIFIED)
+    seen = [_latest(others), _latest(Session.objects.filter(member=identity.member_id))]
+    seen_at = max((at for at in seen if at), default=None)
+    return rules.is_unseen(proven_at=identity.last_seen_at, seen_at=seen_at, now=clock.now())
+
+
+def _latest(rows: QuerySet):
+    return rows.aggregate(latest=Max("last_seen_at"))["latest"]

@@ -1,0 +1,180 @@
+"""Signing in: what a person proved decides who they are; a person nobody knows is registered with their consent."""
+
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from members import consent, identity, linking, registration, services, sessions
+from members.identity import Evidence, Shown, Taken
+from members.models import Identity, LinkCase, Member, Policy, Session
+from sync import clock, events
+from sync.act import Actor, act
+from sync.http import Problem
+from sync.models import Channel
+from sync.services import admit
+
+TURNS = 3  # somebody else may register the same person at the same moment
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A member with a session of their own, and how it came to be."""
+
+    member: Member
+    session: Session
+    tokens: sessions.Tokens
+    created: bool = False
+    linked: bool = False
+    absorbed: UUID | None = None
+    case: LinkCase | None = None
+
+
+@dataclass(frozen=True)
+class ConsentMissing:
+    """Nobody is registered yet: the token carries the proof until the person agrees."""
+
+    token: str
+    required: list[Policy]
+
+
+@dataclass
+class Arrival:
+    """A person at a channel's door, and what the act finds out about them."""
+
+    shown: Shown
+    consents: consent.Given
+    channel: Channel
+    device: str = ""
+    member: Member | None = None
+    created: bool = False
+    recycled: Member | None = None
+    proven: list[UUID] = field(default_factory=list)
+    is_news: bool = False
+    joined: bool = False
+
+    @property
+    def by(self) -> Actor:
+        return Actor("member", str(self.member.id), self.channel.code)
+
+
+@act
+def sign_in(*, shown: Shown, consents: consent.Given, channel: Channel, device: str = "") -> SignedIn | ConsentMissing:
+    """Open a session for whoever holds what was shown, or register them. Of many at once, one registers.
+
+    Raises Problem `member_frozen`, `code_invalid` when the proof was used up meanwhile.
+    """
+    for turn in range(TURNS):
+        try:
+            with transaction.atomic():
+                return _enter(Arrival(shown, consents, channel, device))
+        except Taken:
+            if turn == TURNS - 1:
+                raise
+
+
+def _enter(arrival: Arrival) -> SignedIn | ConsentMissing:
+    held = _recognise(arrival)
+    was_here = bool(held) and arrival.member  # and not merely known from a channel's word
+    if not was_here and (missing := consent.missing(arrival.consents)):
+        return ConsentMissing(_waiting(arrival), missing)
+    arrival.shown.spend()
+    if arrival.member is None:
+        arrival.member, arrival.created = _registered(arrival), True
+    if arrival.member.status == Member.Status.FROZEN:
+        raise Problem("member_frozen")
+    if arrival.recycled:
+        identity.let_go_of_phone(arrival.recycled, by=arrival.by)
+        services.touch(arrival.recycled)
+    foreign = _attach(arrival, held)
+    arrival.is_news |= consent.grant(arrival.member, arrival.consents, channel=arrival.channel, by=arrival.by)
+    if arrival.is_news and not arrival.created:
+        services.touch(arrival.member)
+    return _opened(arrival, *foreign)
+
+
+def _recognise(arrival: Arrival) -> dict[Evidence, Identity]:
+    """Find and lock the member: the holder of the first thing shown that anybody holds, else one that waits for it."""
+    evidence = arrival.shown.evidence
+    members, held = identity.lock_holders(evidence)
+    first = next((item for item in evidence if item in held), None)
+    if first and first.kind == Identity.Kind.PHONE and identity.is_unseen(held[first]):
+        arrival.recycled = members[held.pop(first).member_id]
+    elif first:
+        arrival.member = members[held[first].member_id]
+    elif waiting := identity.waiting_member(evidence):
+        (arrival.member,) = services.lock(waiting)
+        if identity.waiting_member(evidence) != arrival.member.id:
+            raise Taken
+    return held
+
+
+def _waiting(arrival: Arrival) -> str:
+    """The token under which the proof waits for consent; a proof that waits already keeps its token."""
+    if arrival.shown.token:
+        return arrival.shown.token
+    arrival.shown.spend()
+    return registration.open_for(arrival.shown.evidence, arrival.channel)
+
+
+def _registered(arrival: Arrival) -> Member:
+    """A new member of the channel, told to the world; their identities follow in the same act."""
+    member = Member(home_channel=arrival.channel)
+    try:
+        with transaction.atomic():
+            member.save(force_insert=True)
+    except IntegrityError as error:
+        raise identity.taken_or(error) from error
+    kinds = {"phone" if item.kind == Identity.Kind.PHONE else "identities" for item in arrival.shown.evidence}
+    by = Actor("member", str(member.id), arrival.channel.code)
+    data = services.changed(member, "identities", *kinds)
+    events.record("member.registered", subject=events.of_member(member.id), data=data, by=by)
+    return member
+
+
+def _attach(arrival: Arrival, held: dict[Evidence, Identity]) -> list[Evidence | Identity]:
+    """Tie what was shown to the member. Returns evidence and identity of what turns out to be another's, or nothing."""
+    foreign = []
+    for item in arrival.shown.evidence:
+        if item in held and held[item].member_id != arrival.member.id:
+            foreign = [item, held[item]]
+            continue
+        row, is_new = identity.attach(
+            arrival.member, item, channel=arrival.channel, by=arrival.by, tell=not arrival.created
+        )
+        arrival.proven.append(row.id)
+        arrival.is_news |= is_new
+        arrival.joined |= is_new and bool(held)
+    return foreign
+
+
+def _opened(arrival: Arrival, item: Evidence | None = None, held: Identity | None = None) -> SignedIn:
+    """The session, on the member or on the one that it turns out to be."""
+    settled = linking.Settled(arrival.member)
+    if arrival.recycled:
+        phone = arrival.shown.evidence[0]
+        case = linking.open_case(LinkCase.Kind.RECYCLED_PHONE, arrival.member, arrival.recycled, phone)
+        settled = linking.Settled(arrival.member, case=case)
+    elif held:
+        other = Member.objects.get(pk=held.member_id)  # locked by _recognise
+        settled = linking.settle(
+            arrival.member, other, item=item, held=held, signed_in_at=clock.now(), proven=arrival.proven, by=arrival.by
+        )
+    admit(events.of_member(settled.member.id), arrival.channel)
+    wanted = Session(channel=arrival.channel, proven=arrival.proven, device=arrival.device)
+    wanted.assurance = max(item.assurance for item in arrival.shown.evidence)
+    signed_in = opened(settled, wanted)
+    return replace(signed_in, created=arrival.created, linked=signed_in.linked or arrival.joined)
+
+
+def opened(settled: linking.Settled, session: Session) -> SignedIn:
+    """Start a session like the given one for whoever the person turned out to be."""
+    started, tokens = sessions.start(
+        member=settled.member,
+        channel=session.channel,
+        assurance=session.assurance,
+        proven=session.proven,
+        device=session.device,
+    )
+    absorbed = settled.absorbed
+    return SignedIn(settled.member, started, tokens, linked=bool(absorbed), absorbed=absorbed, case=settled.case)
