@@ -1,4 +1,4 @@
-from orders.models.book import Line, Order, Recipient
+from orders.models.book import Disclosure, Line, Order, Recipient
 from orders.models.paying import Merchant, MerchantKey, Payment, PaymentCase
 
-__all__ = ["Line", "Merchant", "MerchantKey", "Order", "Payment", "PaymentCase", "Recipient"]
+__all__ = ["Disclosure", "Line", "Merchant", "MerchantKey", "Order", "Payment", "PaymentCase", "Recipient"]

@@ -3,6 +3,7 @@
 from functools import partial
 
 import pghistory
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -127,7 +128,11 @@ class Line(models.Model):
 
 
 class Recipient(models.Model):
-    """Where the goods go, and a guest's contact: encrypted, apart from the order that others may see."""
+    """Where the goods go, and a guest's contact: encrypted, apart from the order that others may see.
+
+    `address` and `contact` are JSON: {province, city, district, street, postcode} and {phone, name}. The order is
+    found by the contact's phone, else by the receiver's.
+    """
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     order = models.OneToOneField(Order, models.CASCADE, related_name="recipient", verbose_name=_("order"))
@@ -135,6 +140,7 @@ class Recipient(models.Model):
     phone = EncryptedField(null=True)
     phone_index = models.BinaryField(null=True, editable=False)
     address = EncryptedField(null=True)
+    contact = EncryptedField(null=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("recipient"), _("recipients")
@@ -142,3 +148,19 @@ class Recipient(models.Model):
 
     def __str__(self):
         return str(self.order_id)
+
+
+class Disclosure(models.Model):
+    """Somebody was shown a recipient in clear."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="disclosures", verbose_name=_("order"))
+    actor = models.CharField(_("to"), max_length=80)
+    correlation_id = models.CharField(_("request"), max_length=128, blank=True)
+    at = models.DateTimeField(_("at"), db_default=Now())
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("recipient shown"), _("recipients shown")
+        triggers = [pgtrigger.Protect(name="never_changed", operation=pgtrigger.Update)]
+
+    def __str__(self):
+        return f"{self.order_id} {self.actor}"

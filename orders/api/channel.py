@@ -1,0 +1,97 @@
+"""Orders as a channel's backend enters, reads and settles them."""
+
+import re
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework.response import Response
+
+from orders import queries, services
+from orders.api.placing import place_as_asked
+from orders.api.shapes import ListIn, PaymentIn, PlaceIn
+from orders.models import Order, Payment, PaymentCase
+from sync import quotas
+from sync.http import Keyset, Problem, etag, instant
+from sync.views import ChannelView
+
+BY_CHANGE = Keyset(("updated_at", "id"), ascending=True)
+VERIFIED_HERE = {"wechatpay"}
+RECIPIENTS_A_MINUTE = 60
+
+
+class Orders(ChannelView):
+    """GET the orders the channel sees, in the order of their last change. POST one: safe to repeat."""
+
+    @property
+    def scope(self):
+        return "orders:write" if self.request.method == "POST" else "orders:read"
+
+    def get(self, request):
+        rows = queries.matching(queries.seen_by(request.auth.channel), ListIn.read_query(request))
+        page = BY_CHANGE.page(request, rows)
+        return Response(page.body([queries.as_order(order) for order in page.rows]))
+
+    def post(self, request):
+        order, is_new = place_as_asked(request.auth.channel, PlaceIn.read(request), by=request.user)
+        return Response(queries.as_order(order), status=201 if is_new else 200)
+
+
+class OneOrder(ChannelView):
+    """GET one order the channel sees."""
+
+    scope = "orders:read"
+
+    def get(self, request, number):
+        shown = queries.as_order(seen(request.auth.channel, number))
+        return Response(shown, headers={"ETag": etag(shown)})
+
+
+class RecipientOf(ChannelView):
+    """GET where an order goes, in clear; who was shown it is kept."""
+
+    scope = "orders:recipient"
+
+    def get(self, request, number):
+        quotas.count(f"recipient {request.auth.channel.code}", limit=RECIPIENTS_A_MINUTE, every=60)
+        order = seen(request.auth.channel, number)
+        return Response(services.disclose(order=order, by=request.user))
+
+
+class Payments(ChannelView):
+    """POST money that the channel took itself. Safe to repeat with the same transaction_id."""
+
+    scope = "payments:write"
+
+    def post(self, request, number):
+        asked, channel = PaymentIn.read(request), request.auth.channel
+        if re.sub("[_-]", "", asked["provider"]) in VERIFIED_HERE:
+            raise Problem("forbidden", _("The hub hears of these payments from the provider itself"))
+        if seen(channel, number).channel_id != channel.pk:
+            raise Problem("forbidden")
+        try:
+            kept, is_new = services.take_payment(number=number, channel=channel, by=request.user, **asked)
+        except services.TransactionKnown as error:
+            raise Problem("reference_conflict", error) from error
+        return Response(as_taken(kept), status=201 if is_new else 200)
+
+
+def seen(channel, number: str) -> Order:
+    """An order the channel sees; raises Problem `not_found`."""
+    order = queries.seen_by(channel).filter(number=number).first()
+    if order is None:
+        raise Problem("not_found")
+    return order
+
+
+def as_taken(kept: Payment | PaymentCase) -> dict:
+    """What became of money: a payment that settled its order, or a case for a person."""
+    is_case = isinstance(kept, PaymentCase)
+    return {
+        "id": str(kept.pk),
+        "provider": kept.provider,
+        "transaction_id": kept.transaction_id,
+        "amount_fen": kept.amount_fen,
+        "paid_at": instant(kept.paid_at),
+        "state": "case" if is_case else kept.state,
+        "case": kept.kind if is_case else None,
+        "order": queries.as_order(queries.whole().get(pk=kept.order_id)),
+    }

@@ -1,0 +1,74 @@
+"""A member's own orders."""
+
+import json
+
+from rest_framework.response import Response
+
+from orders import queries, services
+from orders.api.shapes import MyListIn, PayIn
+from orders.models import Order, Payment
+from orders.payments import checkout, wechat_pay
+from sync.http import Keyset, Problem, etag, instant
+from sync.views import MemberView
+
+NEWEST = Keyset(("placed_at", "id"))
+
+
+class MyOrders(MemberView):
+    """GET the orders of the member, newest first, whatever the channel."""
+
+    def get(self, request):
+        rows = queries.matching(queries.whole().filter(member=request.auth.member), MyListIn.read_query(request))
+        page = NEWEST.page(request, rows)
+        return Response(page.body([queries.as_order(order) for order in page.rows]))
+
+
+class MyOrder(MemberView):
+    """GET one order of the member."""
+
+    def get(self, request, number):
+        order = queries.whole().filter(member=request.auth.member, number=number).first()
+        if order is None:
+            raise Problem("not_found")
+        shown = queries.as_order(order)
+        return Response(shown, headers={"ETag": etag(shown)})
+
+
+class MyPayments(MemberView):
+    """POST a way to pay: what the client needs to let the member pay the order through WeChat."""
+
+    calls_outside = True
+
+    def post(self, request, number):
+        asked = PayIn.read(request)
+        address = request.META.get("REMOTE_ADDR", "")
+        whose = {"member": request.auth.member, "channel": request.auth.channel, "address": address}
+        return Response(as_payment(pay(number=number, method=asked["method"], **whose)), status=201)
+
+
+def pay(**wanted) -> Payment:
+    """`checkout.pay`, its refusals as problems."""
+    try:
+        return checkout.pay(**wanted)
+    except Order.DoesNotExist as error:
+        raise Problem("not_found") from error
+    except checkout.NoOpenid as error:
+        raise Problem("openid_required") from error
+    except checkout.NoMerchant as error:
+        raise Problem("forbidden", error) from error
+    except services.WrongState as error:
+        raise Problem("order_state", error) from error
+    except services.InProgress as error:
+        raise Problem("payment_in_progress", error) from error
+    except (wechat_pay.Unavailable, wechat_pay.Refused) as error:
+        raise Problem("wechat_unavailable", retry_after=5) from error
+
+
+def as_payment(payment: Payment) -> dict:
+    """A payment that a client can now let the member make."""
+    return {
+        "payment_id": str(payment.pk),
+        "method": payment.method,
+        "params": json.loads(payment.params),
+        "expires_at": instant(payment.expires_at),
+    }

@@ -1,0 +1,56 @@
+"""Whose order it is: the member a channel names, or the one behind an identity it knows."""
+
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from members import queries as members
+from members.models import Identity, Member
+from sync import secret
+from sync.http import Problem
+from sync.models import Channel
+
+OWN = ("attested", "asserted")
+
+
+def buyer(channel: Channel, asked: dict) -> UUID | None:
+    """The member to whom an order as asked for belongs; None for a guest.
+
+    Raises Problem `not_found` for a `member_id` the channel does not see, `invalid` for another channel's app.
+    """
+    if asked.get("member_id"):
+        return members.may_see(channel, asked["member_id"]).pk
+    return by_identity(channel, **asked["identity"]) if asked.get("identity") else None
+
+
+def contact(asked: dict) -> dict | None:
+    """How to reach the buyer: as asked, else the phone that was to name them."""
+    identity = asked.get("identity") or {}
+    if asked.get("contact") or identity.get("kind") != "phone":
+        return asked.get("contact")
+    return {"phone": identity["value"], "name": ""}
+
+
+def by_identity(channel: Channel, *, kind: str, value: str, app_id: str = "") -> UUID | None:
+    """The member an identity leads to: the hub's own proof first, then what this channel asserted; None if unknown."""
+    known = Identity.objects.filter(
+        Q(proof="verified") | Q(proof__in=OWN, channel=channel),
+        kind=kind,
+        namespace=namespace(channel, kind, app_id),
+        value_index=secret.blind_index(kind, value),
+        member__status__in=[Member.Status.ACTIVE, Member.Status.FROZEN],
+    )
+    found = sorted(known, key=lambda identity: identity.proof != "verified")
+    return found[0].member_id if found else None
+
+
+def namespace(channel: Channel, kind: str, app_id: str) -> str:
+    """Where a value of this kind is unique; a channel speaks only for its own app and its own numbers."""
+    if kind == "external":
+        return channel.code
+    if kind != "wechat_openid":
+        return ""
+    if (app_id or channel.app_id) != channel.app_id or not channel.app_id:
+        raise Problem.field("identity.app_id", _("This is not an app of the channel"))
+    return channel.app_id

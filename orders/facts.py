@@ -1,0 +1,21 @@
+"""Facts from outside, applied by the inbox: the same acts that the contract calls."""
+
+from datetime import datetime
+
+from orders.api.placing import place_as_asked
+from orders.api.shapes import PlaceIn
+from orders.models import Order, Payment, PaymentCase
+from orders.payments import transactions
+from sync.act import Actor
+from sync.models import Channel
+
+
+def placed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Order:
+    """`order.placed`: the body of POST orders. Told twice, or posted as well, it is one order."""
+    order, _is_new = place_as_asked(channel, PlaceIn.of(data), by=by, occurred_at=occurred_at)
+    return order
+
+
+def wechat_paid(channel: Channel | None, data: dict, occurred_at: datetime, by: Actor) -> Payment | PaymentCase:
+    """`wechat_pay.TRANSACTION.SUCCESS`: the transaction that WeChat Pay told, verified and opened."""
+    return transactions.apply(data)

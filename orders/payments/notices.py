@@ -1,0 +1,48 @@
+"""Notifications of WeChat Pay: judged as raw bytes, opened, and only then read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orders.models import Merchant
+from orders.payments import signing, wechat_pay
+from orders.payments.signing import NotSigned
+from sync.http import Problem
+from sync.http.input import loads
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A notification that WeChat Pay sent: its id, its type such as TRANSACTION.SUCCESS, what it tells."""
+
+    id: str
+    type: str
+    told: dict
+
+
+def read(mchid: str, headers: Mapping[str, str], body: bytes, *, now: float) -> Notice:
+    """The notification in `body`, when WeChat Pay signed it for this merchant within 5 minutes of `now`.
+
+    Raises NotSigned for everything else, whatever is wrong with it.
+    """
+    merchant = Merchant.objects.filter(mchid=mchid).first()
+    if merchant is None:
+        raise NotSigned("unknown merchant")
+    signing.verify(headers, body, wechat_pay.keys_of(merchant), now=now)
+    notice = _object(body)
+    named = {name: notice.get(name) for name in ("id", "event_type")}
+    if not all(isinstance(value, str) and 0 < len(value) <= 48 for value in named.values()):
+        raise NotSigned("no id or type")
+    told = _object(signing.unseal(notice.get("resource"), merchant.api_key))
+    if told.get("mchid", mchid) != mchid:
+        raise NotSigned("about another merchant")
+    return Notice(named["id"], named["event_type"], told)
+
+
+def _object(body: bytes) -> dict:
+    try:
+        value = loads(body)
+    except Problem as error:
+        raise NotSigned("not JSON") from error
+    if not isinstance(value, dict):
+        raise NotSigned("not a JSON object")
+    return value

@@ -1,0 +1,31 @@
+"""What orders hold of a member (`members/records.py`)."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.db.models import F
+
+from orders.models import Order
+from sync.clock import Clock
+
+
+class Orders:
+    """The orders themselves; lines, payments and recipients hang on them."""
+
+    models: ClassVar = [Order]
+
+    def lock(self, member_ids: list[UUID]) -> None:
+        """The orders of these members, ascending."""
+        found = Order.objects.select_for_update(no_key=True, of=["self"]).filter(member__in=member_ids)
+        list(found.order_by("id").values_list("id", flat=True))
+
+    def holds_value(self, member_id: UUID) -> bool:
+        """Any order counts, whatever became of it."""
+        return Order.objects.filter(member=member_id).exists()
+
+    def move(self, source: UUID, target: UUID) -> dict:
+        """The source's orders become the target's: another owner, so another version. Returns their ids."""
+        ids = [str(row) for row in Order.objects.filter(member=source).order_by("id").values_list("id", flat=True)]
+        moved = Order.objects.filter(pk__in=ids)
+        moved.update(member_id=target, version=F("version") + 1, updated_at=Clock())
+        return {"orders": ids}

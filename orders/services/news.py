@@ -1,0 +1,18 @@
+"""Telling what happened to an order, on its member's stream, or on its own while nobody owns it."""
+
+from functools import partial
+
+from orders import queries
+from orders.models import Order
+from sync import events
+from sync.act import Actor
+
+
+def subject_of(order: Order) -> str:
+    """The stream an order's news belong to."""
+    return events.of_member(order.member_id) if order.member_id else events.of_order(order.number)
+
+
+def tell(type: str, order: Order, by: Actor) -> None:
+    """Record a fact about an order; it tells the order as the act leaves it."""
+    events.record(type, subject=subject_of(order), data=partial(queries.as_event, order), by=by)
