@@ -1,0 +1,104 @@
+"""Channels, their groups, keys and endpoints."""
+
+import base64
+import secrets
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+from guardian.shortcuts import assign_perm
+
+from sync.admin import scope, search, shown
+from sync.admin.pages import ByChannel, HubAdmin
+from sync.admin.panels import Panel, show_on
+from sync.models import Channel, ChannelKey, Delivery, Endpoint, Event, SharingGroup
+
+
+@admin.register(SharingGroup)
+class SharingGroupAdmin(HubAdmin):
+    within = staticmethod(lambda channels: scope.Q(pk__in=[each.group_id for each in channels]))
+    list_display = ["name", "code"]
+    editable = ("name",)
+    on_adding = ("code", "name")
+    fieldsets = [(None, {"fields": ["name", "code"]})]
+
+
+@admin.register(Channel)
+class ChannelAdmin(HubAdmin):
+    within = staticmethod(lambda channels: scope.Q(pk__in=[each.pk for each in channels]))
+    list_display = ["name", "code", "kind", "group", shown.yes("is_active", _("Active")), "app_id", "merchant_id"]
+    list_select_related = ["group"]
+    list_filter = ["kind", "is_active"]
+    searches = [search.exactly("code", "name", "app_id")]
+    editable = ("name", "group", "app_id", "merchant_id", "origins", "is_trusted", "is_active", "earn_per_entry")
+    on_adding = ("code", "kind", "name", "group")
+    fieldsets = [
+        (None, {"fields": [("name", "code"), ("kind", "group"), "is_active"]}),
+        (_("WeChat"), {"fields": [("app_id", "merchant_id")]}),
+        (_("What it may do"), {"fields": ["origins", "is_trusted", "earn_per_entry"]}),
+        (_("History"), {"fields": [shown.at("created_at", _("Created"))]}),
+    ]
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        if not change:  # else whoever made it could not see it
+            assign_perm("sync.view_channel", request.user, obj)
+
+
+@admin.register(ChannelKey)
+class ChannelKeyAdmin(HubAdmin):
+    within = staticmethod(scope.of_channel())
+    list_display = [
+        "label",
+        "channel",
+        shown.computed("scopes", _("Scopes"), lambda key: ", ".join(key.scopes)),
+        shown.at("created_at", _("Created")),
+        shown.at("last_used_at", _("Last used")),
+        shown.at("revoked_at", _("Revoked")),
+    ]
+    list_select_related = ["channel"]
+    list_filter = [ByChannel]
+    lookups = ("channel__id__exact",)
+    fieldsets = [(None, {"fields": list_display})]
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(HubAdmin):
+    within = staticmethod(scope.of_channel())
+    list_display = [
+        "url",
+        "channel",
+        shown.yes("is_active", _("Active")),
+        shown.at("last_success_at", _("Last success")),
+        shown.at("failing_since", _("Failing since")),
+    ]
+    list_select_related = ["channel"]
+    list_filter = [ByChannel, "is_active"]
+    lookups = ("channel__id__exact",)
+    editable = ("url", "types", "is_active")
+    on_adding = ("channel", "url", "types")
+    fieldsets = [
+        (None, {"fields": ["channel", "url", "types", "is_active", "disabled_reason"]}),
+        (
+            _("History"),
+            {
+                "fields": [
+                    (shown.at("last_success_at", _("Last success")), shown.at("failing_since", _("Failing since"))),
+                    shown.at("created_at", _("Created")),
+                ]
+            },
+        ),
+    ]
+
+    def save_model(self, request, obj, form, change):
+        if not change:
+            obj.secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+        super().save_model(request, obj, form, change)
+
+
+show_on(
+    Channel,
+    Panel(Endpoint, lambda channel: {"channel": channel}, lambda it: {"channel": it.code}, without=("channel",)),
+    Panel(ChannelKey, lambda channel: {"channel": channel}, lambda it: {"channel": it.code}, without=("channel",)),
+)
+show_on(Endpoint, Panel(Delivery, lambda it: {"endpoint": it}, lambda it: {"endpoint__id__exact": it.pk}))
+show_on(Event, Panel(Delivery, lambda event: {"event": event}, without=("event_type", "subject")))

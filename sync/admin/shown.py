@@ -1,0 +1,123 @@
+"""How values are shown to staff: yuan, Shanghai time to the second, states as badges, links between pages."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from functools import reduce
+
+from django.contrib.admin.utils import quote
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+EMPTY = "–"
+GOOD, BUSY, BAD, QUIET = "good", "busy", "bad", "quiet"
+TONES = {
+    **dict.fromkeys(["active", "verified", "paid", "delivered", "completed", "applied", "granted", "merged"], GOOD),
+    **dict.fromkeys(["waiting", "opening", "open", "unpaid", "pending", "partial", "shipped", "attested"], BUSY),
+    **dict.fromkeys(["dead", "frozen", "quarantined", "withdrawn", "after_close", "wrong_amount"], BAD),
+    **dict.fromkeys(["unknown_order", "paid_twice", "failed"], BAD),
+}
+
+
+def yuan(fen: int | None) -> str:
+    """¥1,234.50; a minus sign before the currency."""
+    if fen is None:
+        return EMPTY
+    return f"{'−' if fen < 0 else ''}¥{abs(fen) // 100:,}.{abs(fen) % 100:02d}"
+
+
+def moment(at: datetime | None) -> str:
+    """Shanghai time to the second."""
+    return timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S") if at else EMPTY
+
+
+def tag(text: object, tone: str = QUIET) -> str:
+    """A badge."""
+    return format_html('<span class="hub-tag hub-tag-{}">{}</span>', tone, text)
+
+
+def money(field: str, label) -> Callable:
+    """A column of fen, shown as yuan."""
+    return _column(field, label, lambda value, _row: format_html('<span class="hub-sum">{}</span>', yuan(value)))
+
+
+def at(field: str, label) -> Callable:
+    """A column of times."""
+    return _column(field, label, lambda value, _row: format_html('<span class="hub-time">{}</span>', moment(value)))
+
+
+def points(field: str, label, *, signed: bool = False) -> Callable:
+    """A column of points; signed ones show which way they went."""
+
+    def show(value, _row):
+        tone = ("up" if value > 0 else "down") if signed and value else "even"
+        text = f"{value:+,}" if signed and value else f"{value:,}"
+        return format_html('<span class="hub-sum hub-sum-{}">{}</span>', tone, text.replace("-", "−"))
+
+    return _column(field, label, show)
+
+
+def state(field: str, label) -> Callable:
+    """A column of choices, as badges."""
+
+    def show(value, row):
+        name = field.rpartition("__")[2]
+        owner = _follow(row, field.split("__")[:-1])
+        return tag(getattr(owner, f"get_{name}_display")(), TONES.get(value, QUIET)) if value else EMPTY
+
+    return _column(field, label, show)
+
+
+def yes(field: str, label, *, good: bool = True) -> Callable:
+    """A column of yes and no, where no is quiet."""
+    return _column(field, label, lambda value, _row: tag("✓", GOOD if good else BAD) if value else EMPTY)
+
+
+def link(field: str, label) -> Callable:
+    """A column that leads to the page of the row it names."""
+    return _column(field, label, lambda value, _row: linked(value))
+
+
+def linked(row, text: object = None) -> str:
+    """A link to a row's page."""
+    if row is None:
+        return EMPTY
+    try:
+        url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[quote(row.pk)])
+    except NoReverseMatch:
+        return str(text or row)
+    return format_html('<a class="hub-link" href="{}">{}</a>', url, text or row)
+
+
+def laid_out(field: str, label) -> Callable:
+    """JSON, indented."""
+
+    def show(value, _row):
+        return format_html('<pre class="hub-json">{}</pre>', json.dumps(value, ensure_ascii=False, indent=2))
+
+    return _column(field, label, show)
+
+
+def code(field: str, label) -> Callable:
+    """Text of machines, in a fixed width."""
+    return _column(field, label, lambda value, _row: format_html("<code>{}</code>", value) if value else EMPTY)
+
+
+def computed(name: str, label, show: Callable) -> Callable:
+    """A column made of the whole row."""
+
+    def column(row):
+        return show(row)
+
+    column.__name__, column.short_description = name, label
+    return column
+
+
+def _column(field: str, label, show: Callable) -> Callable:
+    path = field.split("__")
+    return computed(field, label, lambda row: show(_follow(row, path), row))
+
+
+def _follow(row, path: list[str]):
+    return reduce(lambda value, name: getattr(value, name, None), path, row)
