@@ -6,6 +6,7 @@
 const REMEMBERED = 60;
 const ACTS = 200;
 const LATE = 8_000;
+const PATIENCE = 60_000;
 
 export class Flow extends EventTarget {
   /** @type {Map<string, {side: string, at: number}>} */ #acts = new Map();
@@ -18,7 +19,7 @@ export class Flow extends EventTarget {
     if (this.#acts.size > ACTS) this.#acts.delete(this.#acts.keys().next().value);
   }
 
-  /** The next event that matches was caused here and now. */
+  /** Events that match, for a while, were caused here and now; and so was what shares their request. */
   expect(side, matches) {
     this.#expected = [{ side, at: performance.now(), matches }, ...this.#expected].slice(0, 20);
   }
@@ -53,10 +54,16 @@ export class Flow extends EventTarget {
   }
 
   #cause(event) {
-    const awaited = this.#expected.find(({ matches }) => matches(event));
-    if (!awaited) return this.#acts.get(event.correlationid) ?? null;
-    this.#expected = this.#expected.filter((other) => other !== awaited);
-    this.#acts.set(event.correlationid, awaited);
-    return awaited;
+    const request = event.correlationid;
+    const since = performance.now() - PATIENCE;
+    const awaited = this.#expected.find(({ at, matches }) => at > since && matches(event));
+    if (awaited && request) this.#acts.set(request, awaited);
+    return awaited ?? (request && this.#acts.get(request)) ?? null;
   }
 }
+
+/** The events that paying an order brings, told by its number. */
+export const pays =
+  (number) =>
+  ({ type, data }) =>
+    (type === "order.paid" && data.number === number) || (type === "points.earned" && data.entry.reference === number);

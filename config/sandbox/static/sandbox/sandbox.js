@@ -46,10 +46,31 @@ export async function wechatCode(openid, kind) {
   return (await post(`wechat/users/${encodeURIComponent(openid)}/${kind}`)).code;
 }
 
-/** The same person's openid at the website's own WeChat app. */
-export async function websiteUser(user) {
+/**
+ * The code WeChat gives a client of this person, a website's at the website's own app. The sandbox may have been
+ * reset since this browser made the user: then they are made again, once.
+ * @param {import("./shop.js").People} people
+ */
+export async function personsCode(people, person, kind) {
+  if (!person.wechat) await meet(people, person);
+  try {
+    return await codeAt(person.wechat, kind);
+  } catch (error) {
+    if (!(error instanceof HubError) || error.status !== 404) throw error;
+    await meet(people, person);
+    return codeAt(person.wechat, kind);
+  }
+}
+
+async function meet(people, person) {
+  people.change({ wechat: await wechatUser({ phone: person.phone }) }, person);
+}
+
+async function codeAt({ openid, unionid }, kind) {
+  if (kind !== "qr-code") return wechatCode(openid, kind);
   const { website } = (await credentials()).channels;
-  return wechatUser({ app_id: website.app_id, unionid: user.unionid });
+  const there = await wechatUser({ app_id: website.app_id, unionid });
+  return wechatCode(there.openid, kind);
 }
 
 /** WeChat Pay tells the hub, signed and encrypted, that this payment succeeded. */

@@ -1,5 +1,6 @@
 /** One side of the page: a real client of the hub on its own channel, and what it knows right now. */
 import { HubClient, HubError, newId } from "./hub-client.js";
+import { pays } from "./flow.js";
 import * as sandbox from "./sandbox.js";
 import { advice, t, tag } from "./words.js";
 
@@ -78,7 +79,7 @@ export class Side extends EventTarget {
 
   signInByWechat() {
     return this.act("sign-in", async () => {
-      const code = await this.#wechatCode(this.people.current, "login-code");
+      const code = await sandbox.personsCode(this.people, this.people.current, "login-code");
       await this.#enter(() => this.client.signInByMiniProgram(code));
     });
   }
@@ -90,7 +91,7 @@ export class Side extends EventTarget {
   scanQr(person) {
     return this.act("sign-in", async () => {
       const { state, verifier } = this.qr;
-      const code = await this.#qrCode(person);
+      const code = await sandbox.personsCode(this.people, person, "qr-code");
       this.qr = null;
       await this.#enter(() => this.client.finishQr({ code, state, verifier }));
     });
@@ -151,7 +152,7 @@ export class Side extends EventTarget {
       const { payment_id: id, order } = this.payment;
       const requestId = newId();
       this.flow.began(this.channel, requestId);
-      this.flow.expect(this.channel, (event) => event.type === "order.paid" && event.data.number === order.number);
+      this.flow.expect(this.channel, pays(order.number));
       await sandbox.payInWechat(id, requestId);
       if (this.payment) this.payment.done = true;
     });
@@ -272,25 +273,6 @@ export class Side extends EventTarget {
       ({ kind, channel }) => kind === "wechat_openid" && channel === this.channel,
     );
     return this.channel === "mini-program" && payer ? "wechat_jsapi" : "wechat_native";
-  }
-
-  // --- the person's WeChat ------------------------------------------------------------------------------------
-  /** The sandbox may have been reset since this browser made the user: make it again, once. */
-  async #wechatCode(person, kind) {
-    if (!person.wechat) this.people.change({ wechat: await sandbox.wechatUser({ phone: person.phone }) }, person);
-    try {
-      return await sandbox.wechatCode(person.wechat.openid, kind);
-    } catch (error) {
-      if (!(error instanceof HubError) || error.status !== 404) throw error;
-      this.people.change({ wechat: await sandbox.wechatUser({ phone: person.phone }) }, person);
-      return sandbox.wechatCode(person.wechat.openid, kind);
-    }
-  }
-
-  async #qrCode(person) {
-    await this.#wechatCode(person, "login-code");
-    const { openid } = await sandbox.websiteUser(person.wechat);
-    return sandbox.wechatCode(openid, "qr-code");
   }
 
   #changed() {
