@@ -1,0 +1,117 @@
+"""What PostgreSQL itself refuses, whoever asks."""
+
+import pytest
+from django.db import DatabaseError, IntegrityError
+from django.db.models import F
+
+from loyalty.models import Account, EarnRule, Entry, Tier
+from sync.ids import uuid7
+from tests.loyalty.make_points import execute, holder, rule, tiers
+
+pytestmark = pytest.mark.django_db
+
+
+def entry(**fields) -> Entry:
+    account = Account.objects.get()
+    known = {"account": account, "kind": "earned", "available": 5, "contra": -5, "contra_kind": "issued"}
+    known |= {"source": "hub", "reference": "x", "available_after": 105, "version": 2}
+    return Entry.objects.create(**known | fields)
+
+
+@pytest.mark.parametrize("component", ["available", "pending", "held", "debt"])
+def test_no_component_of_a_balance_is_ever_negative(component):
+    holder(100)
+    with pytest.raises(IntegrityError, match=f"account_{component}_not_negative"):
+        execute(f"UPDATE loyalty_account SET {component} = -1")  # noqa: S608
+
+
+@pytest.mark.parametrize("sides", [{"available": 6}, {"pending": 1}, {"held": 1}, {"debt": 1}, {"contra": 5}])
+def test_an_entry_that_does_not_sum_to_zero_is_refused(sides):
+    holder(100)
+    with pytest.raises(IntegrityError, match="entry_sums_to_zero"):
+        entry(**sides)
+
+
+def test_an_entry_that_moves_nothing_is_refused():
+    holder(100)
+    with pytest.raises(IntegrityError, match="entry_moves_something"):
+        entry(available=0, contra=0)
+
+
+def test_a_reference_is_never_used_twice():
+    holder(100)
+    with pytest.raises(IntegrityError, match="entry_reference_once"):
+        entry(reference="start")
+
+
+def test_a_version_is_never_given_twice():
+    holder(100)
+    with pytest.raises(IntegrityError, match="entry_version_once"):
+        entry(version=1)
+
+
+def test_an_entry_is_never_reversed_twice():
+    holder(100)
+    first = Entry.objects.get()
+    entry(reverses=first)
+    with pytest.raises(IntegrityError, match="reverses"):
+        entry(reverses=first, reference="y", version=3)
+
+
+@pytest.mark.parametrize("change", ["UPDATE loyalty_entry SET reason = 'x'", "DELETE FROM loyalty_entry"])
+def test_an_entry_is_never_changed_by_raw_sql(change):
+    holder(100)
+    with pytest.raises(DatabaseError, match="Cannot update or delete rows from loyalty_entry"):
+        execute(change)
+
+
+def test_a_member_never_has_a_second_account():
+    member = holder(100)
+    with pytest.raises(IntegrityError, match="member_id"):
+        Account.objects.create(member=member)
+
+
+def test_an_account_with_entries_cannot_go():
+    holder(100)
+    with pytest.raises(IntegrityError, match="loyalty_entry"):
+        execute("SET CONSTRAINTS ALL IMMEDIATE; DELETE FROM loyalty_account")
+
+
+def test_two_earn_rules_are_never_active():
+    rule()
+    with pytest.raises(IntegrityError, match="earn_rule_one_active"):
+        rule(version=2)
+
+
+def test_a_version_of_an_earn_rule_exists_once():
+    rule()
+    with pytest.raises(IntegrityError, match="earn_rule_version_once"):
+        rule(is_active=False)
+
+
+@pytest.mark.parametrize("same", ["code", "threshold_fen"])
+def test_two_tiers_never_share_code_or_threshold(same):
+    known = tiers()[1]
+    with pytest.raises(IntegrityError, match=same):
+        Tier.objects.create(**{"code": "new", "threshold_fen": 7, "name": "n"} | {same: getattr(known, same)})
+
+
+def test_nothing_is_spent_below_zero_past_the_ledger():
+    member = holder(100)
+    with pytest.raises(IntegrityError, match="account_available_not_negative"):
+        Account.objects.filter(member=member).update(available=F("available") - 101)
+
+
+def test_an_entry_belongs_to_an_account():
+    holder(100)
+    entry(account_id=uuid7())
+    with pytest.raises(IntegrityError, match="account_id"):
+        execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_rules_and_tiers_keep_their_history():
+    made = rule()
+    made.points_per_yuan = 2
+    made.save()
+    assert [seen.points_per_yuan for seen in made.events.order_by("pgh_id")] == [1, 2]
+    assert EarnRule.objects.get().points_per_yuan == 2
