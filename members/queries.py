@@ -2,10 +2,12 @@
 
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.translation import get_language
 
-from members.models import Consent, Identity, Member, Policy
+from members.models import Consent, Identity, Member, Policy, Session
 from sync import events
+from sync.clock import Clock
 from sync.http import Problem, instant
 from sync.models import Audience, Channel, Stream
 
@@ -106,3 +108,22 @@ def head_of(member_id: UUID) -> int:
     """The sequence of the last fact about a member; 0 before the first."""
     stream = Stream.objects.filter(pk=events.of_member(member_id)).first()
     return stream.head if stream else 0
+
+
+def sessions_of(member_id: UUID) -> QuerySet[Session]:
+    """The member's sessions that are alive."""
+    alive = Session.objects.filter(member=member_id, revoked_at=None, expires_at__gt=Clock())
+    return alive.select_related("channel")
+
+
+def as_signed_in(session: Session, current: UUID) -> dict:
+    """One place where the member is signed in."""
+    return {
+        "id": str(session.id),
+        "channel": session.channel.code,
+        "device": session.device,
+        "assurance": session.assurance,
+        "is_current": session.id == current,
+        "created_at": instant(session.created_at),
+        "last_seen_at": instant(session.last_seen_at),
+    }

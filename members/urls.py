@@ -1,3 +1,23 @@
 """Paths of this floor under /api/v1/."""
 
-urlpatterns = []
+from django.urls import path
+
+from members.api import me, sessions, sign_in
+
+urlpatterns = [
+    path("policies", sign_in.Policies.as_view()),
+    path("auth/sms-codes", sign_in.SmsCodes.as_view()),
+    path("auth/phone", sign_in.ByPhone.as_view()),
+    path("auth/phone/link", sessions.PhoneLink.as_view()),
+    path("auth/register", sign_in.Register.as_view()),
+    path("auth/wechat/mini-program", sign_in.ByMiniProgram.as_view()),
+    path("auth/wechat/website/start", sign_in.WebsiteStart.as_view()),
+    path("auth/wechat/website", sign_in.ByWebsite.as_view()),
+    path("auth/wechat/phone", sessions.WechatPhone.as_view()),
+    path("auth/step-up", sessions.StepUp.as_view()),
+    path("auth/refresh", sessions.Refresh.as_view()),
+    path("auth/logout", sessions.Logout.as_view()),
+    path("me", me.Me.as_view()),
+    path("me/sessions", sessions.Sessions.as_view()),
+    path("me/sessions/<uuid:session_id>", sessions.OneSession.as_view()),
+]

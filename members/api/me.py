@@ -1,0 +1,85 @@
+"""The member's own view of themselves."""
+
+import re
+from datetime import date
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from members import queries, services
+from members.models import Member
+from sync import clock
+from sync.http import Choice, Input, Text, etag, require_match
+from sync.views import MemberView
+
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Birthday(serializers.Field):
+    """A day like 1990-05-17, not before 1900, not in the future."""
+
+    default_error_messages = {"invalid": _("Send a day like 1990-05-17 that has been")}
+
+    def to_internal_value(self, data):
+        try:
+            day = date.fromisoformat(data) if isinstance(data, str) and DAY.fullmatch(data) else None
+        except ValueError:
+            day = None
+        if day is None or not date(1900, 1, 1) <= day <= clock.now().date():
+            self.fail("invalid")
+        return day
+
+    def to_representation(self, value):
+        return value.isoformat()
+
+
+class Email(Text):
+    """An address like name@example.cn, or empty for none."""
+
+    default_error_messages = {"email": _("This is not an e-mail address")}
+
+    def to_internal_value(self, data):
+        address = super().to_internal_value(data)
+        try:
+            validate_email(address)
+        except ValidationError:
+            self.fail("email")
+        return address
+
+
+class ProfileIn(Input):
+    """What a member may change of themselves; what is not named stays."""
+
+    nickname = Text(max_length=40, allow_blank=True, required=False)
+    gender = Choice(choices=Member.Gender.values, required=False)
+    birthday = Birthday(allow_null=True, required=False)
+    email = Email(max_length=254, allow_null=True, allow_blank=True, required=False)
+
+    def validate_email(self, value):
+        return value or None
+
+
+class Me(MemberView):
+    """GET the member; PATCH nickname, gender, birthday, email with the ETag that was read."""
+
+    def get(self, request):
+        return shown(Member.objects.get(pk=request.auth.member))
+
+    def patch(self, request):
+        changes = ProfileIn.read(request)
+        member = services.update_profile(
+            member_id=request.auth.member,
+            changes=changes,
+            unless=lambda current: require_match(request, current),
+            by=request.user,
+        )
+        return shown(member)
+
+
+def shown(member: Member) -> Response:
+    """The member with the ETag of exactly this representation."""
+    body = queries.as_me(member)
+    return Response(body, headers={"ETag": etag(body), "Cache-Control": "private, no-cache"})

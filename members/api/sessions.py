@@ -1,0 +1,112 @@
+"""A session's life: refreshing, proving more, ending."""
+
+from rest_framework.response import Response
+
+from members import challenges, proving, queries, rules, sessions, wechat
+from members.api.shapes import CodeIn, as_session, secret_answer
+from members.api.sign_in import only
+from members.models import Session
+from sync import clock
+from sync.http import Input, Keyset, Problem, Text, instant
+from sync.models import Channel
+from sync.views import ApiView, MemberView
+
+
+class MemberAuthView(MemberView):
+    """For a signed-in member, about tokens or codes."""
+
+    keeps_answers = False
+
+    def challenge(self, request, purpose: str):
+        """The challenge of this session whose code was sent in."""
+        given, proof = CodeIn.read(request), request.auth
+        return challenges.attempt(
+            given["challenge_id"], given["code"], purpose=purpose, channel=proof.channel, session=proof.session
+        )
+
+
+class WechatPhoneIn(Input):
+    code = Text(max_length=128)
+
+
+class WechatPhone(MemberAuthView):
+    """POST the code of `getPhoneNumber`: the phone is tied to the member, or the member to the phone's owner."""
+
+    def post(self, request):
+        given, channel = WechatPhoneIn.read(request), only(request.auth.channel, Channel.Kind.MINI_PROGRAM)
+        phone = wechat.phone(channel, given["code"])
+        return as_session(proving.prove_phone(session_id=request.auth.session, phone=phone, assurance=rules.WECHAT))
+
+
+class PhoneLink(MemberAuthView):
+    """POST the code from an SMS to a phone that is to be the member's."""
+
+    def post(self, request):
+        challenge = self.challenge(request, "link")
+        proven = proving.prove_phone(
+            session_id=request.auth.session,
+            phone=challenge.phone,
+            assurance=rules.SMS,
+            spend=lambda: challenges.spend(challenge),
+        )
+        return as_session(proven)
+
+
+class StepUp(MemberAuthView):
+    """POST the code from an SMS to the member's own phone."""
+
+    def post(self, request):
+        challenge = self.challenge(request, "step_up")
+        session = proving.step_up(session_id=request.auth.session, spend=lambda: challenges.spend(challenge))
+        until = session.stepped_up_at + rules.STEP_UP_LASTS
+        return secret_answer({"assurance": session.assurance, "until": instant(until)})
+
+
+class RefreshIn(Input):
+    refresh_token = Text(max_length=200)
+
+
+class Refresh(ApiView):
+    """POST a refresh token for its successors; needs no other proof."""
+
+    authentication_classes = []
+    keeps_answers = False
+
+    def admit(self, request):
+        """Whoever holds the token."""
+
+    def post(self, request):
+        given = RefreshIn.read(request)["refresh_token"]
+        known = Session.objects.select_related("channel").filter(pk=sessions.session_of(given)).first()
+        if known:
+            request._request.channel = known.channel  # for CORS, whatever the answer will be
+        session, tokens = sessions.rotate(given)
+        return secret_answer(tokens.as_dict(session, clock.now()))
+
+
+class Logout(MemberAuthView):
+    """POST to end the session."""
+
+    def post(self, request):
+        sessions.revoke([request.auth.session], reason="signed_out")
+        return Response(status=204)
+
+
+class Sessions(MemberView):
+    """GET where the member is signed in, newest first."""
+
+    order = Keyset(("created_at", "id"))
+
+    def get(self, request):
+        page = self.order.page(request, queries.sessions_of(request.auth.member))
+        return Response(page.body([queries.as_signed_in(row, request.auth.session) for row in page.rows]))
+
+
+class OneSession(MemberView):
+    """DELETE to end a session of one's own, sockets included."""
+
+    def delete(self, request, session_id):
+        if not queries.sessions_of(request.auth.member).filter(pk=session_id).exists():
+            raise Problem("not_found")
+        sessions.revoke([session_id], reason="ended_by_member")
+        return Response(status=204)

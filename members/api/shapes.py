@@ -1,0 +1,83 @@
+"""What the endpoints of signing in take and give."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from rest_framework.response import Response
+
+from members import linking, queries
+from members.models import Member
+from members.signing_in import ConsentMissing, SignedIn
+from sync import clock
+from sync.http import Input, Problem, Text
+
+
+class Id(Text):
+    """A UUID as JSON writes it."""
+
+    default_error_messages = {"id": _("This is not an id")}
+
+    def to_internal_value(self, data):
+        try:
+            return UUID(hex=super().to_internal_value(data))
+        except ValueError:
+            self.fail("id")
+
+
+class ConsentIn(Input):
+    """Agreement to one version of one policy."""
+
+    purpose = Text(max_length=40)
+    version = Text(max_length=20)
+
+
+def consents() -> ConsentIn:
+    """The field `consents` of everything that may register somebody."""
+    return ConsentIn(many=True, required=False, default=list, max_length=20)
+
+
+class CodeIn(Input):
+    """The code of an SMS challenge."""
+
+    challenge_id = Id()
+    code = Text(max_length=20)
+
+
+def address_of(request) -> str:
+    """The client's address: the last hop's word when a proxy of ours stands in front."""
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    if forwarded and getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
+        return forwarded.rpartition(",")[2].strip()
+    return request.META.get("REMOTE_ADDR", "")
+
+
+def device_of(request) -> str:
+    """What the client calls itself."""
+    return request.headers.get("User-Agent", "").replace("\0", "")[:200]
+
+
+def secret_answer(body: dict, status: int = 200) -> Response:
+    """An answer that nobody on the way may keep."""
+    return Response(body, status=status, headers={"Cache-Control": "no-store"})
+
+
+def as_session(outcome: SignedIn | ConsentMissing) -> Response:
+    """The *session* of the contract; raises Problem `consent_required` for somebody who has not agreed yet."""
+    if isinstance(outcome, ConsentMissing):
+        required = [queries.as_policy(policy) for policy in outcome.required]
+        raise Problem("consent_required", required=required, registration_token=outcome.token)
+    head = queries.head_of(outcome.member.id)  # read first: news that follow are told again, never missed
+    member = Member.objects.get(pk=outcome.member.id)
+    return secret_answer(
+        {
+            "tokens": outcome.tokens.as_dict(outcome.session, clock.now()),
+            "member": queries.as_me(member),
+            "head": head,
+            "created": outcome.created,
+            "linked": outcome.linked,
+            "absorbed_member_id": outcome.absorbed and str(outcome.absorbed),
+            "link_case": outcome.case and linking.as_case(outcome.case),
+            "assurance": outcome.session.assurance,
+        }
+    )

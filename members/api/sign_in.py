@@ -1,0 +1,164 @@
+"""Signing in: by SMS, by WeChat in its two forms, by a registration that waited for consent."""
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework.response import Response
+
+from members import challenges, queries, registration, rules, website_login, wechat
+from members.api.shapes import CodeIn, address_of, as_session, consents, device_of, secret_answer
+from members.identity import Shown, of_phone, of_wechat
+from members.models import Member
+from members.models import SmsChallenge as Challenge
+from members.signing_in import sign_in
+from sync import quotas
+from sync.http import Choice, Input, Phone, Problem, Text
+from sync.models import Channel
+from sync.views import ClientView
+
+PER_ADDRESS = (120, 60)  # tries to sign in, seconds
+
+
+class SignInView(ClientView):
+    """An endpoint that signs people in: counted per channel and address."""
+
+    def initial(self, request, *args, **kwargs):
+        super().initial(request, *args, **kwargs)
+        limit, every = PER_ADDRESS
+        quotas.count(f"sign-in/{request.auth.channel.code}/{address_of(request)}", limit=limit, every=every)
+
+    def answer(self, request, shown: Shown, given: dict) -> Response:
+        """The session of whoever showed this."""
+        arrived = sign_in(
+            shown=shown, consents=given["consents"], channel=request.auth.channel, device=device_of(request)
+        )
+        return as_session(arrived)
+
+
+class Policies(ClientView):
+    """GET what there is to agree to, in its versions in force."""
+
+    def get(self, request):
+        found = queries.current_policies()
+        return Response({"results": [queries.as_policy(p) | {"required": p.is_required} for p in found]})
+
+
+class SmsCodeIn(Input):
+    purpose = Choice(choices=Challenge.Purpose.values)
+    phone = Phone(required=False)
+    captcha = Text(required=False, allow_blank=True, max_length=2000)
+
+    def validate(self, attrs):
+        if attrs["purpose"] != Challenge.Purpose.STEP_UP and "phone" not in attrs:
+            raise Problem.field("phone", self.fields["phone"].error_messages["required"], "required")
+        return attrs
+
+
+class SmsCodes(ClientView):
+    """POST to have a code sent. Known and unknown numbers get the same answer, equally fast."""
+
+    def post(self, request):
+        given, proof = SmsCodeIn.read(request), request.auth
+        purpose = given["purpose"]
+        if purpose != Challenge.Purpose.SIGN_IN and proof.session is None:
+            raise Problem("not_authenticated")
+        challenge = challenges.ask(
+            purpose=purpose,
+            phone=own_phone(proof.member) if purpose == Challenge.Purpose.STEP_UP else given["phone"],
+            channel=proof.channel,
+            address=address_of(request),
+            session=None if purpose == Challenge.Purpose.SIGN_IN else proof.session,
+        )
+        lasting = {"expires_in": seconds(challenges.LIFETIME), "resend_in": seconds(challenges.RESEND)}
+        return secret_answer({"challenge_id": str(challenge.id)} | lasting, status=202)
+
+
+def own_phone(member_id) -> str:
+    """The phone a step-up goes to; raises Problem `invalid` for a member without one."""
+    phone = Member.objects.get(pk=member_id).phone
+    if phone is None:
+        raise Problem.field("purpose", _("There is no phone to send a code to"))
+    return phone
+
+
+def seconds(lasting) -> int:
+    return int(lasting.total_seconds())
+
+
+class PhoneIn(CodeIn):
+    consents = consents()
+
+
+class ByPhone(SignInView):
+    """POST the code from an SMS."""
+
+    def post(self, request):
+        given = PhoneIn.read(request)
+        channel = request.auth.channel
+        challenge = challenges.attempt(given["challenge_id"], given["code"], purpose="sign_in", channel=channel)
+        evidence = of_phone(challenge.phone, rules.SMS)
+        return self.answer(request, Shown(evidence, lambda: challenges.spend(challenge)), given)
+
+
+class WechatIn(Input):
+    code = Text(max_length=128)
+    consents = consents()
+
+
+class ByMiniProgram(SignInView):
+    """POST the code of `wx.login`."""
+
+    def post(self, request):
+        given, channel = WechatIn.read(request), only(request.auth.channel, Channel.Kind.MINI_PROGRAM)
+        person = wechat.mini_program(channel, given["code"])
+        return self.answer(request, Shown(of_wechat(person, channel)), given)
+
+
+class WebsiteStart(SignInView):
+    """POST to begin a sign-in by QR code."""
+
+    def post(self, request):
+        channel = only(request.auth.channel, Channel.Kind.WEBSITE)
+        begun = website_login.begin(channel, redirect_uri=f"{origin_of(request, channel)}/")
+        return secret_answer(vars(begun) | {"expires_in": seconds(website_login.LIFETIME)})
+
+
+class WebsiteIn(WechatIn):
+    state = Text(max_length=128)
+    verifier = Text(max_length=128)
+
+
+class ByWebsite(SignInView):
+    """POST what WeChat gave back, and the verifier that never left the page."""
+
+    def post(self, request):
+        given, channel = WebsiteIn.read(request), only(request.auth.channel, Channel.Kind.WEBSITE)
+        website_login.finish(channel, state=given["state"], verifier=given["verifier"])
+        person = wechat.website(channel, given["code"])
+        return self.answer(request, Shown(of_wechat(person, channel)), given)
+
+
+class RegistrationIn(Input):
+    registration_token = Text(max_length=4000)
+    consents = consents()
+
+
+class Register(SignInView):
+    """POST consent to a registration that waited for it."""
+
+    def post(self, request):
+        given = RegistrationIn.read(request)
+        shown = registration.read(given["registration_token"], request.auth.channel)
+        return self.answer(request, shown, given)
+
+
+def only(channel: Channel, kind: str) -> Channel:
+    """The channel, when it is of this kind; raises Problem `forbidden`."""
+    if channel.kind != kind:
+        raise Problem("forbidden")
+    return channel
+
+
+def origin_of(request, channel: Channel) -> str:
+    """Where WeChat sends the browser back to: the page's origin when it is the channel's, else the channel's first."""
+    origin = request.headers.get("Origin", "")
+    known = [origin] if origin in channel.origins else channel.origins
+    return next(iter(known), f"{request.scheme}://{request.get_host()}")
