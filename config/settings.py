@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config import embedded
 from config.env import Env
+from config.look import UNFOLD  # noqa: F401 - a setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env(BASE_DIR / ".env")
@@ -189,14 +190,21 @@ SPECTACULAR_SETTINGS = {
 
 # How a lower floor reaches up (DESIGN 2) ------------------------------------------------------------------------
 MEMBER_RECORDS = ["members.records.Members", "loyalty.records.Loyalty", "orders.records.Orders"]
+DASHBOARD_FIGURES, DASHBOARD_PERMISSION = "config.dashboard.figures", "config.view_dashboard"
 RECONCILIATIONS = ["sync.reconcile.deliveries", "loyalty.reconcile.balances", "orders.reconcile.earnings"]
 INBOX_HANDLERS = {"order.placed": "orders.facts.placed"}
 BEARERS = {"hub_sk_": "sync.auth.by_key", "hub_at_": "members.auth.by_token"}
+SESSION_CHECK, STAFF_CHECK = "members.sessions.revoked", "sync.staff.ended"  # sockets: whose sessions have ended
+DASHBOARD_PERMISSION = "config.view_dashboard"
 
 # Limits (seconds unless named) ----------------------------------------------------------------------------------
 ACCESS_TOKEN_TTL, REFRESH_TOKEN_TTL = 2 * 3600, 30 * 24 * 3600
 QUOTA_FACTOR = 100 if SANDBOX else 1
 EVENT_RETENTION_DAYS = 90
+LIVE_SOCKETS_PER_MEMBER, LIVE_SOCKETS_PER_ADDRESS = 20 * QUOTA_FACTOR, 500 * QUOTA_FACTOR
+# Pauses after a failed delivery; after the last one it is dead. The sandbox is quick, so that a backend that is put to
+# `fail` and back to `ok` has all its messages within the minute.
+COURIER_SCHEDULE = [5, 300, 1_800, 7_200, 18_000, 36_000, 36_000] if not SANDBOX else [1, 2, 3, 5, *[10] * 60]
 
 # Outside services -----------------------------------------------------------------------------------------------
 _stand_ins = f"http://127.0.0.1:{SANDBOX_PORT}/stand-ins"

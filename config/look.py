@@ -1,0 +1,110 @@
+"""How the admin looks and what its side bar offers; read by unfold from the settings."""
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+
+def _may(permission: str):
+    return lambda request: request.user.has_perm(permission)
+
+
+def _page(title, icon: str, app: str, model: str) -> dict:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+        "permission": _may(f"{app}.view_{model}"),
+    }
+
+
+def _group(title, *items: dict, collapsible: bool = False) -> dict:
+    return {"title": title, "separator": True, "collapsible": collapsible, "items": list(items)}
+
+
+COCKPIT = {
+    "title": _("Dashboard"),
+    "icon": "monitoring",
+    "link": reverse_lazy("dashboard"),
+    "permission": _may("config.view_dashboard"),
+}
+NAVIGATION = [
+    _group(
+        _("Members"),
+        _page(_("Members"), "person", "members", "member"),
+        _page(_("Identities"), "fingerprint", "members", "identity"),
+        _page(_("Sessions"), "devices", "members", "session"),
+        _page(_("Link cases"), "compare_arrows", "members", "linkcase"),
+        _page(_("Merges"), "merge", "members", "merge"),
+        _page(_("Consents"), "verified_user", "members", "consent"),
+    ),
+    _group(
+        _("Orders"),
+        _page(_("Orders"), "receipt_long", "orders", "order"),
+        _page(_("Payments"), "payments", "orders", "payment"),
+        _page(_("Payment cases"), "rule", "orders", "paymentcase"),
+    ),
+    _group(
+        _("Points"),
+        _page(_("Accounts"), "account_balance_wallet", "loyalty", "account"),
+        _page(_("Entries"), "list_alt", "loyalty", "entry"),
+        _page(_("Tiers"), "workspace_premium", "loyalty", "tier"),
+        _page(_("Earn rules"), "percent", "loyalty", "earnrule"),
+    ),
+    _group(
+        _("Sync"),
+        _page(_("Events"), "bolt", "sync", "event"),
+        _page(_("Deliveries"), "outbox", "sync", "delivery"),
+        _page(_("Attempts"), "history", "sync", "attempt"),
+        _page(_("Inbox"), "inbox", "sync", "inboxmessage"),
+    ),
+    _group(
+        _("Cockpit"),
+        COCKPIT,
+        _page(_("Alerts"), "notifications", "sync", "alert"),
+        _page(_("Discrepancies"), "difference", "sync", "discrepancy"),
+        _page(_("Reconciliations"), "fact_check", "sync", "reconciliationrun"),
+    ),
+    _group(
+        _("Settings"),
+        _page(_("Channels"), "hub", "sync", "channel"),
+        _page(_("Endpoints"), "webhook", "sync", "endpoint"),
+        _page(_("Channel keys"), "key", "sync", "channelkey"),
+        _page(_("Sharing groups"), "share", "sync", "sharinggroup"),
+        _page(_("Alert rules"), "tune", "sync", "alertrule"),
+        _page(_("Policies"), "policy", "members", "policy"),
+        _page(_("Merchants"), "storefront", "orders", "merchant"),
+        _page(_("Staff"), "badge", "auth", "user"),
+        _page(_("Roles"), "groups", "auth", "group"),
+    ),
+]
+TEA = {  # the hub's green, from paper to ink
+    "50": "#f2f7f4",
+    "100": "#e1ebe5",
+    "200": "#c5d9ce",
+    "300": "#9fbfb0",
+    "400": "#6f9d8a",
+    "500": "#477a68",
+    "600": "#2f5d50",
+    "700": "#284f44",
+    "800": "#213f37",
+    "900": "#1b332d",
+    "950": "#0e1d19",
+}
+UNFOLD = {
+    "SITE_TITLE": _("Member hub"),
+    "SITE_HEADER": _("Member hub"),
+    "SITE_SUBHEADER": _("Members, orders and points"),
+    "SITE_URL": None,
+    "SITE_ICON": lambda request: static("hub/mark.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("hub/mark.svg")}],
+    "STYLES": [lambda request: static("hub/admin.css")],
+    "LOGIN": {"image": lambda request: static("hub/login.svg")},
+    "SHOW_LANGUAGES": True,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "BORDER_RADIUS": "8px",
+    "COLORS": {"primary": TEA},
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": NAVIGATION},
+}
