@@ -1,3 +1,25 @@
-"""Paths of the sandbox under /sandbox/."""
+"""Paths of the sandbox under /sandbox/ (contract §6)."""
 
-urlpatterns = []
+from django.urls import path, re_path
+
+from config.sandbox.api import around, pages, paying, people, view
+
+urlpatterns = [
+    path("", pages.two_channels),
+    path("policies/<slug:purpose>/<slug:version>/<slug:locale>", pages.policy),
+    path("sms", people.Sms.as_view()),
+    path("wechat/users", people.Users.as_view()),
+    path("wechat/users/<str:openid>", people.User.as_view()),
+    path("wechat/users/<str:openid>/login-code", people.Code.as_view(kind="login")),
+    path("wechat/users/<str:openid>/phone-code", people.Code.as_view(kind="phone")),
+    path("wechat/users/<str:openid>/qr-code", people.Code.as_view(kind="qr")),
+    path("wechat/uploads", around.Nothing.as_view()),
+    path("wechat/notices", around.Nothing.as_view()),
+    path("wechat-pay/<uuid:payment>/succeed", paying.Succeed.as_view()),
+    path("channels/<slug:code>/received", around.ReceivedByBackend.as_view()),
+    path("channels/<slug:code>/mode", around.BackendMode.as_view()),
+    path("faults", around.Faults.as_view()),
+    path("credentials", around.Credentials.as_view()),
+    path("reset", around.Reset.as_view()),
+    re_path("", view.Nowhere.as_view()),
+]

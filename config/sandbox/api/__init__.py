@@ -1,0 +1,1 @@
+"""The sandbox's own API (contract §6): what stands around the hub, at the fingertips of a test."""

@@ -1,0 +1,35 @@
+"""WeChat Pay from the payer's side."""
+
+from uuid import UUID
+
+import httpx
+from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.response import Response
+
+from config.sandbox import waiting
+from config.sandbox.api.view import SandboxView
+from sync.http import Fen, Input, Problem, Whole
+
+PATIENCE = 60.0  # seconds
+
+
+class SucceedIn(Input):
+    amount_fen = Fen(min_value=1, required=False)
+    times = Whole(min_value=1, max_value=200, default=1)
+
+
+class Succeed(SandboxView):
+    """POST: the payer pays; WeChat Pay notifies the hub `times` times at once. `{delivered, statuses}`."""
+
+    def post(self, request: HttpRequest, payment: UUID) -> Response:
+        asked = SucceedIn.read(request)
+        waiting.let_go()
+        url = f"http://127.0.0.1:{settings.SANDBOX_PORT}/stand-ins/wechat-pay/payer/{payment.hex}/succeed"
+        try:
+            answer = httpx.post(url, json=asked, timeout=PATIENCE, trust_env=False)
+        except httpx.HTTPError as error:
+            raise Problem("unavailable", retry_after=1) from error
+        if answer.status_code == 404:
+            raise Problem("not_found")
+        return Response(answer.raise_for_status().json())

@@ -1,0 +1,51 @@
+"""Fault switches: what can be made to go wrong around the hub, and how much of it."""
+
+import random
+
+from config.sandbox import waiting
+from config.sandbox.models import Fault
+
+SECONDS, SHARE = "seconds", "share"
+MOST = {SECONDS: 60, SHARE: 1}
+KNOWN = {
+    "wechat_timeout": SECONDS,  # WeChat answers only after so long
+    "wechat_error": SHARE,  # of the calls WeChat answers with errcode -1
+    "wechat_pay_timeout": SECONDS,
+    "wechat_pay_error": SHARE,  # of the calls WeChat Pay answers with 500 SYSTEM_ERROR
+    "lose_payment_notifications": SHARE,  # of the notifications never arrive
+    "sms_timeout": SECONDS,
+    "sms_fail": SHARE,  # of the messages are refused with 503
+}
+
+_dice = random.SystemRandom()
+
+
+def all_values() -> dict[str, float]:
+    """Every switch with its value; 0 is off."""
+    return dict.fromkeys(KNOWN, 0) | dict(Fault.objects.values_list("name", "value"))
+
+
+def put(values: dict[str, float]) -> None:
+    """Set these switches, leave the others as they are."""
+    rows = [Fault(name=name, value=value) for name, value in values.items()]
+    Fault.objects.bulk_create(rows, update_conflicts=True, unique_fields=["name"], update_fields=["value"])
+
+
+def clear() -> None:
+    """Switch everything off."""
+    Fault.objects.all().delete()
+
+
+def strikes(name: str) -> bool:
+    """Whether this time the fault happens."""
+    share = _value(name)
+    return share > 0 and _dice.random() < share
+
+
+def delay(name: str) -> None:
+    """Hold an answer back as long as the fault says."""
+    waiting.pause(_value(name))
+
+
+def _value(name: str) -> float:
+    return Fault.objects.filter(name=name).values_list("value", flat=True).first() or 0

@@ -1,0 +1,44 @@
+"""What happened before the sandbox was opened, told as if it had been told then."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from config.sandbox.seed.dice import Dice
+from sync.act import Actor
+from sync.events import hot
+from sync.models import Stream
+
+WRITE = """
+INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, time)
+SELECT id, subject, sequence, type, source, actor, '', data::jsonb, time
+FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+    WITH ORDINALITY AS f(id, subject, sequence, type, source, actor, data, time, n)
+ORDER BY n
+"""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact of the past."""
+
+    type: str
+    subject: str
+    at: datetime
+    by: Actor
+    data: dict
+
+
+def tell(facts: Iterable[Fact], dice: Dice) -> None:
+    """Write events and stream heads, each stream in the order of its facts' times."""
+    heads, rows = Counter(), []
+    for fact in sorted(facts, key=lambda fact: fact.at):
+        heads[fact.subject] += 1
+        data = orjson.dumps(fact.data, default=str).decode()
+        named = (dice.uuid7(fact.at), fact.subject, heads[fact.subject], fact.type)
+        rows.append((*named, fact.by.source, str(fact.by), data, fact.at))
+    Stream.objects.bulk_create(Stream(subject=subject, head=head) for subject, head in heads.items())
+    hot(WRITE, [list(column) for column in zip(*rows, strict=True)])

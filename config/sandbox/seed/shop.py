@@ -1,0 +1,209 @@
+"""Orders, payments and points of the last ninety days, consistent to the last fen."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import translation
+
+from config.sandbox.seed import credentials
+from config.sandbox.seed.dice import Dice
+from config.sandbox.seed.goods import GOODS
+from config.sandbox.seed.history import Fact
+from config.sandbox.seed.people import Somebody
+from loyalty import ledger, rules
+from loyalty import queries as points
+from loyalty.models import Account, EarnRule, Entry, Tier
+from loyalty.services import HUB, ISSUED, REDEEMED
+from orders import queries as orders
+from orders.models import Line, Merchant, Order, Payment
+from orders.services import digest_of
+from sync import secret
+from sync.act import Actor
+from sync.http import instant
+from sync.models import Channel
+
+ORDERS = [0, 1, 1, 2, 2, 3, 3, 4, 5, 7]
+SHIPPING_FEN, FREE_FROM_FEN = 1_000, 9_900
+BEAT = timedelta(milliseconds=1)  # between the facts of one act
+COUPON = 100
+
+
+@dataclass
+class Books:
+    """What is to be written, and what is to be told of it."""
+
+    orders: list[Order] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    payments: list[Payment] = field(default_factory=list)
+    accounts: list[Account] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+
+    def store(self) -> None:
+        """Write all of it."""
+        Order.objects.bulk_create(self.orders)
+        Line.objects.bulk_create(self.lines)
+        Payment.objects.bulk_create(self.payments)
+        Account.objects.bulk_create(self.accounts)
+        Entry.objects.bulk_create(self.entries)
+
+
+class Shop:
+    """Sells to one member after another."""
+
+    def __init__(self, dice: Dice):
+        self.dice, self.books = dice, Books()
+        self.merchant, self.rule = Merchant.objects.get(mchid=credentials.MCHID), EarnRule.objects.get()
+        self.tiers = list(Tier.objects.all())
+
+    def serve(self, somebody: Somebody) -> None:
+        """All that one member ever bought and got for it."""
+        dice, account = self.dice, None
+        since = somebody.member.created_at
+        moments = sorted(dice.between(since, dice.now - timedelta(minutes=40)) for _ in range(dice.choice(ORDERS)))
+        for at in moments:
+            order = self.place(somebody, dice.choice(somebody.channels), at)
+            if dice.happens(0.88):
+                account = account or self.open_account(somebody)
+                self.pay(order, somebody, account, at + timedelta(seconds=dice.randrange(20, 600)))
+            elif at < dice.now - timedelta(days=1):
+                self.cancel(order, somebody, at + timedelta(minutes=30))
+        if account and account.available >= COUPON and dice.happens(0.3):
+            self.redeem(somebody, account, dice.between(account.updated_at, dice.now))
+
+    def place(self, somebody: Somebody, channel: Channel, at: datetime) -> Order:
+        """An order of one to three articles."""
+        dice = self.dice
+        goods = [(good, dice.choice([1, 1, 1, 2, 3])) for good in dice.sample(GOODS, dice.choice([1, 1, 2, 3]))]
+        items_fen = sum(good.price_fen * quantity for good, quantity in goods)
+        shipping_fen = 0 if items_fen >= FREE_FROM_FEN else SHIPPING_FEN
+        external_id = dice.number("W" if channel.code == "website" else "X", at)
+        order = Order(
+            id=dice.uuid7(at),
+            number=dice.number("D", at),
+            channel=channel,
+            external_id=external_id,
+            member=somebody.member,
+            request_digest=digest_of(channel, {"external_id": external_id}),
+            items_fen=items_fen,
+            shipping_fen=shipping_fen,
+            total_fen=items_fen + shipping_fen,
+            placed_at=at,
+            created_at=at,
+            updated_at=at,
+        )
+        self.books.orders.append(order)
+        lines = [self._line(order, n, *each, at) for n, each in enumerate(goods, start=1)]
+        order._prefetched_objects_cache = {"lines": lines}
+        self.books.lines += lines
+        self.tell("order.placed", somebody, at, Actor("channel", channel.code, channel.code), as_told(order))
+        return order
+
+    def pay(self, order: Order, somebody: Somebody, account: Account, at: datetime) -> None:
+        """Paid by WeChat; points and tier follow."""
+        at = max(at, account.updated_at + timedelta(seconds=1))  # one act after the other
+        self.books.payments.append(self._payment(order, somebody, at))
+        by = Actor("provider", "wechat_pay", order.channel.code)
+        order.payment_status, order.paid_fen, order.paid_at = Order.PaymentStatus.PAID, order.total_fen, at
+        order.points_earned = rules.points_for(order.paid_fen, self.rule.points_per_yuan)
+        order.version, order.updated_at = 2, at
+        self.tell("order.paid", somebody, at, by, as_told(order))
+        if order.points_earned:
+            named = {"source": HUB, "reference": f"order:{order.number}:paid", "channel": order.channel}
+            self.post(somebody, account, "earned", order.points_earned, at, by, rule=self.rule, **named)
+        self.rise(somebody, account, order.paid_fen, at, by)
+
+    def cancel(self, order: Order, somebody: Somebody, at: datetime) -> None:
+        """Not paid in time."""
+        by = Actor("channel", order.channel.code, order.channel.code)
+        order.payment_status, order.version, order.updated_at = Order.PaymentStatus.CLOSED, 2, at
+        self.tell("order.cancelled", somebody, at, by, as_told(order))
+
+    def open_account(self, somebody: Somebody) -> Account:
+        """An empty account, in the lowest tier."""
+        at = somebody.member.created_at
+        account = Account(id=self.dice.uuid7(at), member=somebody.member, updated_at=at)
+        self.books.accounts.append(account)
+        return account
+
+    def redeem(self, somebody: Somebody, account: Account, at: datetime) -> None:
+        """Points for a coupon, booked by the home channel."""
+        by = Actor("channel", somebody.home.code, somebody.home.code)
+        named = {"source": str(by), "reference": f"coupon:{somebody.member.number}", "channel": somebody.home}
+        self.post(somebody, account, "spent", -COUPON, at, by, reason="兑换优惠券", **named)
+
+    def post(self, somebody: Somebody, account: Account, kind: str, moved: int, at: datetime, by: Actor, **named):
+        """One entry in the ledger, and the news of it."""
+        account.available += moved
+        account.version += 1
+        account.updated_at = at
+        entry = Entry(
+            id=self.dice.uuid7(at),
+            account=account,
+            kind=kind,
+            available=moved,
+            contra=-moved,
+            contra_kind=ISSUED if moved > 0 else REDEEMED,
+            available_after=account.available,
+            version=account.version,
+            available_at=at if moved > 0 else None,
+            created_at=at,
+            **named,
+        )
+        self.books.entries.append(entry)
+        balance = ledger.Balance(available=account.available, version=account.version)
+        told = {"entry": points.as_entry(entry), "balance": asdict(balance)}
+        self.tell(f"points.{kind}", somebody, at + BEAT, by, told)
+
+    def rise(self, somebody: Somebody, account: Account, fen: int, at: datetime, by: Actor) -> None:
+        """Spending counts towards the tier."""
+        account.qualifying_fen += fen
+        before = account.tier or rules.tier_for(0, self.tiers)
+        after = rules.tier_for(account.qualifying_fen, self.tiers)
+        if after != before:
+            account.tier, account.tier_since = after, at
+            told = {"from": before.code, "to": after.code, "at": instant(at)}
+            self.tell("tier.changed", somebody, at + 2 * BEAT, by, told)
+
+    def tell(self, type: str, somebody: Somebody, at: datetime, by: Actor, data: dict) -> None:
+        self.books.facts.append(Fact(type, somebody.subject, at, by, data))
+
+    def _line(self, order: Order, position: int, good, quantity: int, at: datetime) -> Line:
+        return Line(
+            id=self.dice.uuid7(at),
+            order=order,
+            position=position,
+            sku=good.sku,
+            name=good.name,
+            quantity=quantity,
+            unit_price_fen=good.price_fen,
+        )
+
+    def _payment(self, order: Order, somebody: Somebody, at: datetime) -> Payment:
+        openid = somebody.openid(order.channel) if order.channel.code == "mini-program" else None
+        return Payment(
+            id=self.dice.uuid7(order.placed_at),
+            order=order,
+            provider="wechat_pay",
+            method="wechat_jsapi" if openid else "wechat_native",
+            payer=openid,
+            payer_index=openid and secret.blind_index("payer", openid),
+            channel=order.channel,
+            app_id=order.channel.app_id,
+            merchant=self.merchant,
+            amount_fen=order.total_fen,
+            state=Payment.State.PAID,
+            transaction_id=f"42{self.dice.randrange(10**26):026d}",
+            created_at=order.placed_at,
+            expires_at=order.placed_at + timedelta(hours=2),
+            paid_at=at,
+        )
+
+
+def as_told(order: Order) -> dict:
+    """The order as events tell it, as it stands now."""
+    with translation.override(settings.LANGUAGE_CODE):
+        told = orders.as_order(order)
+    del told["buyer_note"]
+    return told

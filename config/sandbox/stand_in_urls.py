@@ -1,0 +1,34 @@
+"""Paths of the stand-ins' own process, each below the base URL that the hub would give the real one."""
+
+from django.http import JsonResponse
+from django.urls import include, path
+
+from config.sandbox.stand_ins import backends, kuaidi100, payer, sms, wechat, wechat_pay
+
+
+def not_found(request, exception):
+    return JsonResponse({"error": "not found"}, status=404)
+
+
+handler404 = not_found
+
+trades = [
+    path("jsapi", wechat_pay.jsapi),
+    path("native", wechat_pay.native),
+    path("h5", wechat_pay.h5),
+    path("out-trade-no/<str:number>", wechat_pay.query),
+    path("out-trade-no/<str:number>/close", wechat_pay.close),
+]
+stand_ins = [
+    path("wechat/sns/jscode2session", wechat.jscode2session),
+    path("wechat/sns/oauth2/access_token", wechat.oauth2_access_token),
+    path("wechat/cgi-bin/stable_token", wechat.stable_token),
+    path("wechat/wxa/business/getuserphonenumber", wechat.getuserphonenumber),
+    path("wechat-open/connect/qrconnect", wechat.qrconnect),
+    path("wechat-pay/v3/pay/transactions/", include(trades)),
+    path("wechat-pay/payer/<str:number>/succeed", payer.succeed),
+    path("kuaidi100/poll", kuaidi100.poll),
+    path("sms/messages", sms.messages),
+    path("backends/<slug:code>", backends.receive),
+]
+urlpatterns = [path("stand-ins/", include(stand_ins))]
