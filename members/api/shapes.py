@@ -1,9 +1,7 @@
 """What the endpoints of signing in take and give."""
 
-from uuid import UUID
-
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
 from rest_framework.response import Response
 
 from members import linking, queries
@@ -13,16 +11,13 @@ from sync import clock
 from sync.http import Input, Problem, Text
 
 
-class Id(Text):
-    """A UUID as JSON writes it."""
-
-    default_error_messages = {"id": _("This is not an id")}
+class Id(serializers.UUIDField):
+    """A UUID as JSON writes it: a string."""
 
     def to_internal_value(self, data):
-        try:
-            return UUID(hex=super().to_internal_value(data))
-        except ValueError:
-            self.fail("id")
+        if not isinstance(data, str):
+            self.fail("invalid", value="")
+        return super().to_internal_value(data)
 
 
 class ConsentIn(Input):

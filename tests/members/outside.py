@@ -1,0 +1,107 @@
+"""The outside world on loopback: WeChat as its documentation describes it, and an SMS gateway."""
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass
+class Outside:
+    """What the stand-ins know and what they were told. Set `answer` to make the next calls of a path go wrong."""
+
+    messages: list[dict] = field(default_factory=list)
+    codes: dict[str, dict] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+    answers: dict[str, list[tuple[int, object]]] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def code(self, **behind) -> str:
+        """A code that works once; `behind` is what WeChat answers for it."""
+        made = secrets.token_hex(8)
+        self.codes[made] = behind
+        return made
+
+    def phone_code(self, phone: str, app_id: str = "wx-mini-program") -> str:
+        """A code of getPhoneNumber for a phone in E.164."""
+        told = {"purePhoneNumber": phone.removeprefix("+86"), "countryCode": "86", "phoneNumber": phone}
+        return self.code(phone_info=told | {"watermark": {"appid": app_id, "timestamp": 1}})
+
+    def sms_code(self, challenge_id: str) -> str:
+        """The code that was sent for a challenge."""
+        return next(message["code"] for message in self.messages if message["challenge_id"] == challenge_id)
+
+    def reply(self, path: str, query: dict, body: dict) -> tuple[int, object]:
+        """What the world says to a call."""
+        with self.lock:
+            self.calls.append(path)
+            if waiting := self.answers.get(path):
+                return waiting.pop(0)
+            if path == "/sms/messages":
+                self.messages.append(body)
+                return 200, {}
+            return 200, self.wechat(path, query, body)
+
+    def wechat(self, path: str, query: dict, body: dict) -> dict:
+        if path == "/cgi-bin/stable_token":
+            assert not body.get("force_refresh"), "force_refresh would throw every other process out"
+            self.tokens.append(f"wechat-access-{secrets.token_hex(16)}")
+            return {"access_token": self.tokens[-1], "expires_in": 7200}
+        if path == "/wxa/business/getuserphonenumber" and query.get("access_token") not in self.tokens[-1:]:
+            return {"errcode": 40001, "errmsg": "invalid credential"}
+        behind = self.codes.pop(query.get("js_code") or query.get("code") or body.get("code"), None)
+        return {"errcode": 40029, "errmsg": "invalid code"} if behind is None else {"errcode": 0} | behind
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Speaks HTTP for an Outside."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.respond({})
+
+    def do_POST(self):
+        self.respond(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def respond(self, body: dict):
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        status, answer = self.server.outside.reply(url.path, query, body)
+        raw = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")  # as WeChat does
+        self.send_header("Content-Length", str(len(raw)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *args):
+        """Silent: the address of a call holds secrets."""
+
+
+class Server(ThreadingHTTPServer):
+    """On a free port of 127.0.0.1, from entering to leaving."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.outside = Outside()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def __enter__(self):
+        self.thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02})
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
