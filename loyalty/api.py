@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from datetime import timedelta
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.response import Response
 
@@ -10,7 +11,6 @@ from loyalty import queries, services
 from loyalty.ledger import Posted
 from loyalty.models import Entry
 from members.queries import may_see
-from sync import clock
 from sync.http import Choice, Input, Instant, Keyset, Problem, Text, Whole, etag
 from sync.views import ChannelView, MemberView
 
@@ -39,7 +39,7 @@ class EntryIn(Input):
 
     def validate(self, attrs):
         """Times that can be, and only on what they mean something for."""
-        now, given = clock.now(), {name: attrs[name] for name in ("pending_until", "expires_at") if attrs.get(name)}
+        now, given = timezone.now(), {name: attrs[name] for name in ("pending_until", "expires_at") if attrs.get(name)}
         if attrs["kind"] == "spend" and given:
             raise Problem.field(min(given), _("Only points that are earned have this"))
         if attrs.get("occurred_at") and attrs["occurred_at"] > now + AHEAD:

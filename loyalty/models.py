@@ -125,6 +125,10 @@ class Entry(models.Model):
                 condition=Q(contra=F("debt") - F("available") - F("pending") - F("held")), name="entry_sums_to_zero"
             ),
             models.CheckConstraint(condition=~Q(available=0, pending=0, held=0, debt=0), name="entry_moves_something"),
+            models.CheckConstraint(
+                condition=(~Q(kind="earned") | Q(contra__lt=0)) & (~Q(kind="spent") | Q(contra__gt=0)),
+                name="entry_sign_follows_kind",
+            ),
             models.UniqueConstraint(fields=["source", "account", "reference"], name="entry_reference_once"),
             models.UniqueConstraint(fields=["account", "version"], name="entry_version_once"),
         ]

@@ -90,7 +90,7 @@ def reverse(*, entry: UUID, by: Actor) -> Posted:
     undone = own.select_related("account", "channel", "rule").get(pk=entry)
     posting = Posting(
         kind=Entry.Kind.REVERSED,
-        moves=Moves(-undone.available, -undone.pending, -undone.held, -undone.debt),
+        moves=-Moves(undone.available, undone.pending, undone.held, undone.debt),
         contra_kind=undone.contra_kind,
         source=REVERSAL,
         reference=str(undone.pk),

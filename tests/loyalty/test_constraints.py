@@ -25,7 +25,7 @@ def test_no_component_of_a_balance_is_ever_negative(component):
         execute(f"UPDATE loyalty_account SET {component} = -1")  # noqa: S608
 
 
-@pytest.mark.parametrize("sides", [{"available": 6}, {"pending": 1}, {"held": 1}, {"debt": 1}, {"contra": 5}])
+@pytest.mark.parametrize("sides", [{"available": 6}, {"pending": 1}, {"held": 1}, {"debt": 1}, {"contra": -6}])
 def test_an_entry_that_does_not_sum_to_zero_is_refused(sides):
     holder(100)
     with pytest.raises(IntegrityError, match="entry_sums_to_zero"):
@@ -36,6 +36,13 @@ def test_an_entry_that_moves_nothing_is_refused():
     holder(100)
     with pytest.raises(IntegrityError, match="entry_moves_something"):
         entry(available=0, contra=0)
+
+
+@pytest.mark.parametrize("turned", [{"kind": "spent"}, {"available": -5, "contra": 5}])
+def test_an_earning_only_gives_and_a_spending_only_takes(turned):
+    holder(100)
+    with pytest.raises(IntegrityError, match="entry_sign_follows_kind"):
+        entry(**turned)
 
 
 def test_a_reference_is_never_used_twice():
