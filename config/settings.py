@@ -71,7 +71,7 @@ CHANNEL_LAYERS = {
 
 # Apps -----------------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # the site is ours (config.apps.AdminSite)
     "unfold.contrib.filters",
     "unfold.contrib.guardian",
     "config.apps.AdminSite",
@@ -195,7 +195,6 @@ RECONCILIATIONS = ["sync.reconcile.deliveries", "loyalty.reconcile.balances", "o
 INBOX_HANDLERS = {"order.placed": "orders.facts.placed"}
 BEARERS = {"hub_sk_": "sync.auth.by_key", "hub_at_": "members.auth.by_token"}
 SESSION_CHECK, STAFF_CHECK = "members.sessions.revoked", "sync.staff.ended"  # sockets: whose sessions have ended
-DASHBOARD_PERMISSION = "config.view_dashboard"
 
 # Limits (seconds unless named) ----------------------------------------------------------------------------------
 ACCESS_TOKEN_TTL, REFRESH_TOKEN_TTL = 2 * 3600, 30 * 24 * 3600
