@@ -1,3 +1,11 @@
 """Paths of this floor under /api/v1/."""
 
-urlpatterns = []
+from django.urls import path
+
+from sync.api import feed, live
+
+urlpatterns = [
+    path("ws-tickets", live.Tickets.as_view()),
+    path("me/events", live.Events.as_view()),
+    path("feed", feed.Feed.as_view()),
+]

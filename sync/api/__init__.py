@@ -1,0 +1,1 @@
+"""The ground floor's part of the public contract (API §3, §4)."""

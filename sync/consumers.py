@@ -1,0 +1,162 @@
+"""The sockets of the contract: a member's events, the managers' dashboard.
+
+A handshake is accepted before it is closed, so that a browser gets to see the code.
+"""
+
+import asyncio
+from time import monotonic
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+import psycopg
+import redis
+from channels.consumer import AsyncConsumer, get_handler_name
+from channels.exceptions import StopConsumer
+from channels.layers import get_channel_layer
+from django.conf import settings
+
+from sync.models import Ticket
+from sync.rounds import REVOKED
+from sync.secret import digest
+from sync.sockets import Socket
+from sync.switchboard import Switchboard
+from sync.tickets import REDEEM
+
+LONGEST_FRAME = 4096  # bytes
+MALFORMED, BAD_TICKET, TOO_LARGE, CROWDED, TRY_LATER = 4400, 4401, 4413, 4429, 1013
+DASHBOARD = "dashboard"
+
+
+class LiveSocket(AsyncConsumer):
+    """Opened by a ticket, told by the switchboard, closed when its session ends."""
+
+    channel_layer_alias = "none"  # events do not travel by the channel layer: it loses them under load
+    kind: str
+    check: str
+
+    def __init__(self, board: Switchboard):
+        self.board = board
+        self.socket: Socket | None = None
+        self.following: asyncio.Future | None = None
+
+    async def __call__(self, scope, receive, send):
+        self.query = parse_qs(scope["query_string"].decode("ascii", "replace"), keep_blank_values=True)
+        self.headers = dict(scope["headers"])
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.socket:
+                self.board.leave(self.socket)
+            if self.following:
+                self.following.cancel()
+
+    async def dispatch(self, message):
+        """As the framework does, but for the thread per frame that would look after Django's connections."""
+        await getattr(self, get_handler_name(message))(message)
+
+    async def websocket_connect(self, _message):
+        await self.send({"type": "websocket.accept"})
+        await self.board.start()
+        try:
+            refusal = await self.enter()
+        except psycopg.Error:
+            refusal = TRY_LATER
+        if refusal:
+            await self.send({"type": "websocket.close", "code": refusal})
+
+    async def websocket_receive(self, message):
+        if self.socket is None or self.socket.closed:
+            return
+        self.socket.heard_at = monotonic()
+        if refusal := self.hear(message):
+            self.board.close(self.socket, refusal)
+
+    async def websocket_disconnect(self, _message):
+        raise StopConsumer
+
+    async def enter(self) -> int | None:
+        """Redeem the ticket and join; or the code that says why not."""
+        ticket = await self._redeem()
+        if ticket is None or not self.is_at_home(ticket["origins"] or []):
+            return BAD_TICKET
+        client = (self.scope.get("client") or [""])[0]
+        if self.board.is_crowded(ticket["subject"], client):
+            return CROWDED
+        if await self.board.ended(self.check, [ticket["session"]]):
+            return REVOKED
+        self.socket = Socket(self.base_send, ticket["session"], self.check, address=client)
+        await self.join(ticket)
+        return None
+
+    async def _redeem(self) -> dict | None:
+        given = self.query.get("ticket", [""])[0]
+        rows = await self.board.run(REDEEM, [digest(given), self.kind])
+        return rows[0] if rows else None
+
+    def hear(self, message: dict) -> int | None:
+        """Take in a frame of the client; the code to close with when it must not be."""
+        text = message.get("text")
+        if len(text.encode() if text is not None else message["bytes"]) > LONGEST_FRAME:
+            return TOO_LARGE
+        try:
+            frame = orjson.loads(text or b"")
+        except orjson.JSONDecodeError:
+            return MALFORMED
+        if not isinstance(frame, dict):
+            return MALFORMED
+        if frame.get("kind") == "ack" and type(frame.get("sequence")) is int:
+            self.board.rounds.confirm(self.socket, frame["sequence"])
+        return None
+
+
+class MemberSocket(LiveSocket):
+    """`ws/v1/me`: the events of the member who is signed in."""
+
+    kind = Ticket.Kind.MEMBER.value
+
+    @property
+    def check(self) -> str:
+        return settings.SESSION_CHECK
+
+    def is_at_home(self, origins: list[str]) -> bool:
+        """Browsers send where they are: the channel's own origins, or the hub's. A mini-program sends nothing."""
+        origin = self.headers.get(b"origin", b"").decode("latin-1")
+        return not origin or origin in origins or origin == own_origin()
+
+    async def join(self, ticket: dict) -> None:
+        self.socket.subject, self.socket.channel = ticket["subject"], ticket["channel_id"]
+        await self.board.join(self.socket, self.query.get("after", [None])[0])
+
+
+class DashboardSocket(LiveSocket):
+    """`ws/v1/dashboard`: forwards what is told to the group `dashboard` (`sync.live.tell_dashboard`)."""
+
+    kind = Ticket.Kind.DASHBOARD.value
+
+    @property
+    def check(self) -> str:
+        return settings.STAFF_CHECK
+
+    def is_at_home(self, _origins: list[str]) -> bool:
+        return self.headers.get(b"origin", b"").decode("latin-1") == own_origin()
+
+    async def join(self, ticket: dict) -> None:
+        self.board.sockets.add(self.socket)
+        self.following = self.board.spawn(self._follow())
+
+    async def _follow(self) -> None:
+        """Forward until the socket closes; with Redis away, try again and again."""
+        layer = get_channel_layer()
+        while not self.socket.closed:
+            try:
+                name = await layer.new_channel()
+                await layer.group_add(DASHBOARD, name)
+                while not self.socket.closed:
+                    self.socket.take(orjson.dumps((await layer.receive(name))["frame"]).decode())
+            except (redis.RedisError, OSError):
+                await asyncio.sleep(2)
+
+
+def own_origin() -> str:
+    """Where the hub's own pages come from, with its port."""
+    return "{0.scheme}://{0.netloc}".format(urlsplit(settings.PUBLIC_URL))

@@ -1,0 +1,90 @@
+"""What others read of the facts: a subject's stream, the feed of all that a channel may see."""
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+from sync.envelope import COLUMNS, cloud_event
+from sync.models import Channel
+
+WINDOW = 10_000  # positions looked through for one page of the feed, so that a channel that sees little waits little
+
+STREAM = f"""
+SELECT s.head, (SELECT min(sequence) FROM sync_event o WHERE o.subject = s.subject) AS oldest, e.*
+FROM sync_stream s LEFT JOIN LATERAL (
+    SELECT {COLUMNS} FROM sync_event e WHERE e.subject = s.subject AND e.sequence > %s ORDER BY e.sequence LIMIT %s
+) e ON true
+WHERE s.subject = %s ORDER BY e.sequence
+"""  # noqa: S608 - a constant
+REACH = """
+SELECT max(position), count(*) FROM (
+    SELECT position FROM sync_settled WHERE position > %s ORDER BY position LIMIT %s
+) AS looked_through
+"""
+FEED = f"""
+SELECT s.position, {COLUMNS} FROM sync_settled s JOIN sync_event e ON e.id = s.event_id
+WHERE s.position > %s AND s.position <= %s AND (%s::text[] = '{{}}' OR e.type = ANY (%s::text[])) AND EXISTS (
+    SELECT FROM sync_audience a JOIN sync_channel c ON c.id = a.channel_id
+    WHERE a.subject = e.subject AND c.group_id = %s)
+ORDER BY s.position LIMIT %s
+"""  # noqa: S608 - a constant
+
+
+@dataclass(frozen=True)
+class StreamPage:
+    """Events of one subject after a position, as JSON; `oldest` is the first sequence still kept."""
+
+    events: list[bytes]
+    head: int
+    oldest: int | None
+
+    def follows(self, after: int) -> bool:
+        """Whether nothing that came after this position is missing."""
+        kept = self.head if self.oldest is None else self.oldest - 1
+        return kept <= after <= self.head
+
+
+@dataclass(frozen=True)
+class FeedPage:
+    """Events that a channel may see, as JSON, in the one order; `position` is where to go on."""
+
+    events: list[bytes]
+    position: int
+    has_more: bool
+
+
+def head(subject: str) -> int:
+    """The last sequence given in a subject's stream; 0 before its first event."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT head FROM sync_stream WHERE subject = %s", [subject])
+        row = cursor.fetchone()
+    return row[0] if row else 0
+
+
+def stream(subject: str, *, after: int, limit: int) -> StreamPage:
+    """A page of a subject's stream, with its head, of one moment."""
+    rows = _rows(STREAM, [after, limit, subject])
+    if not rows:
+        return StreamPage([], 0, None)
+    found = [cloud_event(row) for row in rows if row["id"]]
+    return StreamPage(found, rows[0]["head"], rows[0]["oldest"])
+
+
+def feed(channel: Channel, *, after: int, limit: int, types: list[str]) -> FeedPage:
+    """A page of all that the channel's sharing group may see. Positions are given after commit: none appears late."""
+    with connection.cursor() as cursor:
+        cursor.execute(REACH, [after, WINDOW])
+        reach, looked_through = cursor.fetchone()
+    if reach is None:
+        return FeedPage([], after, False)
+    rows = _rows(FEED, [after, reach, types, types, channel.group_id, limit + 1])
+    if len(rows) > limit:
+        return FeedPage([cloud_event(row) for row in rows[:limit]], rows[limit - 1]["position"], True)
+    return FeedPage([cloud_event(row) for row in rows], reach, looked_through == WINDOW)
+
+
+def _rows(sql: str, parameters: list) -> list[dict]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]

@@ -1,0 +1,69 @@
+"""An open socket as the switchboard sees it, and the frames of the contract (API §3, Live)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from time import monotonic
+
+import orjson
+
+PING_EVERY, SILENCE = 20.0, 60.0  # seconds
+
+
+@dataclass(eq=False)
+class Socket:
+    """`delivered` is the sequence it stands at, `wanted` where it should; `busy` while a task of its own sends.
+
+    `check` is the dotted path of who says whether its `session` has ended; `channel` the id of the member's channel.
+    """
+
+    send: Callable[[dict], Awaitable[None]]
+    session: str
+    check: str
+    subject: str = ""
+    channel: object = None
+    address: str = ""
+    delivered: int = 0
+    wanted: int = 0
+    busy: bool = False
+    closed: bool = False
+    heard_at: float = field(default_factory=monotonic)
+    pinged_at: float = field(default_factory=monotonic)
+
+    def take(self, text: str) -> bool:
+        """Hand a frame to a socket that is writable now; False, and nothing sent, when it is not."""
+        return without_waiting(self.send({"type": "websocket.send", "text": text}))
+
+    async def tell(self, text: str) -> None:
+        """Send a frame at the socket's own pace. Raises OSError when it is gone."""
+        await self.send({"type": "websocket.send", "text": text})
+
+    def is_silent(self) -> bool:
+        """Whether the client has said nothing for too long."""
+        return monotonic() - self.heard_at > SILENCE
+
+    def ping_due(self) -> str | None:
+        """The ping, when it is time for one."""
+        if monotonic() - self.pinged_at < PING_EVERY:
+            return None
+        self.pinged_at = monotonic()
+        return framed("ping", head=self.delivered)
+
+
+def without_waiting(sending: Awaitable[None]) -> bool:
+    """Run a send that needs no waiting; one that would wait is dropped before it did anything, and False."""
+    try:
+        sending.send(None)
+    except (StopIteration, OSError):  # OSError: the client is gone, which its own disconnect tells
+        return True
+    sending.close()
+    return False
+
+
+def framed(kind: str, **fields) -> str:
+    """A frame of the contract."""
+    return orjson.dumps({"kind": kind, **fields}).decode()
+
+
+def event_frame(event: bytes) -> str:
+    """The frame around a CloudEvent that is JSON already."""
+    return f'{{"kind":"event","event":{event.decode()}}}'

@@ -1,0 +1,202 @@
+"""The switchboard: subject → its open sockets, in one process; it never waits for a socket (SPINE).
+
+What the relay tells over Redis is a hint. Every event reaches a socket in sequence: the next one at once, anything
+else by reading PostgreSQL from where the socket stands. `sync/rounds.py` keeps the sockets that are open honest.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
+
+import orjson
+import psycopg
+from django.conf import settings
+from django.db import connection
+from django.utils.module_loading import import_string
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from sync import postgres
+from sync.envelope import COLUMNS, channel_of, cloud_event
+from sync.hearing import Hearing
+from sync.rounds import Rounds
+from sync.sockets import Socket, event_frame, framed, without_waiting
+
+logger = logging.getLogger(__name__)
+
+PAGE = 100
+LONGEST_POSITION = 18  # digits
+
+STANDING = """
+SELECT head, (SELECT min(sequence) FROM sync_event e WHERE e.subject = s.subject) AS oldest
+FROM sync_stream s WHERE subject = %s
+"""
+MISSED = f"""
+SELECT {COLUMNS} FROM sync_event e
+WHERE subject = %s AND sequence > %s AND sequence <= %s ORDER BY sequence LIMIT {PAGE}
+"""  # noqa: S608 - constants
+
+
+class Switchboard:
+    """All open sockets of a process. Started by the first of them, or by the server's lifespan."""
+
+    def __init__(self):
+        self.sockets: set[Socket] = set()
+        self.rooms: dict[str, set[Socket]] = {}
+        self.tasks: set[asyncio.Task] = set()
+        self.starting: asyncio.Future | None = None
+        self.thread = ThreadPoolExecutor(1, "sessions")  # the checks are Django's own queries
+
+    async def start(self) -> None:
+        """Open the pool and begin to listen, once."""
+        if self.starting is None:
+            self.starting = asyncio.ensure_future(self._start())
+        await asyncio.shield(self.starting)
+
+    async def _start(self) -> None:
+        known = postgres.parameters("live", statement_timeout="9s") | {"row_factory": dict_row}
+        self.pool = AsyncConnectionPool(kwargs=known, min_size=1, max_size=4, timeout=5, open=False)
+        await self.pool.open()
+        self.hearing = Hearing(settings.REDIS_URL, self.heard)
+        self.rounds = Rounds(self)
+        self.spawn(self.hearing.run())
+        for round in self.rounds.all():
+            self.spawn(round)
+        await self.hearing.settled()
+
+    async def stop(self) -> None:
+        """End every task and close the pool."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        if self.starting:
+            await self.pool.close()
+        self.thread.shutdown(wait=False)
+
+    def spawn(self, work: Awaitable) -> asyncio.Future:
+        """Run something beside everything else, until it ends or the switchboard stops."""
+        task = asyncio.ensure_future(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def run(self, sql: str, parameters) -> list[dict]:
+        """The rows of one statement. Raises psycopg.Error."""
+        async with self.pool.connection() as database:
+            cursor = await database.execute(sql, parameters, prepare=True)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def ended(self, check: str, sessions: list[str]) -> set[str]:
+        """Those of these sessions that have ended, as the floor above says."""
+        return await asyncio.get_running_loop().run_in_executor(self.thread, _ask, check, sessions)
+
+    # Coming and going -----------------------------------------------------------------------------------------
+
+    def is_crowded(self, subject: str, address: str) -> bool:
+        """Whether this member or this address has as many sockets as it may."""
+        mine = len(self.rooms.get(subject, ()))
+        here = sum(socket.address == address for socket in self.sockets)
+        return mine >= settings.LIVE_SOCKETS_PER_MEMBER or here >= settings.LIVE_SOCKETS_PER_ADDRESS
+
+    async def join(self, socket: Socket, after: str | None) -> None:
+        """Say hello, bring the socket from `after` to the head of its stream, and keep it there."""
+        socket.busy = True
+        self.sockets.add(socket)
+        self.rooms.setdefault(socket.subject, set()).add(socket)
+        await self.hearing.subscribe(channel_of(socket.subject))
+        standing = await self.run(STANDING, [socket.subject])
+        head, oldest = (standing[0]["head"], standing[0]["oldest"]) if standing else (0, None)
+        await socket.tell(framed("hello", member_id=socket.subject.partition("/")[2], head=head))
+        begin = _position(after, head, oldest)
+        if begin is None:
+            await socket.tell(framed("resync", head=head))
+        socket.delivered, socket.wanted = head if begin is None else begin, max(head, socket.wanted)
+        self.spawn(self._catch_up(socket))
+
+    def leave(self, socket: Socket) -> None:
+        """Forget a socket. Its subject is unsubscribed a little later, if nobody comes back."""
+        socket.closed = True
+        self.sockets.discard(socket)
+        self.rooms.get(socket.subject, set()).discard(socket)
+
+    def close(self, socket: Socket, code: int) -> None:
+        """Close a socket: from now on it is told nothing more."""
+        if socket.closed:
+            return
+        self.leave(socket)
+        message = {"type": "websocket.close", "code": code}
+        if not without_waiting(socket.send(message)):
+            self.spawn(_quietly(socket.send(message)))
+
+    # Events ---------------------------------------------------------------------------------------------------
+
+    def heard(self, channel: str, payload: bytes) -> None:
+        """An event, as the relay tells it: goes to every socket for which it is the next one."""
+        room = self.rooms.get(channel.removeprefix(channel_of("")))
+        if not room:
+            return
+        sequence, frame = int(orjson.loads(payload)["sequence"]), event_frame(payload)
+        for socket in room:
+            if sequence == socket.delivered + 1 and not socket.busy and socket.take(frame):
+                socket.delivered = socket.wanted = sequence
+            else:
+                self.want(socket, sequence)
+
+    def want(self, socket: Socket, sequence: int) -> None:
+        """The socket's stream has reached `sequence`: bring the socket there."""
+        socket.wanted = max(socket.wanted, sequence)
+        if socket.wanted > socket.delivered and not socket.busy:
+            socket.busy = True
+            self.spawn(self._catch_up(socket))
+
+    async def _catch_up(self, socket: Socket) -> None:
+        try:
+            while socket.delivered < socket.wanted and not socket.closed:
+                await self._replay(socket, socket.wanted)
+        except OSError:
+            self.leave(socket)
+        except psycopg.Error as error:
+            logger.warning("A socket waits for the next comparison of heads: %s", error)
+        finally:
+            socket.busy = False
+
+    async def _replay(self, socket: Socket, head: int) -> None:
+        """Tell one page of what the socket missed; a gap that cannot be filled any more is a resync."""
+        if ping := socket.ping_due():
+            await socket.tell(ping)
+        stood = socket.delivered
+        for row in await self.run(MISSED, [socket.subject, stood, head]):
+            if socket.closed or row["sequence"] != socket.delivered + 1:
+                break
+            await socket.tell(event_frame(cloud_event(row)))
+            socket.delivered = row["sequence"]
+        if socket.delivered == stood and not socket.closed:
+            await socket.tell(framed("resync", head=head))
+            socket.delivered = head
+
+
+def _position(after: str | None, head: int, oldest: int | None) -> int | None:
+    """Where a client stands: the head without `after`; None when it must read the current state first."""
+    if after is None:
+        return head
+    if not (after.isascii() and after.isdigit() and len(after) <= LONGEST_POSITION):
+        return None
+    position = int(after)
+    kept = position >= (head if oldest is None else oldest - 1)
+    return position if position <= head and kept else None
+
+
+def _ask(check: str, sessions: list[str]) -> set[str]:
+    try:
+        return import_string(check)(sessions)
+    finally:
+        connection.close()
+
+
+async def _quietly(sending: Awaitable[None]) -> None:
+    """Wait for a send to a socket that may be gone by then."""
+    try:
+        await sending
+    except OSError as error:
+        logger.debug("The socket was gone: %s", error)
