@@ -17,7 +17,7 @@ from django.core.management import call_command, get_commands
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from config import embedded
+from config import checks, embedded
 from config.children import end_orphans
 from config.programs import programs
 from config.supervisor import Journal, Stopped, Supervisor
@@ -73,6 +73,8 @@ class Hub:
         """Schema, roles, sandbox, static files: here rather than in a process of its own, to start sooner."""
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = 0; SET lock_timeout = '60s'")
+        if problem := checks.misplaced(connection):
+            raise CannotStart(problem)
         executor = MigrationExecutor(connection)
         if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
             self.journal.say("up", f"applying {len(plan)} migrations")
