@@ -3,11 +3,13 @@
 import re
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from orders import queries, services
 from orders.api.placing import place_as_asked
-from orders.api.shapes import ListIn, PaymentIn, PlaceIn
+from orders.api.shapes import ListIn, PageIn, PaymentIn, PlaceIn
+from orders.api.shown import OrderOut, OrdersOut, RecipientOut, TakenOut
 from orders.models import Order, Payment, PaymentCase
 from sync import quotas
 from sync.http import Keyset, Problem, etag, instant
@@ -25,11 +27,13 @@ class Orders(ChannelView):
     def scope(self):
         return "orders:write" if self.request.method == "POST" else "orders:read"
 
+    @extend_schema(parameters=[ListIn, PageIn], responses=OrdersOut)
     def get(self, request):
         rows = queries.matching(queries.seen_by(request.auth.channel), ListIn.read_query(request))
         page = BY_CHANGE.page(request, rows)
         return Response(page.body([queries.as_order(order) for order in page.rows]))
 
+    @extend_schema(request=PlaceIn, responses={201: OrderOut, 200: OrderOut})
     def post(self, request):
         order, is_new = place_as_asked(request.auth.channel, PlaceIn.read(request), by=request.user)
         return Response(queries.as_order(order), status=201 if is_new else 200)
@@ -40,6 +44,7 @@ class OneOrder(ChannelView):
 
     scope = "orders:read"
 
+    @extend_schema(responses=OrderOut)
     def get(self, request, number):
         shown = queries.as_order(seen(request.auth.channel, number))
         return Response(shown, headers={"ETag": etag(shown)})
@@ -50,6 +55,7 @@ class RecipientOf(ChannelView):
 
     scope = "orders:recipient"
 
+    @extend_schema(responses=RecipientOut)
     def get(self, request, number):
         quotas.count(f"recipient {request.auth.channel.code}", limit=RECIPIENTS_A_MINUTE, every=60)
         order = seen(request.auth.channel, number)
@@ -61,6 +67,7 @@ class Payments(ChannelView):
 
     scope = "payments:write"
 
+    @extend_schema(request=PaymentIn, responses={201: TakenOut, 200: TakenOut})
     def post(self, request, number):
         asked, channel = PaymentIn.read(request), request.auth.channel
         if re.sub("[_-]", "", asked["provider"]) in VERIFIED_HERE:

@@ -2,10 +2,12 @@
 
 import json
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from orders import queries, services
-from orders.api.shapes import MyListIn, PayIn
+from orders.api.shapes import MyListIn, PageIn, PayIn
+from orders.api.shown import OrderOut, OrdersOut, PaymentOut
 from orders.models import Order, Payment
 from orders.payments import checkout, wechat_pay
 from sync.http import Keyset, Problem, etag, instant
@@ -17,6 +19,7 @@ NEWEST = Keyset(("placed_at", "id"))
 class MyOrders(MemberView):
     """GET the orders of the member, newest first, whatever the channel."""
 
+    @extend_schema(parameters=[MyListIn, PageIn], responses=OrdersOut)
     def get(self, request):
         rows = queries.matching(queries.whole().filter(member=request.auth.member), MyListIn.read_query(request))
         page = NEWEST.page(request, rows)
@@ -26,6 +29,7 @@ class MyOrders(MemberView):
 class MyOrder(MemberView):
     """GET one order of the member."""
 
+    @extend_schema(responses=OrderOut)
     def get(self, request, number):
         order = queries.whole().filter(member=request.auth.member, number=number).first()
         if order is None:
@@ -39,6 +43,7 @@ class MyPayments(MemberView):
 
     calls_outside = True
 
+    @extend_schema(request=PayIn, responses={201: PaymentOut})
     def post(self, request, number):
         asked = PayIn.read(request)
         address = request.META.get("REMOTE_ADDR", "")

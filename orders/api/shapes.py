@@ -157,6 +157,13 @@ class PayIn(Input):
     method = Choice(METHODS)
 
 
+class PageIn(Input):
+    """Which page of a list; read by `sync.http.paging`, written down here for the contract."""
+
+    limit = Whole(min_value=1, max_value=100, required=False)
+    cursor = Text(max_length=1_000, required=False)
+
+
 class ListIn(Input):
     """Filters of a channel's list."""
 

@@ -18,6 +18,11 @@ class Notice:
     type: str
     told: dict
 
+    @property
+    def subject(self) -> str:
+        """What must be applied in order: the payment it is about."""
+        return f"wechat_pay/{str(self.told.get('out_trade_no', ''))[:64]}"
+
 
 def read(mchid: str, headers: Mapping[str, str], body: bytes, *, now: float) -> Notice:
     """The notification in `body`, when WeChat Pay signed it for this merchant within 5 minutes of `now`.

@@ -93,9 +93,10 @@ def _amounts(amounts: rules.Sums) -> dict:
 
 def _enter(order: Order) -> tuple[Order, bool]:
     """Insert the order unless the channel's number is taken; waits for whoever is inserting the same one."""
+    taken = {"channel": order.channel, "external_id": order.external_id}
     for _attempt in range(NUMBERS_TRIED):
         Order.objects.bulk_create([order], ignore_conflicts=True)
-        kept = queries.whole().filter(channel=order.channel, external_id=order.external_id).first()
+        kept = Order.objects.select_related("channel").filter(**taken).first()
         if kept:
             return kept, kept.pk == order.pk
         order.number = ids.number("D")  # somebody has that number: eight digits a day do collide

@@ -1,0 +1,135 @@
+"""What a member sees of their orders."""
+
+import pytest
+
+from orders import queries, rules
+from orders.api.shown import LineOut, OrderOut
+from orders.models import Order
+from tests import make
+from tests.orders import make_orders as o
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client():
+    return make.member_client()
+
+
+def numbers(answer) -> list[str]:
+    assert answer.status_code == 200, answer.json()
+    return [order["number"] for order in answer.json()["results"]]
+
+
+def test_orders_of_every_channel_newest_first(client):
+    first = o.order(member=client.member)
+    second = o.order(member=client.member, channel="mini-program")
+    o.order(member=make.member())
+    o.order()
+    assert numbers(client.get("me/orders")) == [second.number, first.number]
+
+
+def test_both_channels_read_the_same(client):
+    order = o.order(member=client.member)
+    o.pay(o.payment(order))
+    other = make.member_client(client.member, "mini-program")
+    backend = make.backend_client("mini-program")
+    mine = client.get(f"me/orders/{order.number}")
+    assert mine.json() == other.get(f"me/orders/{order.number}").json() == backend.get(f"orders/{order.number}").json()
+    assert mine["ETag"] == other.get(f"me/orders/{order.number}")["ETag"]
+    assert mine.json()["version"] == 2
+
+
+def test_an_order_has_exactly_the_documented_fields(client):
+    shown = queries.as_order(o.order(member=client.member))
+    assert list(shown) == list(OrderOut().fields)
+    assert list(shown["lines"][0]) == list(LineOut().fields)
+    assert set(queries.as_event(Order.objects.get())) == set(shown) - {"buyer_note"}
+
+
+def test_labels_follow_the_reader_and_events_do_not(client):
+    order = o.order(member=client.member)
+    english = client.get(f"me/orders/{order.number}", headers={"Accept-Language": "en"}).json()
+    assert english["status_label"] == "Awaiting payment"
+
+
+def test_anothers_order_is_not_found(client):
+    other = o.order(member=make.member())
+    for number in (other.number, "D0", "x" * 300):
+        for answer in (
+            client.get(f"me/orders/{number}"),
+            client.post(f"me/orders/{number}/payments", {"method": "wechat_native"}),
+        ):
+            assert answer.status_code in {403, 404}
+            assert answer.json()["code"] in {"not_found", "forbidden"}
+
+
+def test_filters(client):
+    early = o.order(member=client.member, placed_at=make.NOON)
+    late = o.order(member=client.member, channel="mini-program")
+    o.pay(o.payment(early))
+    for query, expected in (
+        ({"status": "paid"}, [early]),
+        ({"status": "pending_payment"}, [late]),
+        ({"status": "refunding"}, []),
+        ({"channel": "mini-program"}, [late]),
+        ({"channel": "nowhere"}, []),
+        ({"placed_after": "2026-11-22T04:00:00Z"}, [late] if late.placed_at > make.NOON else []),
+        ({"placed_before": "2026-11-22T04:00:00.001Z"}, [early]),
+        ({"placed_before": "2026-11-22T04:00:00Z"}, []),
+    ):
+        assert numbers(client.get("me/orders", **query)) == [order.number for order in expected], query
+
+
+@pytest.mark.parametrize("payment", Order.PaymentStatus.values)
+@pytest.mark.parametrize("refund", Order.RefundStatus.values)
+def test_the_filter_and_the_rule_mean_the_same(payment, refund):
+    order = o.order(fen=0) if payment == "paid" else o.order()
+    for fulfilment in Order.FulfilmentStatus.values:
+        Order.objects.filter(pk=order.pk).update(
+            payment_status=payment, refund_status=refund, fulfilment_status=fulfilment
+        )
+        named = rules.status(payment, fulfilment, refund)
+        found = [s for s in rules.Status if queries.with_status(Order.objects.all(), s).exists()]
+        assert found == [named]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"status": "lost"},
+        {"placed_after": "today"},
+        {"placed_before": "2026-11-22"},
+        {"limit": "101"},
+        {"limit": "x"},
+        {"cursor": "bm9wZQ"},
+        {"channel": ""},
+    ],
+)
+def test_a_malformed_list_is_refused(client, query):
+    answer = client.get("me/orders", **query)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, *query)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_my_orders_cost_the_same_however_many(client, django_assert_num_queries, rows):
+    for _row in range(rows):
+        o.order(member=client.member, lines=3)
+    client.get("me/orders")
+    with django_assert_num_queries(3):  # the session, the page, the lines
+        assert len(client.get("me/orders").json()["results"]) == rows
+
+
+def test_pages_go_forth_and_back(client):
+    placed = [o.order(member=client.member).number for _n in range(5)][::-1]
+    first = client.get("me/orders", limit=2).json()
+    second = client.get(first["next"].removeprefix("http://127.0.0.1:8000")).json()
+    back = client.get(second["previous"].removeprefix("http://127.0.0.1:8000")).json()
+    shown = [order["number"] for page in (first, second, back) for order in page["results"]]
+    assert shown == placed[:4] + placed[:2]
+
+
+@pytest.mark.parametrize(("method", "path"), [("get", "me/orders"), ("get", "me/orders/D1")])
+def test_only_members_have_orders(method, path):
+    assert getattr(make.backend_client(), method)(path).json()["code"] == "forbidden"
+    assert getattr(make.client(), method)(path).status_code == 401
