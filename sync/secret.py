@@ -40,7 +40,7 @@ def seal(plain: bytes, bound_to: str) -> bytes:
 def unseal(sealed: bytes, bound_to: str) -> bytes:
     """Decrypt what `seal` made; raises Unreadable."""
     sealed = bytes(sealed)
-    key = settings.FIELD_KEYS.get(sealed[1]) if len(sealed) > 30 and sealed[0] == VERSION else None
+    key = settings.FIELD_KEYS.get(sealed[1]) if len(sealed) >= 30 and sealed[0] == VERSION else None
     if key is None:
         raise Unreadable(bound_to)
     try:
