@@ -27,15 +27,25 @@ class Settled:
 
 
 def settle(
-    member: Member, other: Member, *, item: Evidence, held: Identity, signed_in_at: datetime, proven: Iterable[UUID], by
+    member: Member,
+    other: Member,
+    *,
+    item: Evidence,
+    proven_at: datetime,
+    signed_in_at: datetime,
+    proven: Iterable[UUID],
+    by: Actor,
 ) -> Settled:
-    """`member` proved what `other` holds: fold it if it has nothing to lose, else open a case. Both are locked."""
+    """`member` proved what `other` holds: fold it if it has nothing to lose, else open a case. Both are locked.
+
+    `proven_at` is when `other` last proved it, `signed_in_at` when `member` signed in, `proven` what it showed then.
+    """
     known = item.kind != Identity.Kind.PHONE or item.assurance >= rules.SMS
     foldable = other.status == Member.Status.ACTIVE and rules.may_fold(
         holds_value=holds_value(member.id),
         signed_in_at=signed_in_at,
         assurance=rules.SMS if known else item.assurance,
-        proven_at=held.last_seen_at,
+        proven_at=proven_at,
         now=clock.now(),
     )
     if not foldable:

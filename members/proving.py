@@ -1,6 +1,8 @@
 """Proving more from within a session: a phone, or that it is still the same person."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -15,16 +17,33 @@ from sync.http import Problem
 from sync.services import admit
 
 Spend = Callable[[], None]
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def nothing() -> None:
     """The proof was used up where it was exchanged."""
 
 
+@dataclass(frozen=True)
+class Door:
+    """A session, locked, and what the person behind it has just proven."""
+
+    session: Session
+    member: Member
+    item: Evidence
+
+    @property
+    def by(self) -> Actor:
+        return Actor("member", str(self.member.id), self.session.channel.code)
+
+    def strengthen(self, row: Identity) -> None:
+        """The session has shown one identity more."""
+        self.session.assurance = max(self.session.assurance, self.item.assurance)
+        self.session.proven = sorted({*self.session.proven, row.id})
+
+
 @act
-def prove_phone(
-    *, session_id: UUID, phone: str, assurance: int, spend: Callable[[], None], device: str = ""
-) -> SignedIn:
+def prove_phone(*, session_id: UUID, phone: str, assurance: int, spend: Spend = nothing) -> SignedIn:
     """The person behind a session proved a phone: it becomes theirs, or they turn out to be its owner, or a case opens.
 
     New tokens in every case. Raises Problem `token_revoked` when the session ended meanwhile, `step_up_required` when
@@ -42,47 +61,73 @@ def prove_phone(
 
 def _prove(session_id: UUID, item: Evidence, spend: Spend) -> SignedIn:
     member_id = Session.objects.values_list("member_id", flat=True).get(pk=session_id)
-    members, held = identity.lock_holders([item], member_id)
+    waiting = identity.waiting_member([item])
+    members, held = identity.lock_holders([item], member_id, *{waiting} - {None})
+    if identity.waiting_member([item]) != waiting:
+        raise Taken
     session = alive(session_id)
     spend()
-    member, holder = members[member_id], members[held[item].member_id] if item in held else None
-    by = Actor("member", str(member.id), session.channel.code)
-    if holder in {None, member}:
-        return _phone_is_mine(session, member, item, by)
-    if item.assurance >= rules.SMS and identity.is_unseen(held[item]):
-        identity.let_go_of_phone(holder, by=by)
+    door = Door(session, members[member_id], item)
+    if held:
+        return _prove_held(door, members[held[item].member_id], held[item])
+    if waiting in {None, member_id}:
+        return _phone_is_mine(door)
+    return _prove_waiting(door, members[waiting])
+
+
+def _prove_held(door: Door, holder: Member, held: Identity) -> SignedIn:
+    """Somebody proved this phone before: oneself, the number's last holder, or who one turns out to be."""
+    if holder == door.member:
+        return _phone_is_mine(door)
+    if door.item.assurance >= rules.SMS and identity.is_unseen(held):
+        identity.let_go_of_phone(holder, by=door.by)
         services.touch(holder)
-        case = linking.open_case(LinkCase.Kind.RECYCLED_PHONE, member, holder, item)
-        return _phone_is_mine(session, member, item, by, case)
-    settled = linking.settle(
-        member, holder, item=item, held=held[item], signed_in_at=session.created_at, proven=session.proven, by=by
+        case = linking.open_case(LinkCase.Kind.RECYCLED_PHONE, door.member, holder, door.item)
+        return _phone_is_mine(door, case)
+    settled = _settled(door, holder, held.last_seen_at)
+    if settled.absorbed:
+        return _phone_of_survivor(door, settled)
+    return SignedIn(door.member, door.session, sessions.reissue(door.session), case=settled.case)
+
+
+def _prove_waiting(door: Door, waiting: Member) -> SignedIn:
+    """Nobody proved this phone before, but a channel says whose it is: SMS may claim that member, WeChat may not."""
+    settled = _settled(door, waiting, NEVER)
+    return _phone_of_survivor(door, settled) if settled.absorbed else _phone_is_mine(door, settled.case)
+
+
+def _settled(door: Door, other: Member, proven_at: datetime) -> linking.Settled:
+    return linking.settle(
+        door.member,
+        other,
+        item=door.item,
+        proven_at=proven_at,
+        signed_in_at=door.session.created_at,
+        proven=door.session.proven,
+        by=door.by,
     )
-    if not settled.absorbed:
-        return SignedIn(member, session, sessions.reissue(session), case=settled.case)
-    admit(events.of_member(holder.id), session.channel)
-    row, _new = identity.attach(holder, item, channel=session.channel, by=by)
-    _strengthen(session, item, row)
-    return opened(settled, session)
 
 
-def _phone_is_mine(
-    session: Session, member: Member, item: Evidence, by: Actor, case: LinkCase | None = None
-) -> SignedIn:
-    """Nobody else holds the phone: it is the member's. Replacing another one takes a step-up."""
-    if member.phone not in {None, item.value}:
-        if not rules.is_stepped_up(session.stepped_up_at, clock.now()):
-            raise Problem("step_up_required")
-        identity.let_go_of_phone(member, by=by)
-    row, is_new = identity.attach(member, item, channel=session.channel, by=by)
+def _phone_of_survivor(door: Door, settled: linking.Settled) -> SignedIn:
+    admit(events.of_member(settled.member.id), door.session.channel)
+    row, is_new = identity.attach(settled.member, door.item, channel=door.session.channel, by=door.by)
     if is_new:
-        services.touch(member)
-    _strengthen(session, item, row)
-    return SignedIn(member, session, sessions.reissue(session), case=case)
+        services.touch(settled.member)
+    door.strengthen(row)
+    return opened(settled, door.session)
 
 
-def _strengthen(session: Session, item: Evidence, row: Identity) -> None:
-    session.assurance = max(session.assurance, item.assurance)
-    session.proven = sorted({*session.proven, row.id})
+def _phone_is_mine(door: Door, case: LinkCase | None = None) -> SignedIn:
+    """Nobody else holds the phone: it is the member's. Replacing another one takes a step-up."""
+    if door.member.phone not in {None, door.item.value}:
+        if not rules.is_stepped_up(door.session.stepped_up_at, clock.now()):
+            raise Problem("step_up_required")
+        identity.let_go_of_phone(door.member, by=door.by)
+    row, is_new = identity.attach(door.member, door.item, channel=door.session.channel, by=door.by)
+    if is_new:
+        services.touch(door.member)
+    door.strengthen(row)
+    return SignedIn(door.member, door.session, sessions.reissue(door.session), case=case)
 
 
 @act

@@ -50,7 +50,7 @@ class Members:
 
     def holds_value(self, member_id: UUID) -> bool:
         """A phone or a restriction. A restricted member must not vanish into another."""
-        return Member.objects.filter(pk=member_id).exclude(phone=None, status=Member.Status.ACTIVE).exists()
+        return Member.objects.filter(pk=member_id).exclude(phone_mask="", status=Member.Status.ACTIVE).exists()
 
     def move(self, source: UUID, target: UUID) -> dict:
         """Identities and absorbed members become the target's, and consents about which the target has said nothing.

@@ -158,7 +158,13 @@ def _opened(arrival: Arrival, item: Evidence | None = None, held: Identity | Non
     elif held:
         other = Member.objects.get(pk=held.member_id)  # locked by _recognise
         settled = linking.settle(
-            arrival.member, other, item=item, held=held, signed_in_at=clock.now(), proven=arrival.proven, by=arrival.by
+            arrival.member,
+            other,
+            item=item,
+            proven_at=held.last_seen_at,
+            signed_in_at=clock.now(),
+            proven=arrival.proven,
+            by=arrival.by,
         )
     admit(events.of_member(settled.member.id), arrival.channel)
     wanted = Session(channel=arrival.channel, proven=arrival.proven, device=arrival.device)
