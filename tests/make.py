@@ -167,11 +167,16 @@ def backend_client(channel: Channel | str = "website", scopes: list[str] | None 
     return Caller({"Authorization": f"Bearer {key}"}, channel=place)
 
 
-def types_of(subject: Member | UUID | str) -> list[str]:
-    """The types of the facts told about a member (or a subject like order/D…), in their sequence."""
+def events_of(subject: Member | UUID | str) -> list[Event]:
+    """The facts told about a member (or a subject like order/D…), in their sequence."""
     member = getattr(subject, "id", subject)
     stream = member if isinstance(member, str) else events.of_member(member)
-    return list(Event.objects.filter(subject=stream).order_by("sequence").values_list("type", flat=True))
+    return list(Event.objects.filter(subject=stream).order_by("sequence"))
+
+
+def types_of(subject: Member | UUID | str) -> list[str]:
+    """The types of those facts."""
+    return [event.type for event in events_of(subject)]
 
 
 IGNORED_TABLES = {"sync_quota", "django_session", "django_migrations", "django_content_type", "auth_permission"}

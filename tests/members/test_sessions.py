@@ -1,11 +1,30 @@
 """Tokens: what they open, when they end, and what happens when one is used twice."""
 
-import pytest
+from datetime import timedelta
+from uuid import uuid4
 
-from members import auth
+import pytest
+from django.utils import timezone
+
+from members import auth, sessions
+from members.models import Session
+from sync.http import Problem
 from tests import make
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client():
+    return make.member_client(make.member(phone=make.mobile()))
+
+
+def refresh(token, **headers):
+    return make.client().post("auth/refresh", {"refresh_token": token}, headers=headers)
+
+
+def ago(**units):
+    return timezone.now() - timedelta(**units)
 
 
 def test_a_token_tells_member_channel_and_session():
@@ -19,8 +38,179 @@ def test_a_token_tells_member_channel_and_session():
     assert proof.actor.source == "/channels/mini-program"
 
 
-def test_looking_changes_nothing():
-    client = make.member_client(make.member(phone=make.mobile()))
+def test_a_token_costs_one_query(client, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        auth.by_token(client.session.tokens.access)
+
+
+def test_looking_changes_nothing(client):
     before = make.snapshot()
     auth.by_token(client.session.tokens.access)
     assert make.snapshot() == before
+
+
+def test_a_visit_is_noted_once_a_minute(client):
+    seen = ago(seconds=90)
+    Session.objects.filter(pk=client.session.id).update(last_seen_at=seen)
+    client.get("me")
+    noted = Session.objects.get(pk=client.session.id).last_seen_at
+    client.get("me")
+    assert seen < noted == Session.objects.get(pk=client.session.id).last_seen_at
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "status"),
+    [
+        ({"access_expires_at": "past"}, "token_expired", 401),
+        ({"revoked_at": "past"}, "token_revoked", 401),
+    ],
+)
+def test_a_session_that_is_over_opens_nothing(client, state, code, status):
+    Session.objects.filter(pk=client.session.id).update(**dict.fromkeys(state, ago(seconds=1)))
+    answer = client.get("me")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("token", ["hub_at_unknown", "hub_rt_unknown", "", "x" * 201])
+def test_an_unknown_token_opens_nothing(token):
+    assert make.bearing(token).get("me").json()["code"] == "not_authenticated"
+
+
+def test_a_frozen_member_and_a_channel_switched_off_are_refused(client):
+    client.channel.is_active = False
+    client.channel.save()
+    assert client.get("me").json()["code"] == "channel_inactive"
+    assert refresh(client.session.tokens.refresh).json()["code"] == "channel_inactive"
+    client.member.status = "frozen"
+    client.member.save()
+    assert (client.get("me").status_code, client.get("me").json()["code"]) == (403, "member_frozen")
+    assert refresh(client.session.tokens.refresh).json()["code"] == "member_frozen"
+
+
+def test_refreshing_gives_new_tokens_and_ends_the_old(client):
+    answer = refresh(client.session.tokens.refresh)
+
+    tokens = answer.json()
+    assert set(tokens) == {"access_token", "token_type", "expires_in", "refresh_token", "refresh_expires_in"}
+    assert answer["Cache-Control"] == "no-store"
+    assert make.bearing(tokens["access_token"]).get("me").status_code == 200
+    assert client.get("me").json()["code"] == "not_authenticated"
+    assert refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_a_lost_answer_is_given_again_while_its_successor_is_unused(client):
+    used = client.session.tokens.refresh
+    first, second = refresh(used).json(), refresh(used).json()
+    assert {**first, "expires_in": 0, "refresh_expires_in": 0} == {**second, "expires_in": 0, "refresh_expires_in": 0}
+
+
+def test_a_used_token_ends_the_session_once_its_successor_was_used(client):
+    tokens = refresh(client.session.tokens.refresh).json()
+    make.bearing(tokens["access_token"]).get("me")
+
+    answer = refresh(client.session.tokens.refresh)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_reused")
+    assert make.bearing(tokens["access_token"]).get("me").json()["code"] == "token_revoked"
+    assert refresh(tokens["refresh_token"]).json()["code"] == "token_revoked"
+    assert Session.objects.get().revoked_reason == "token_reused"
+
+
+def test_a_used_token_ends_the_session_after_a_minute(client):
+    refresh(client.session.tokens.refresh)
+    Session.objects.update(rotated_at=ago(seconds=61))
+    assert refresh(client.session.tokens.refresh).json()["code"] == "token_reused"
+
+
+def test_an_older_token_of_the_family_ends_the_session(client):
+    oldest = client.session.tokens.refresh
+    refresh(refresh(oldest).json()["refresh_token"])
+    assert refresh(oldest).json()["code"] == "token_reused"
+
+
+def test_a_forged_token_ends_nothing(client):
+    token = client.session.tokens.refresh
+    forged = [token[:-2] + ("AA" if token[-2:] != "AA" else "BB"), token[:-1], token + "A", token + "=", token[7:]]
+    for attempt in [*forged, "hub_rt_", "hub_rt_????", "hub_at_" + token[7:]]:
+        assert refresh(attempt).json()["code"] in {"not_authenticated", "invalid"}
+    assert client.get("me").status_code == 200
+
+
+def test_a_refresh_token_expires(client):
+    Session.objects.update(expires_at=ago(seconds=1))
+    assert refresh(client.session.tokens.refresh).json()["code"] == "token_expired"
+
+
+def test_refreshing_needs_no_channel_and_answers_its_origin(client):
+    place = client.channel
+    answer = client.http.post(
+        "/api/v1/auth/refresh",
+        {"refresh_token": client.session.tokens.refresh},
+        content_type="application/json",
+        headers={"Origin": place.origins[0]},
+    )
+    assert answer["Access-Control-Allow-Origin"] == place.origins[0]
+
+
+def test_signing_out_ends_the_session_at_once(client):
+    assert client.post("auth/logout").status_code == 204
+    assert client.get("me").json()["code"] == "token_revoked"
+
+
+def test_my_sessions_are_told_with_the_current_one(client):
+    make.session(client.member, "mini-program")
+    make.session(client.member, revoked_at=timezone.now())
+
+    rows = client.get("me/sessions").json()["results"]
+
+    assert [row["channel"] for row in rows] == ["mini-program", "website"]
+    assert [row["is_current"] for row in rows] == [False, True]
+    assert set(rows[0]) == {"id", "channel", "device", "assurance", "is_current", "created_at", "last_seen_at"}
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_my_sessions_cost_the_same_however_many(client, django_assert_num_queries, rows):
+    for _ in range(rows - 1):
+        make.session(client.member)
+    with django_assert_num_queries(2):  # the session at hand, the page
+        assert len(client.get("me/sessions").json()["results"]) == rows
+
+
+def test_my_sessions_come_in_pages(client):
+    for _ in range(2):
+        make.session(client.member)
+    first = client.get("me/sessions", limit=2).json()
+    last = client.http.get(first["next"], headers=client.headers).json()
+    assert (len(first["results"]), len(last["results"]), last["next"]) == (2, 1, None)
+
+
+def test_a_session_of_mine_ends_at_once(client):
+    other = make.session(client.member, "mini-program")
+    assert client.delete(f"me/sessions/{other.id}").status_code == 204
+    assert make.bearing(other.tokens.access).get("me").json()["code"] == "token_revoked"
+    assert client.delete(f"me/sessions/{other.id}").status_code == 404
+
+
+def test_a_session_of_somebody_else_is_not_mine_to_end(client):
+    other = make.member_client()
+    for session_id in (other.session.id, uuid4(), "nonsense"):
+        assert client.delete(f"me/sessions/{session_id}").json()["code"] == "not_found"
+    assert other.get("me").status_code == 200
+
+
+def test_the_live_process_learns_in_one_query_which_sessions_are_over(client, django_assert_num_queries):
+    over = [make.session(client.member, revoked_at=timezone.now()), make.session(client.member, expires_at=ago(days=1))]
+    unknown, alive = str(uuid4()), str(client.session.id)
+    with django_assert_num_queries(1):
+        assert sessions.revoked([alive, unknown, *(str(s.id) for s in over)]) == {unknown, *(str(s.id) for s in over)}
+    assert sessions.revoked([]) == set()
+
+
+def test_revoking_everything_of_a_member_leaves_others(client):
+    other = make.member_client()
+    make.session(client.member)
+    assert sessions.revoke_all(client.member.id, reason="test") == 2
+    with pytest.raises(Problem, match="token_revoked"):
+        auth.by_token(client.session.tokens.access)
+    assert other.get("me").status_code == 200
