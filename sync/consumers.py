@@ -77,15 +77,17 @@ class LiveSocket(AsyncConsumer):
     async def enter(self) -> int | None:
         """Redeem the ticket and join; or the code that says why not."""
         ticket = await self._redeem()
-        if ticket is None or not self.is_at_home(ticket["origins"] or []):
+        if ticket is None or not self.is_at_home(ticket["origins"]):
             return BAD_TICKET
         client = (self.scope.get("client") or [""])[0]
-        if self.board.is_crowded(ticket["subject"], client):
+        socket = Socket(self.base_send, ticket["session"], self.check, channel=ticket["channel_id"], address=client)
+        socket.subject = ticket["subject"]
+        if not self.board.admit(socket):
             return CROWDED
-        if await self.board.ended(self.check, [ticket["session"]]):
+        self.socket = socket
+        if await self.board.ended(self.check, [socket.session]):
             return REVOKED
-        self.socket = Socket(self.base_send, ticket["session"], self.check, address=client)
-        await self.join(ticket)
+        await self.join()
         return None
 
     async def _redeem(self) -> dict | None:
@@ -118,13 +120,12 @@ class MemberSocket(LiveSocket):
     def check(self) -> str:
         return settings.SESSION_CHECK
 
-    def is_at_home(self, origins: list[str]) -> bool:
+    def is_at_home(self, origins: list[str] | None) -> bool:
         """Browsers send where they are: the channel's own origins, or the hub's. A mini-program sends nothing."""
         origin = self.headers.get(b"origin", b"").decode("latin-1")
-        return not origin or origin in origins or origin == own_origin()
+        return origins is not None and (not origin or origin in origins or origin == own_origin())
 
-    async def join(self, ticket: dict) -> None:
-        self.socket.subject, self.socket.channel = ticket["subject"], ticket["channel_id"]
+    async def join(self) -> None:
         await self.board.join(self.socket, self.query.get("after", [None])[0])
 
 
@@ -137,11 +138,11 @@ class DashboardSocket(LiveSocket):
     def check(self) -> str:
         return settings.STAFF_CHECK
 
-    def is_at_home(self, _origins: list[str]) -> bool:
+    def is_at_home(self, _origins: list[str] | None) -> bool:
         return self.headers.get(b"origin", b"").decode("latin-1") == own_origin()
 
-    async def join(self, ticket: dict) -> None:
-        self.board.sockets.add(self.socket)
+    async def join(self) -> None:
+        self.socket.busy = False
         self.following = self.board.spawn(self._follow())
 
     async def _follow(self) -> None:

@@ -93,17 +93,19 @@ class Switchboard:
 
     # Coming and going -----------------------------------------------------------------------------------------
 
-    def is_crowded(self, subject: str, address: str) -> bool:
-        """Whether this member or this address has as many sockets as it may."""
-        mine = len(self.rooms.get(subject, ()))
-        here = sum(socket.address == address for socket in self.sockets)
-        return mine >= settings.LIVE_SOCKETS_PER_MEMBER or here >= settings.LIVE_SOCKETS_PER_ADDRESS
+    def admit(self, socket: Socket) -> bool:
+        """Count a socket in, unless its member or its address has as many as it may. It is told nothing yet."""
+        room = self.rooms.setdefault(socket.subject, set())
+        here = sum(other.address == socket.address for other in self.sockets)
+        if len(room) >= settings.LIVE_SOCKETS_PER_MEMBER or here >= settings.LIVE_SOCKETS_PER_ADDRESS:
+            return False
+        socket.busy = True
+        room.add(socket)
+        self.sockets.add(socket)
+        return True
 
     async def join(self, socket: Socket, after: str | None) -> None:
         """Say hello, bring the socket from `after` to the head of its stream, and keep it there."""
-        socket.busy = True
-        self.sockets.add(socket)
-        self.rooms.setdefault(socket.subject, set()).add(socket)
         await self.hearing.subscribe(channel_of(socket.subject))
         standing = await self.run(STANDING, [socket.subject])
         head, oldest = (standing[0]["head"], standing[0]["oldest"]) if standing else (0, None)

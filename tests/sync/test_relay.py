@@ -25,12 +25,12 @@ SETTLE = "SELECT settled, delivered FROM sync_settle()"
 WEB = Actor("member", "1", "website")
 
 
-def happen(subject: str, *types: str, by: Actor = WEB) -> None:
+def happen(subject: str, *types: str, by: Actor = WEB, data: dict | None = None) -> None:
     """An act that records facts of these types."""
 
     def work():
         for type in types:
-            events.record(type, subject=subject, data={"version": 1}, by=by)
+            events.record(type, subject=subject, data=data or {"version": 1}, by=by)
 
     act.outermost(work)
 
