@@ -8,7 +8,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache
 from uuid import UUID
 
 import httpx
@@ -133,7 +133,7 @@ class WechatPay:
     def _call(self, method: str, path: str, body: dict | None = None) -> dict:
         content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
         try:
-            answer = _client(settings.WECHAT_PAY_URL).request(
+            answer = client().request(
                 method, settings.WECHAT_PAY_URL + path, content=content, headers=self._headers(method, path, content)
             )
         except httpx.HTTPError as error:
@@ -184,6 +184,7 @@ def _code_of(answer: httpx.Response) -> str:
         return str(answer.status_code)
 
 
-@lru_cache(maxsize=4)
-def _client(_url: str) -> httpx.Client:
+@cache
+def client() -> httpx.Client:
+    """The process' connections to WeChat Pay."""
     return httpx.Client(timeout=TIMEOUT, trust_env=False)
