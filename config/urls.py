@@ -27,6 +27,7 @@ urlpatterns = [
     path("api/v1/", include(contract)),
     path("callbacks/", include("orders.callbacks")),
     path("admin/", admin.site.urls),
+    path("dashboard/", include("config.dashboard")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("i18n/", include("django.conf.urls.i18n")),
