@@ -3,6 +3,7 @@
 import os
 
 from celery import Celery
+from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -10,3 +11,9 @@ app = Celery("hub")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.autodiscover_tasks(["sync"], related_name="watch")
+
+
+@worker_ready.connect
+def tell_at_once(**_later):
+    """A worker's first sign of life does not wait for the clock."""
+    app.send_task("sync.watch.heartbeat")

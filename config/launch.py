@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -21,6 +21,7 @@ from config import checks, embedded
 from config.children import end_orphans
 from config.programs import programs
 from config.supervisor import Journal, Stopped, Supervisor
+from sync.models import Heartbeat
 
 PATIENCE_PROGRAMS, PATIENCE_ENGINES = 6.0, 3.0  # seconds to end in order; together less than ten
 ENGINES = {"postgres", "valkey"}
@@ -79,12 +80,13 @@ class Hub:
         if plan := executor.migration_plan(executor.loader.graph.leaf_nodes()):
             self.journal.say("up", f"applying {len(plan)} migrations")
             call_command("migrate", verbosity=0, interactive=False)
-        if "roles" in get_commands():
-            call_command("roles", verbosity=0)
-        if settings.SANDBOX and "seed" in get_commands():
+        call_command("roles", verbosity=0)
+        if settings.SANDBOX:
             call_command("seed", verbosity=0)
         if settings.PRODUCTION:
             call_command("collectstatic", verbosity=0, interactive=False)
+        else:
+            Heartbeat.objects.all().delete()  # an earlier run's signs of life prove nothing about this one
         connection.close()
         connection.close_pool()
 
