@@ -109,7 +109,7 @@ def _channel(group: SharingGroup, code: str) -> Channel:
 
 
 def _merchant() -> None:
-    ours, platform = _key_pair(), _key_pair()
+    ours, platform = key_pair(), key_pair()
     named = {"mchid": credentials.MCHID, "api_key": credentials.pay_key(), "serial": credentials.serial("merchant")}
     serial = credentials.serial("platform")
     merchant = Merchant.objects.create(name="示例商户", private_key=ours[0], **named)
@@ -117,7 +117,7 @@ def _merchant() -> None:
     PayAccount.objects.create(public_key=ours[1], platform_serial=serial, platform_key=platform[0], **named)
 
 
-def _key_pair() -> tuple[str, str]:
+def key_pair() -> tuple[str, str]:
     """A new RSA key pair in PEM: private, public."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()

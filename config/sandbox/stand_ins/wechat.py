@@ -10,6 +10,7 @@ import secrets
 import time
 from urllib.parse import urlencode, urlsplit
 
+import phonenumbers
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
@@ -103,10 +104,11 @@ def getuserphonenumber(request: HttpRequest) -> dict:
     if app_id is None:
         raise Refusal(INVALID_CREDENTIAL)
     user = _once(str(_json(request).get("code", "")), WechatCode.Kind.PHONE, app_id)
-    number = secret.phone(user.person.phone)
-    pure = number.removeprefix("+86")
+    number = phonenumbers.parse(user.person.phone, "CN")
+    pure, country = str(number.national_number), str(number.country_code)
     watermark = {"timestamp": int(time.time()), "appid": app_id}
-    info = {"phoneNumber": pure, "purePhoneNumber": pure.lstrip("+"), "countryCode": "86", "watermark": watermark}
+    shown = pure if country == "86" else f"+{country}{pure}"
+    info = {"phoneNumber": shown, "purePhoneNumber": pure, "countryCode": country, "watermark": watermark}
     return {"errcode": OK, "errmsg": "ok", "phone_info": info}
 
 
