@@ -40,6 +40,11 @@ class Site(UnfoldAdminSite):
     def login(self, request, extra_context=None):
         return guarded(super().login)(request, extra_context)
 
+    def index(self, request, extra_context=None):
+        from config import overview  # noqa: PLC0415 - the site is made before the apps' models are
+
+        return super().index(request, {"cards": overview.cards(request)} | (extra_context or {}))
+
     def search(self, request, extra_context=None):
         """Unfold's own search over everything keeps rows in a cache, whoever may see them: each list has its own."""
         raise Http404

@@ -104,7 +104,9 @@ class EarnRuleAdmin(HubAdmin):
 
 show_on(
     Member,
-    Panel(Account, lambda it: {"member": it}, without=("member",)),
-    Panel(Entry, lambda it: {"account__member": it}, lambda it: {"q": it.number}, without=("account__member",)),
+    Panel(Account, lambda it: {"member": it}, without=("member",), place=10),
+    Panel(
+        Entry, lambda it: {"account__member": it}, lambda it: {"q": it.number}, without=("account__member",), place=40
+    ),
 )
 show_on(Account, Panel(Entry, lambda it: {"account": it}, lambda it: {"q": it.pk}, without=("account__member",)))

@@ -251,15 +251,16 @@ def _named(member):
 
 show_on(
     Member,
-    Panel(Identity, _of, _named, without=("member",)),
-    Panel(Session, _of, _named, without=("member",)),
-    Panel(Consent, _of, _named, without=("member",)),
-    Panel(LinkCase, _of, _named, without=("member",)),
-    Panel(Merge, lambda it: {"target": it}, _named, without=("target",)),
+    Panel(Identity, _of, _named, without=("member",), place=20),
+    Panel(Session, _of, _named, without=("member",), place=50),
+    Panel(Consent, _of, _named, without=("member",), place=60),
+    Panel(LinkCase, _of, _named, without=("member",), place=70, quiet=True),
+    Panel(Merge, lambda it: {"target": it}, _named, without=("target",), place=80, quiet=True),
     Panel(
         Event,
         lambda it: {"subject": events.of_member(it.pk)},
         lambda it: {"q": events.of_member(it.pk)},
         without=("subject",),
+        place=90,
     ),
 )

@@ -174,12 +174,12 @@ def _of(order):
     return {"order": order}
 
 
-show_on(Member, Panel(Order, lambda it: {"member": it}, lambda it: {"q": it.number}, without=("member",)))
+show_on(Member, Panel(Order, lambda it: {"member": it}, lambda it: {"q": it.number}, without=("member",), place=30))
 show_on(
     Order,
     Panel(Line, _of, without=("order",)),
     Panel(Payment, _of, without=("order",)),
-    Panel(PaymentCase, _of, without=("order",)),
+    Panel(PaymentCase, _of, without=("order",), quiet=True),
     Panel(Recipient, _of, without=("order",)),
     Panel(
         Event,
@@ -187,6 +187,7 @@ show_on(
         lambda it: {"q": events.of_order(it.number)},
         without=("subject",),
         title=_("Guest order events"),
+        quiet=True,
     ),
 )
 show_on(Merchant, Panel(MerchantKey, lambda it: {"merchant": it}, without=("merchant",)))

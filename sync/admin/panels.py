@@ -23,7 +23,8 @@ FEW = 8
 class Panel:
     """Rows of `model` that belong to a page: `rows` gives their filter, `without` drops columns that say nothing here.
 
-    `all_of` gives the query of the list page that shows all of them.
+    `all_of` gives the query of the list page that shows all of them; low `place` comes first; a `quiet` panel is
+    there only when it has something to say.
     """
 
     model: type[models.Model]
@@ -31,6 +32,8 @@ class Panel:
     all_of: Callable[[models.Model], dict] | None = None
     without: tuple[str, ...] = ()
     title: object = None
+    place: int = 50
+    quiet: bool = False
 
 
 PANELS: dict[type[models.Model], list[Panel]] = defaultdict(list)
@@ -39,15 +42,14 @@ PANELS: dict[type[models.Model], list[Panel]] = defaultdict(list)
 def show_on(page: type[models.Model], *panels: Panel) -> None:
     """Hang panels on the page of a model, after those it has."""
     PANELS[page].extend(panels)
+    PANELS[page].sort(key=lambda panel: panel.place)
 
 
 def panels_of(request, row: models.Model) -> list[dict]:
     """The panels of a row's page that its reader may see, filled: one bounded query each."""
-    return [
-        _filled(request, row, panel)
-        for panel in PANELS[type(row)]
-        if admin.site._registry[panel.model].has_view_permission(request)
-    ]
+    seen = [each for each in PANELS[type(row)] if admin.site._registry[each.model].has_view_permission(request)]
+    filled = [(panel, _filled(request, row, panel)) for panel in seen]
+    return [content for panel, content in filled if content["rows"] or not panel.quiet]
 
 
 def _filled(request, row, panel: Panel) -> dict:
@@ -58,7 +60,7 @@ def _filled(request, row, panel: Panel) -> dict:
     listed = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist") if panel.all_of else ""
     return {
         "title": panel.title or capfirst(meta.verbose_name_plural),
-        "headers": [label_for_field(each, panel.model, page) for each in columns],
+        "headers": [capfirst(label_for_field(each, panel.model, page)) for each in columns],
         "rows": [[_cell(each, one, page, place == 0) for place, each in enumerate(columns)] for one in found[:FEW]],
         "has_more": len(found) > FEW,
         "all": f"{listed}?{urlencode(panel.all_of(row))}" if listed else "",

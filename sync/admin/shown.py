@@ -18,6 +18,7 @@ TONES = {
     **dict.fromkeys(["dead", "frozen", "quarantined", "withdrawn", "after_close", "wrong_amount"], BAD),
     **dict.fromkeys(["unknown_order", "paid_twice", "failed"], BAD),
 }
+NOTHING = {"", "none", None}  # states that need no badge
 
 
 def yuan(fen: int | None) -> str:
@@ -64,9 +65,14 @@ def state(field: str, label) -> Callable:
     def show(value, row):
         name = field.rpartition("__")[2]
         owner = _follow(row, field.split("__")[:-1])
-        return tag(getattr(owner, f"get_{name}_display")(), TONES.get(value, QUIET)) if value else EMPTY
+        word = getattr(owner, f"get_{name}_display")() if value else EMPTY
+        return format_html('<span class="hub-mute">{}</span>', word) if value in NOTHING else tag(word, _tone(value))
 
     return _column(field, label, show)
+
+
+def _tone(value: str) -> str:
+    return TONES.get(value, QUIET)
 
 
 def yes(field: str, label, *, good: bool = True) -> Callable:

@@ -12,7 +12,8 @@ const LATE = 45_000; // ms without a sign of life
 export function show(figures) {
   const { sync, watch, totals, channels, minutes, hour, at } = figures;
   say("success", sync.success.rate === null ? NOTHING : percent.format(sync.success.rate));
-  say("attempts", `${whole.format(sync.success.attempts)} ×`);
+  const tried = document.querySelector('[data-of="attempts"]');
+  tried.textContent = `${whole.format(sync.success.attempts)} ${tried.dataset.word}`;
   say("hour", hour.rate === null ? NOTHING : percent.format(hour.rate));
   tone("success", toneOfRate(sync.success.rate));
 
@@ -86,6 +87,8 @@ function showMinutes(minutes) {
   });
   const ground = draw("line", { x1: 0, x2: 1200, y1: 149, y2: 149 });
   document.getElementById("minutes").replaceChildren(ground, ...bars);
+  const isQuiet = minutes.every((each) => each.events + each.arrived + each.failed === 0);
+  document.getElementById("no-traffic").hidden = !isQuiet;
   say("from", minutes[0]?.at ?? "");
   say("to", minutes.at(-1)?.at ?? "");
   const word = document.querySelector('[data-of="peak"]');
