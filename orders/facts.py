@@ -2,17 +2,25 @@
 
 from datetime import datetime
 
+from rest_framework.exceptions import ValidationError
+
 from orders.api.placing import place_as_asked
 from orders.api.shapes import PlaceIn
 from orders.models import Order, Payment, PaymentCase
 from orders.payments import transactions
 from sync.act import Actor
+from sync.http import Problem
+from sync.http.problems import flattened
 from sync.models import Channel
 
 
 def placed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Order:
-    """`order.placed`: the body of POST orders. Told twice, or posted as well, it is one order."""
-    order, _is_new = place_as_asked(channel, PlaceIn.of(data), by=by, occurred_at=occurred_at)
+    """`order.placed`: the body of POST orders. Told twice, or posted as well, it is one order. Raises Problem."""
+    try:
+        asked = PlaceIn.of(data)
+    except ValidationError as error:
+        raise Problem("invalid", errors=list(flattened(error.detail))) from error
+    order, _is_new = place_as_asked(channel, asked, by=by, occurred_at=occurred_at)
     return order
 
 

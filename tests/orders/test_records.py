@@ -1,0 +1,97 @@
+"""Orders follow their member, and every payment has its points."""
+
+import pytest
+from django.db import connection
+
+from loyalty.models import Entry
+from orders import facts, reconcile
+from orders.models import Order
+from orders.records import Orders
+from sync.act import Actor
+from sync.http import Problem
+from sync.models import Event
+from tests import make
+from tests.orders import make_orders as o
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def paid():
+    o.earning()
+    order = o.order(member=make.member())
+    o.pay(o.payment(order))
+    return order
+
+
+def found() -> list[tuple[str, str]]:
+    return [(each.subject, each.found) for each in reconcile.earnings()]
+
+
+def test_what_belongs_together_agrees(paid, django_assert_num_queries):
+    o.pay(o.payment(o.order(member=paid.member, fen=99)), fen=99, transaction_id="2")
+    o.pay(o.payment(o.order()), transaction_id="3")
+    o.order(member=paid.member)
+    with django_assert_num_queries(1):
+        assert found() == []
+
+
+def test_a_payment_without_its_points_is_named(paid):
+    order = o.order(member=paid.member)
+    Order.objects.filter(pk=order.pk).update(payment_status="paid", paid_at=paid.placed_at, paid_fen=12_900)
+    assert found() == [(f"order/{order.number}", "none")]
+
+
+def test_points_without_their_payment_are_named(paid):
+    Order.objects.filter(pk=paid.pk).update(payment_status="unpaid", paid_at=None, paid_fen=0)
+    assert found() == [(f"order/{paid.number}", "1 of 129 points")]
+
+
+def test_points_that_differ_are_named(paid):
+    Order.objects.filter(pk=paid.pk).update(points_earned=130)
+    assert found() == [(f"order/{paid.number}", "1 of 129 points")]
+
+
+def test_an_entry_posted_around_the_house_is_named(paid):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("UPDATE loyalty_entry SET available = 500, contra = -500")
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+    assert Entry.objects.get().available == 500
+    assert found() == [(f"order/{paid.number}", "1 of 500 points")]
+
+
+def test_orders_move_with_their_member(paid):
+    survivor = make.member()
+    before = Order.objects.get(pk=paid.pk)
+    Orders().lock([paid.member_id, survivor.pk])
+    assert Orders().holds_value(paid.member_id)
+    assert not Orders().holds_value(survivor.pk)
+    assert Orders().move(paid.member_id, survivor.pk) == {"orders": [str(paid.pk)]}
+    after = Order.objects.get(pk=paid.pk)
+    assert (after.member_id, after.version) == (survivor.pk, before.version + 1)
+    assert found() == []
+
+
+BY = Actor("channel", "website", "website")
+
+
+def test_a_pushed_order_and_a_posted_one_are_the_same():
+    backend, body = make.backend_client("website"), o.body(member_id=str(make.member().pk))
+    pushed = facts.placed(backend.channel, body, make.NOON, BY)
+    assert pushed.placed_at == make.NOON
+    posted = backend.post("orders", body)
+    assert (posted.status_code, posted.json()["number"]) == (200, pushed.number)
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [({"items": []}, "invalid"), ({"total_fen": 1}, "amount_mismatch"), ({"points_to_redeem": 5}, "invalid")],
+)
+def test_a_pushed_order_that_is_none_says_why(wrong, code):
+    channel = make.channel()
+    with pytest.raises(Problem) as problem:
+        facts.placed(channel, o.body() | wrong, make.NOON, BY)
+    assert problem.value.code == code
+    assert not Order.objects.exists()
