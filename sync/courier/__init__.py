@@ -1,3 +1,3 @@
-"""Pushes facts to the channels' endpoints (API §4, Webhooks out)."""
+"""Pushes facts to the channels' endpoints (API §4, Webhooks out). `work` runs it, `claims` is its SQL."""
 
 DOORBELL = "courier"

@@ -1,0 +1,89 @@
+"""The courier's two statements: claim what is due, and write what came of it.
+
+Order is kept per (endpoint, subject): only the lowest waiting position may be claimed. What waits behind it is put
+off until its head is due, so that a long queue behind a dead endpoint is not read again and again; who finishes a
+head makes the next one due. A claim is a lease with a token of its own: who comes too late changes nothing.
+"""
+
+LEASE = 60  # seconds
+
+CLAIM = f"""
+WITH room AS (
+    SELECT n.id, n.url, n.secret, greatest(%(most)s - coalesce(b.busy, 0), 0) AS free
+    FROM sync_endpoint n
+    JOIN sync_channel c ON c.id = n.channel_id AND c.is_active
+    LEFT JOIN unnest(%(endpoints)s::uuid[], %(busy)s::int[]) AS b (id, busy) ON b.id = n.id
+    WHERE n.is_active
+), due AS (
+    SELECT d.* FROM room CROSS JOIN LATERAL (
+        SELECT id, endpoint_id, subject, position FROM sync_delivery
+        WHERE endpoint_id = room.id AND state = 'waiting' AND next_at <= now()
+        ORDER BY next_at, position LIMIT room.free FOR UPDATE SKIP LOCKED
+    ) d
+), judged AS (
+    SELECT due.id, head.id AS head, head.next_at, head.leased_until
+    FROM due LEFT JOIN LATERAL (
+        SELECT e.id, e.next_at, e.leased_until FROM sync_delivery e
+        WHERE e.endpoint_id = due.endpoint_id AND e.subject = due.subject
+          AND e.state = 'waiting' AND e.position < due.position
+        ORDER BY e.position LIMIT 1
+    ) head ON true
+), put_off AS (
+    UPDATE sync_delivery d SET next_at = CASE
+        WHEN j.leased_until > now() THEN now() + interval '2 seconds'
+        ELSE greatest(j.next_at, now() + interval '0.2 seconds') END
+    FROM judged j WHERE d.id = j.id AND j.head IS NOT NULL
+), claimed AS (
+    UPDATE sync_delivery d
+    SET lease = %(lease)s,
+        leased_until = now() + interval '{LEASE} seconds', next_at = now() + interval '{LEASE} seconds'
+    FROM judged j WHERE d.id = j.id AND j.head IS NULL
+    RETURNING d.id, d.event_id, d.endpoint_id, d.attempts, d.position
+)
+SELECT c.id AS delivery, c.endpoint_id, c.attempts, room.url, room.secret, {{columns}}
+FROM claimed c JOIN room ON room.id = c.endpoint_id JOIN sync_event e ON e.id = c.event_id ORDER BY c.position
+"""  # noqa: S608 - constants
+
+WRITE = """
+WITH told AS (
+    SELECT * FROM unnest(%(deliveries)s::bigint[], %(leases)s::uuid[], %(states)s::text[], %(pauses)s::float8[],
+        %(statuses)s::int[], %(errors)s::text[], %(responses)s::text[], %(milliseconds)s::int[], %(ats)s::timestamptz[])
+        AS t (delivery, lease, state, pause, status, error, response, milliseconds, at)
+), tried AS (
+    INSERT INTO sync_attempt (delivery_id, at, milliseconds, status, error, response)
+    SELECT d.id, t.at, t.milliseconds, t.status, t.error, t.response
+    FROM told t JOIN sync_delivery d ON d.id = t.delivery
+), done AS (
+    UPDATE sync_delivery d SET
+        state = t.state, attempts = d.attempts + 1, lease = NULL, leased_until = NULL,
+        next_at = CASE WHEN t.state = 'waiting' THEN clock_timestamp() + t.pause * interval '1 second' END,
+        finished_at = CASE WHEN t.state <> 'waiting' THEN clock_timestamp() END
+    FROM told t WHERE d.id = t.delivery AND d.lease = t.lease AND d.state = 'waiting'
+    RETURNING d.endpoint_id, d.subject, d.position, d.state, t.status
+), made_due AS (
+    UPDATE sync_delivery d SET next_at = clock_timestamp()
+    FROM (
+        SELECT following.id FROM done CROSS JOIN LATERAL (
+            SELECT n.id FROM sync_delivery n
+            WHERE n.endpoint_id = done.endpoint_id AND n.subject = done.subject
+              AND n.state = 'waiting' AND n.position > done.position
+            ORDER BY n.position LIMIT 1
+        ) following WHERE done.state <> 'waiting'
+    ) f WHERE d.id = f.id
+), standing AS (
+    SELECT endpoint_id, bool_or(state = 'delivered') AS well, bool_or(status = 410) AS gone FROM done GROUP BY 1
+)
+UPDATE sync_endpoint n SET
+    last_success_at = CASE WHEN s.well THEN clock_timestamp() ELSE n.last_success_at END,
+    failing_since = CASE WHEN NOT s.well THEN coalesce(n.failing_since, clock_timestamp()) END,
+    is_active = n.is_active AND NOT s.gone
+        AND (s.well OR coalesce(n.failing_since > now() - interval '120 hours', true)),
+    disabled_reason = CASE
+        WHEN s.gone THEN '410 Gone'
+        WHEN NOT s.well AND n.failing_since <= now() - interval '120 hours' THEN '120 h'
+        ELSE n.disabled_reason END
+FROM (SELECT endpoint_id, well, coalesce(gone, false) AS gone FROM standing) s
+WHERE n.id = s.endpoint_id AND (
+    NOT s.well OR n.failing_since IS NOT NULL OR n.last_success_at IS NULL
+    OR n.last_success_at < now() - interval '10 seconds')
+"""

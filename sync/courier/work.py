@@ -1,0 +1,189 @@
+"""The courier's process: claims, sends many at once, writes what came of it. Any number of couriers may run."""
+
+import asyncio
+import logging
+import random
+import signal
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from uuid import UUID, uuid4
+
+import psycopg
+from django.conf import settings
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
+
+from sync import postgres
+from sync.courier import DOORBELL
+from sync.courier.claims import CLAIM, WRITE
+from sync.courier.schedule import Outcome, Verdict, verdict
+from sync.courier.sending import new_session, opened, post, signed
+from sync.envelope import COLUMNS, cloud_event
+from sync.health import BEAT
+
+logger = logging.getLogger(__name__)
+
+SWEEP = 1.0  # seconds without a doorbell
+BEAT_EVERY = 5.0
+PER_ENDPOINT = 64  # requests in flight, so that a slow endpoint holds up nobody but itself
+FAREWELL = 4.0  # seconds that requests in flight get at the end
+CLAIM_DUE = CLAIM.format(columns=COLUMNS)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a claimed delivery, to be written."""
+
+    delivery: int
+    lease: UUID
+    verdict: Verdict
+    outcome: Outcome
+    at: datetime
+
+
+class Courier:
+    """One courier. `run` returns after `stop`."""
+
+    def __init__(self):
+        self.stopping = False
+        self.due = asyncio.Event()
+        self.finished = asyncio.Event()
+        self.busy: Counter[UUID] = Counter()
+        self.flying: set[asyncio.Task] = set()
+        self.results: list[Result] = []
+        self.beat_at = 0.0
+
+    def stop(self) -> None:
+        """Claim nothing more, let what is in flight end, write it, return."""
+        self.stopping = True
+        self.due.set()
+
+    async def run(self) -> None:
+        """Deliver until stopped; outlives every loss of PostgreSQL."""
+        known = postgres.parameters("courier") | {"row_factory": dict_row}
+        async with (
+            AsyncConnectionPool(kwargs=known, min_size=1, max_size=3, open=False) as self.pool,
+            new_session() as self.session,
+        ):
+            beside = [asyncio.ensure_future(each) for each in (self._listen(), self._write_all())]
+            while not self.stopping:
+                await self._outliving(self._turn)
+            if self.flying:
+                await asyncio.wait(self.flying, timeout=FAREWELL)
+            for task in [*beside, *self.flying]:
+                task.cancel()
+            await asyncio.gather(*beside, *self.flying, return_exceptions=True)
+            await self._write()
+
+    async def _turn(self) -> None:
+        self.due.clear()
+        lease = uuid4()
+        claimed = await self.claim(lease)
+        for row in claimed:
+            self.busy[row["endpoint_id"]] += 1
+            task = asyncio.ensure_future(self._deliver(row, lease))
+            self.flying.add(task)
+            task.add_done_callback(self.flying.discard)
+        await self._beat()
+        if not claimed:
+            await _either(self.due, SWEEP)
+
+    async def claim(self, lease: UUID) -> list[dict]:
+        """Lease what is due and may be sent now."""
+        known = {"most": PER_ENDPOINT, "lease": lease, "endpoints": list(self.busy), "busy": list(self.busy.values())}
+        async with self.pool.connection() as connection:
+            return await (await connection.execute(CLAIM_DUE, known, prepare=True)).fetchall()
+
+    async def _deliver(self, row: dict, lease: UUID) -> None:
+        """Try once. The result is written by `_write_all`, together with those of others."""
+        now, body = datetime.now(UTC), cloud_event(row)
+        try:
+            headers = signed(str(row["id"]), body, opened(row["endpoint_id"], row["secret"]), now)
+            outcome = await post(self.session, row["url"], headers, body)
+        except Exception:
+            logger.exception("Delivery %s", row["delivery"])
+            outcome = Outcome(None, "internal")
+        finally:
+            self._free(row["endpoint_id"])
+        told = verdict(outcome, row["attempts"] + 1, settings.COURIER_SCHEDULE, random.random())  # noqa: S311
+        self.results.append(Result(row["delivery"], lease, told, outcome, now))
+        self.finished.set()
+
+    def _free(self, endpoint: UUID) -> None:
+        self.busy[endpoint] -= 1
+        if not self.busy[endpoint]:
+            del self.busy[endpoint]
+
+    async def _write_all(self) -> None:
+        while True:
+            await self.finished.wait()
+            await self._outliving(self._write)
+
+    async def _write(self) -> None:
+        """Write all results there are, in one statement; they stay when that fails."""
+        self.finished.clear()
+        if not (results := self.results[:]):
+            return
+        async with self.pool.connection() as connection:
+            await connection.execute(WRITE, columns_of(results), prepare=True)
+        del self.results[: len(results)]
+        self.due.set()
+
+    async def _outliving(self, work) -> None:
+        try:
+            await work()
+        except psycopg.Error as error:
+            logger.warning("PostgreSQL: %s", str(error).strip())
+            self.finished.set()
+            await asyncio.sleep(1)
+
+    async def _listen(self) -> None:
+        """Hear the doorbell; without it, the sweep finds what is due a little later."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(**postgres.parameters("courier bell")) as connection:
+                    await connection.execute(f"LISTEN {DOORBELL}")
+                    async for _ring in connection.notifies():
+                        self.due.set()
+            except psycopg.Error as error:
+                logger.info("PostgreSQL: %s", str(error).strip())
+                await asyncio.sleep(1)
+
+    async def _beat(self) -> None:
+        if monotonic() > self.beat_at:
+            async with self.pool.connection() as connection:
+                await connection.execute(BEAT, ["courier"])
+            self.beat_at = monotonic() + BEAT_EVERY
+
+
+def columns_of(results: list[Result]) -> dict[str, list]:
+    """Results as the arrays of the statement that writes them."""
+    return {
+        "deliveries": [each.delivery for each in results],
+        "leases": [each.lease for each in results],
+        "states": [each.verdict.state for each in results],
+        "pauses": [each.verdict.pause for each in results],
+        "statuses": [each.outcome.status for each in results],
+        "errors": [each.outcome.error for each in results],
+        "responses": [each.outcome.response for each in results],
+        "milliseconds": [each.outcome.milliseconds for each in results],
+        "ats": [each.at for each in results],
+    }
+
+
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    """Return when the event is set, or after so many seconds."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def main() -> None:
+    """Run a courier until SIGTERM or SIGINT."""
+    courier = Courier()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, courier.stop)
+    await courier.run()

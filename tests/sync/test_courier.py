@@ -1,0 +1,276 @@
+"""The courier: signed, in order per endpoint and member, again when it fails, never into our own network."""
+
+import asyncio
+import threading
+import time
+from contextlib import contextmanager
+from itertools import repeat
+from uuid import uuid4
+
+import pytest
+from django.db import close_old_connections, connection
+from django.db.models.functions import Now
+
+from sync.courier import sending
+from sync.courier.work import Courier
+from sync.models import Attempt, Delivery, Endpoint, Heartbeat
+from tests import make
+from tests.sync import make_deliveries
+from tests.sync.patience import until
+from tests.sync.receiver import SECRET, Answer, receiving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def courier_running():
+    """A courier in a thread of its own."""
+    started, holder = threading.Event(), {}
+
+    async def run():
+        holder["courier"], holder["loop"] = Courier(), asyncio.get_running_loop()
+        started.set()
+        await holder["courier"].run()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread.start()
+    started.wait()
+    try:
+        yield holder["courier"]
+    finally:
+        holder["loop"].call_soon_threadsafe(holder["courier"].stop)
+        thread.join(timeout=15)
+        assert not thread.is_alive()
+        close_old_connections()
+
+
+@pytest.fixture(autouse=True)
+def quick(settings):
+    settings.COURIER_SCHEDULE = [0.05] * 7
+
+
+@pytest.fixture
+def courier():
+    with courier_running() as running:
+        yield running
+
+
+def endpoint(url: str, code: str = "website") -> Endpoint:
+    made = make_deliveries.endpoint(make.channel(code), url)
+    made.secret = SECRET
+    made.save()
+    return made
+
+
+def deliver(to: Endpoint, *types: str, subject: str = "", **fields) -> list[Delivery]:
+    """Deliveries of one subject, in this order, and the doorbell."""
+    subject = subject or f"member/{uuid4()}"
+    made = [make_deliveries.delivery(to, make_deliveries.event(subject, type), **fields) for type in types]
+    with connection.cursor() as cursor:
+        cursor.execute("NOTIFY courier")
+    return made
+
+
+def states(of: list[Delivery]) -> list[str]:
+    return [Delivery.objects.get(pk=each.pk).state for each in of]
+
+
+def test_a_delivery_is_signed_as_standard_webhooks_and_the_official_library_verifies_it(courier):
+    with receiving() as backend:
+        (made,) = deliver(endpoint(backend.url), "order.paid")
+        until(lambda: states([made]) == ["delivered"])
+    (event,), (headers,) = backend.received, backend.headers
+    assert headers["webhook-id"] == event["id"] == str(made.event_id)
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 5
+    assert headers["Content-Type"] == "application/json"
+    assert event["type"] == "order.paid"
+    assert event["sequence"] == "1"
+    tried = Attempt.objects.get()
+    assert (tried.status, tried.error) == (200, "")
+
+
+def test_a_failure_is_tried_again_with_the_same_id_and_a_new_timestamp(courier):
+    with receiving(500, Answer(503, {"Retry-After": "0"}), 302) as backend:
+        (made,) = deliver(endpoint(backend.url), "order.paid")
+        until(lambda: states([made]) == ["delivered"])
+    assert {headers["webhook-id"] for headers in backend.headers} == {str(made.event_id)}
+    assert list(Attempt.objects.order_by("id").values_list("status", "error")) == [
+        (500, "status"),
+        (503, "status"),
+        (302, "redirect"),
+        (200, ""),
+    ]
+    made.refresh_from_db()
+    assert (made.attempts, made.lease) == (4, None)
+
+
+def test_a_redirect_is_not_followed(courier):
+    with receiving() as elsewhere, receiving(then=Answer(307, {"Location": elsewhere.url})) as backend:
+        (made,) = deliver(endpoint(backend.url), "order.paid")
+        until(lambda: states([made]) == ["dead"])
+    assert len(backend.received) == 8
+    assert elsewhere.received == []
+
+
+def test_the_next_of_a_member_waits_until_the_head_is_delivered(courier):
+    with receiving(500, 500) as backend:
+        made = deliver(endpoint(backend.url), "order.placed", "order.paid", "order.shipped")
+        until(lambda: states(made) == ["delivered"] * 3)
+    assert backend.types == ["order.placed"] * 3 + ["order.paid", "order.shipped"]
+
+
+def test_or_dead(courier):
+    with receiving(400, 400, 400) as backend:
+        made = deliver(endpoint(backend.url), "order.placed", "order.paid")
+        until(lambda: states(made) == ["dead", "delivered"])
+    assert backend.types == ["order.placed"] * 3 + ["order.paid"]
+
+
+def test_other_members_flow_meanwhile(courier, settings):
+    settings.COURIER_SCHEDULE = [60]
+    with receiving(500) as backend:
+        to = endpoint(backend.url)
+        stuck = deliver(to, "order.placed", "order.paid")
+        until(lambda: Attempt.objects.count() == 1)
+        free = deliver(to, "order.placed", "order.paid")
+        until(lambda: states(free) == ["delivered"] * 2)
+    assert states(stuck) == ["waiting", "waiting"]
+
+
+def test_a_slow_endpoint_holds_up_no_other(courier):
+    with receiving(then=Answer(wait=1.0)) as slow, receiving() as quick:
+        behind, ahead = endpoint(slow.url), endpoint(quick.url, "mini-program")
+        for _ in range(100):
+            deliver(behind, "order.placed")
+        began = time.monotonic()
+        made = [deliver(ahead, "order.placed")[0] for _ in range(20)]
+        until(lambda: states(made) == ["delivered"] * 20)
+        assert time.monotonic() - began < 1.5
+        assert slow.most_at_once <= 64
+        until(lambda: not Delivery.objects.filter(state="waiting").exists())
+
+
+def test_a_long_queue_behind_a_dead_head_is_put_off_with_it(courier, settings):
+    settings.COURIER_SCHEDULE = [60]
+    with receiving(500) as backend:
+        deliver(endpoint(backend.url), "order.placed", *["order.updated"] * 20)
+        until(lambda: Attempt.objects.count() == 1)
+        until(lambda: not Delivery.objects.filter(next_at__lte=Now()).exists())
+        head, *_rest = Delivery.objects.order_by("position")
+        until(lambda: all(each.next_at == head.next_at for each in Delivery.objects.order_by("position")))
+
+
+def test_gone_disables_the_endpoint(courier):
+    with receiving(410) as backend:
+        to = endpoint(backend.url)
+        made = deliver(to, "order.placed", "order.paid")
+        until(lambda: not Endpoint.objects.get().is_active)
+    assert Endpoint.objects.get().disabled_reason == "410 Gone"
+    assert states(made) == ["dead", "waiting"]
+    assert backend.types == ["order.placed"]
+
+
+def test_nothing_but_failure_for_120_hours_disables_it_and_one_success_clears_that(courier):
+    with receiving(500, 200, then=500) as backend:
+        to = endpoint(backend.url)
+        deliver(to, "order.placed")
+        until(lambda: Endpoint.objects.get().failing_since)
+        until(lambda: Endpoint.objects.get().failing_since is None)
+        assert Endpoint.objects.get().last_success_at
+        long_ago = "UPDATE sync_endpoint SET failing_since = now() - interval '121 hours'"
+        with connection.cursor() as cursor:
+            cursor.execute(long_ago)
+        deliver(to, "order.paid")
+        until(lambda: not Endpoint.objects.get().is_active)
+    assert Endpoint.objects.get().disabled_reason == "120 h"
+
+
+@pytest.mark.parametrize("off", ["endpoint", "channel"])
+def test_what_is_off_is_sent_nothing_until_it_is_on_again(courier, off):
+    with receiving() as backend:
+        to = endpoint(backend.url)
+        switched = {"endpoint": Endpoint, "channel": type(to.channel)}[off].objects
+        switched.update(is_active=False)
+        made = deliver(to, "order.paid")
+        deliver(endpoint(f"{backend.url}/other", "mini-program"), "order.placed")
+        until(lambda: backend.types == ["order.placed"])
+        switched.update(is_active=True)
+        until(lambda: states(made) == ["delivered"])
+
+
+def test_an_answer_without_end_is_read_no_further_than_need_be(courier):
+    with receiving(then=Answer(body=repeat(b"x" * 1_000, 1_000_000))) as backend:
+        (made,) = deliver(endpoint(backend.url), "order.paid")
+        until(lambda: states([made]) == ["delivered"])
+    assert len(Attempt.objects.get().response) == 1_000
+
+
+def test_an_answer_that_comes_too_late_is_a_failure(courier, monkeypatch):
+    monkeypatch.setattr(sending, "TIMEOUT", 0.3)
+    with receiving(Answer(wait=1)) as backend:
+        (made,) = deliver(endpoint(backend.url), "order.paid")
+        until(lambda: states([made]) == ["delivered"])
+    assert list(Attempt.objects.order_by("id").values_list("status", "error")) == [(None, "timeout"), (200, "")]
+
+
+def test_a_backend_that_is_not_there_is_a_failure(courier):
+    with receiving() as backend:
+        url = backend.url
+    (made,) = deliver(endpoint(url), "order.paid")
+    until(lambda: states([made]) == ["dead"])
+    assert set(Attempt.objects.values_list("status", "error")) == {(None, "connect")}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "0x7f000001", "[::ffff:127.0.0.1]", "2130706433"])
+def test_our_own_network_is_refused_on_the_address_that_is_connected_to(courier, settings, host):
+    settings.INTERNAL_NETWORKS = []
+    with receiving() as backend:
+        (made,) = deliver(endpoint(f"http://{host}:{backend.server_port}/hook"), "order.paid")
+        until(lambda: states([made]) == ["dead"])
+    assert backend.received == []
+    assert set(Attempt.objects.values_list("status", "error")) == {(None, "address")}
+
+
+class TestLeases:
+    def test_two_couriers_send_each_delivery_once(self):
+        with receiving() as backend, courier_running(), courier_running():
+            to = endpoint(backend.url)
+            for _ in range(50):
+                deliver(to, "order.placed", "order.paid")
+            until(lambda: Delivery.objects.filter(state="delivered").count() == 100)
+        assert len(backend.received) == len({event["id"] for event in backend.received}) == 100
+
+    def test_who_is_killed_in_the_middle_is_followed_by_another(self, courier):
+        with receiving() as backend:
+            to = endpoint(backend.url)
+            (made,) = deliver(to, "order.paid", lease=uuid4(), leased_until=Now(), next_at=Now())
+            until(lambda: states([made]) == ["delivered"])
+        assert len(backend.received) == 1
+
+    def test_who_comes_too_late_changes_nothing(self, courier):
+        with receiving(Answer(500, wait=0.5)) as backend:
+            (made,) = deliver(endpoint(backend.url), "order.paid")
+            until(lambda: backend.received)
+            Delivery.objects.update(lease=uuid4())
+            until(lambda: Attempt.objects.exists())
+        made.refresh_from_db()
+        assert (made.state, made.attempts) == ("waiting", 0)
+
+    def test_what_is_in_flight_at_the_end_is_written(self):
+        with receiving(Answer(wait=0.5)) as backend:
+            with courier_running():
+                (made,) = deliver(endpoint(backend.url), "order.paid")
+                until(lambda: backend.received)
+            assert states([made]) == ["delivered"]
+
+
+def test_it_goes_on_when_postgresql_ends_its_connections(courier):
+    with receiving() as backend:
+        to = endpoint(backend.url)
+        until(lambda: Heartbeat.objects.filter(name="courier").exists())
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'hub courier%'"
+            )
+        (made,) = deliver(to, "order.paid")
+        until(lambda: states([made]) == ["delivered"])
