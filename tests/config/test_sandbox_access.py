@@ -85,3 +85,8 @@ def test_calls_need_no_csrf_token():
     make_sandbox.apps()
     client = Client(enforce_csrf_checks=True)
     assert client.post("/sandbox/wechat/users", {}, content_type="application/json").status_code == 200
+
+
+def test_what_is_not_a_sandbox_is_not_reset(client):
+    answer = client.post("/sandbox/reset")
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
