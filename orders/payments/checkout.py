@@ -74,12 +74,20 @@ def make_way(payment: Payment) -> None:
             raise
         told = {"trade_state": "CLOSED"}
     if told.get("trade_state") == "NOTPAY":
-        provider.close(number)
+        _close(provider, number)
     elif told.get("trade_state") not in UNPAYABLE:
         if transactions.is_paid(told):
             transactions.apply(told)
         raise services.InProgress
     services.close_payment(payment=payment.pk)
+
+
+def _close(provider: WechatPay, number: str) -> None:
+    """Close what was unpaid a moment ago; refused when it has been paid meanwhile."""
+    try:
+        provider.close(number)
+    except wechat_pay.Refused as refused:
+        raise services.InProgress from refused
 
 
 def _open_again(wanted: dict) -> Payment:

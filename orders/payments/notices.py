@@ -9,6 +9,8 @@ from orders.payments.signing import NotSigned
 from sync.http import Problem
 from sync.http.input import loads
 
+NAMED = {"id": 255, "event_type": 48}  # and how long they may be
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -34,13 +36,12 @@ def read(mchid: str, headers: Mapping[str, str], body: bytes, *, now: float) -> 
         raise NotSigned("unknown merchant")
     signing.verify(headers, body, wechat_pay.keys_of(merchant), now=now)
     notice = _object(body)
-    named = {name: notice.get(name) for name in ("id", "event_type")}
-    if not all(isinstance(value, str) and 0 < len(value) <= 48 for value in named.values()):
+    if not all(isinstance(notice.get(name), str) and 0 < len(notice[name]) <= most for name, most in NAMED.items()):
         raise NotSigned("no id or type")
     told = _object(signing.unseal(notice.get("resource"), merchant.api_key))
     if told.get("mchid", mchid) != mchid:
         raise NotSigned("about another merchant")
-    return Notice(named["id"], named["event_type"], told)
+    return Notice(notice["id"], notice["event_type"], told)
 
 
 def _object(body: bytes) -> dict:

@@ -55,6 +55,8 @@ class Outside:
         number = path.split("/")[5].partition("?")[0]
         if number not in self.trades:
             return 404, {"code": "ORDER_NOT_EXIST", "message": "订单不存在"}
+        if last == "close" and self.trades[number].get("paid_at_last"):
+            return 400, {"code": "ORDERPAID", "message": "该订单已支付"}
         if last == "close":
             self.trades[number]["trade_state"] = "CLOSED"
             return 204, None

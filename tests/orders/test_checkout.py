@@ -107,6 +107,13 @@ def test_money_in_motion_is_waited_for(shopper, order, wechat, state):
     assert Payment.objects.get().state == "open"
 
 
+def test_money_that_comes_between_asking_and_closing_is_waited_for(shopper, order, wechat):
+    payment = opened(shopper, order)
+    wechat.trades[payment["payment_id"].replace("-", "")]["paid_at_last"] = True
+    assert ask(shopper, order, "wechat_native").json()["code"] == "payment_in_progress"
+    assert Payment.objects.get().state == "open"
+
+
 @pytest.mark.parametrize("state", ["CLOSED", "REVOKED", "PAYERROR"])
 def test_what_is_over_there_is_over_here(shopper, order, wechat, state):
     payment = opened(shopper, order)
