@@ -6,10 +6,13 @@ from datetime import date
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from members import queries, services
+from members.api.shown import IF_MATCH, MeOut
 from members.models import Member
 from sync import clock
 from sync.http import Choice, Input, Text, etag, require_match
@@ -18,6 +21,7 @@ from sync.views import MemberView
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
+@extend_schema_field(OpenApiTypes.DATE)
 class Birthday(serializers.Field):
     """A day like 1990-05-17, not before 1900, not in the future."""
 
@@ -65,9 +69,11 @@ class ProfileIn(Input):
 class Me(MemberView):
     """GET the member; PATCH nickname, gender, birthday, email with the ETag that was read."""
 
+    @extend_schema(responses=MeOut)
     def get(self, request):
         return shown(Member.objects.get(pk=request.auth.member))
 
+    @extend_schema(request=ProfileIn, parameters=[IF_MATCH], responses=MeOut)
     def patch(self, request):
         changes = ProfileIn.read(request)
         member = services.update_profile(

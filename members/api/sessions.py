@@ -1,9 +1,11 @@
 """A session's life: refreshing, proving more, ending."""
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from members import challenges, proving, queries, rules, sessions, wechat
 from members.api.shapes import CodeIn, as_session, secret_answer
+from members.api.shown import PageIn, SessionOut, SignedInsOut, SteppedUpOut, TokensOut
 from members.api.sign_in import only
 from members.models import Session
 from sync import clock
@@ -32,6 +34,7 @@ class WechatPhoneIn(Input):
 class WechatPhone(MemberAuthView):
     """POST the code of `getPhoneNumber`: the phone is tied to the member, or the member to the phone's owner."""
 
+    @extend_schema(request=WechatPhoneIn, responses=SessionOut)
     def post(self, request):
         given, channel = WechatPhoneIn.read(request), only(request.auth.channel, Channel.Kind.MINI_PROGRAM)
         phone = wechat.phone(channel, given["code"])
@@ -41,6 +44,7 @@ class WechatPhone(MemberAuthView):
 class PhoneLink(MemberAuthView):
     """POST the code from an SMS to a phone that is to be the member's."""
 
+    @extend_schema(request=CodeIn, responses=SessionOut)
     def post(self, request):
         challenge = self.challenge(request, "link")
         proven = proving.prove_phone(
@@ -55,6 +59,7 @@ class PhoneLink(MemberAuthView):
 class StepUp(MemberAuthView):
     """POST the code from an SMS to the member's own phone."""
 
+    @extend_schema(request=CodeIn, responses=SteppedUpOut)
     def post(self, request):
         challenge = self.challenge(request, "step_up")
         session = proving.step_up(session_id=request.auth.session, spend=lambda: challenges.spend(challenge))
@@ -75,6 +80,7 @@ class Refresh(ApiView):
     def admit(self, request):
         """Whoever holds the token."""
 
+    @extend_schema(request=RefreshIn, responses=TokensOut)
     def post(self, request):
         given = RefreshIn.read(request)["refresh_token"]
         known = Session.objects.select_related("channel").filter(pk=sessions.session_of(given)).first()
@@ -87,6 +93,7 @@ class Refresh(ApiView):
 class Logout(MemberAuthView):
     """POST to end the session."""
 
+    @extend_schema(request=None, responses={204: None})
     def post(self, request):
         sessions.revoke([request.auth.session], reason="signed_out")
         return Response(status=204)
@@ -97,6 +104,7 @@ class Sessions(MemberView):
 
     order = Keyset(("created_at", "id"))
 
+    @extend_schema(parameters=[PageIn], responses=SignedInsOut)
     def get(self, request):
         page = self.order.page(request, queries.sessions_of(request.auth.member))
         return Response(page.body([queries.as_signed_in(row, request.auth.session) for row in page.rows]))
@@ -105,6 +113,7 @@ class Sessions(MemberView):
 class OneSession(MemberView):
     """DELETE to end a session of one's own, sockets included."""
 
+    @extend_schema(responses={204: None})
     def delete(self, request, session_id):
         if not queries.sessions_of(request.auth.member).filter(pk=session_id).exists():
             raise Problem("not_found")

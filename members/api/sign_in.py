@@ -1,10 +1,12 @@
 """Signing in: by SMS, by WeChat in its two forms, by a registration that waited for consent."""
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from members import challenges, queries, registration, rules, website_login, wechat
 from members.api.shapes import CodeIn, address_of, as_session, consents, device_of, secret_answer
+from members.api.shown import BegunOut, PoliciesOut, SentOut, SessionOut
 from members.identity import Shown, of_phone, of_wechat
 from members.models import Member
 from members.models import SmsChallenge as Challenge
@@ -36,6 +38,7 @@ class SignInView(ClientView):
 class Policies(ClientView):
     """GET what there is to agree to, in its versions in force."""
 
+    @extend_schema(responses=PoliciesOut)
     def get(self, request):
         found = queries.current_policies()
         return Response({"results": [queries.as_policy(p) | {"required": p.is_required} for p in found]})
@@ -55,6 +58,7 @@ class SmsCodeIn(Input):
 class SmsCodes(ClientView):
     """POST to have a code sent. Known and unknown numbers get the same answer, equally fast."""
 
+    @extend_schema(request=SmsCodeIn, responses={202: SentOut})
     def post(self, request):
         given, proof = SmsCodeIn.read(request), request.auth
         purpose = given["purpose"]
@@ -90,6 +94,7 @@ class PhoneIn(CodeIn):
 class ByPhone(SignInView):
     """POST the code from an SMS."""
 
+    @extend_schema(request=PhoneIn, responses=SessionOut)
     def post(self, request):
         given = PhoneIn.read(request)
         channel = request.auth.channel
@@ -106,6 +111,7 @@ class WechatIn(Input):
 class ByMiniProgram(SignInView):
     """POST the code of `wx.login`."""
 
+    @extend_schema(request=WechatIn, responses=SessionOut)
     def post(self, request):
         given, channel = WechatIn.read(request), only(request.auth.channel, Channel.Kind.MINI_PROGRAM)
         person = wechat.mini_program(channel, given["code"])
@@ -115,6 +121,7 @@ class ByMiniProgram(SignInView):
 class WebsiteStart(SignInView):
     """POST to begin a sign-in by QR code."""
 
+    @extend_schema(request=None, responses=BegunOut)
     def post(self, request):
         channel = only(request.auth.channel, Channel.Kind.WEBSITE)
         begun = website_login.begin(channel, redirect_uri=f"{origin_of(request, channel)}/")
@@ -129,6 +136,7 @@ class WebsiteIn(WechatIn):
 class ByWebsite(SignInView):
     """POST what WeChat gave back, and the verifier that never left the page."""
 
+    @extend_schema(request=WebsiteIn, responses=SessionOut)
     def post(self, request):
         given, channel = WebsiteIn.read(request), only(request.auth.channel, Channel.Kind.WEBSITE)
         website_login.finish(channel, state=given["state"], verifier=given["verifier"])
@@ -144,6 +152,7 @@ class RegistrationIn(Input):
 class Register(SignInView):
     """POST consent to a registration that waited for it."""
 
+    @extend_schema(request=RegistrationIn, responses=SessionOut)
     def post(self, request):
         given = RegistrationIn.read(request)
         shown = registration.read(given["registration_token"], request.auth.channel)

@@ -1,0 +1,151 @@
+"""What goes out about members, as the contract documents it."""
+
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from members.models import Identity, Member
+from sync.http import Input, Text, Whole
+
+whole, text, time = serializers.IntegerField, serializers.CharField, serializers.DateTimeField
+
+IF_MATCH = OpenApiParameter("If-Match", location=OpenApiParameter.HEADER, description="The ETag that was read")
+
+
+class PageIn(Input):
+    """Which page of a list."""
+
+    limit = Whole(min_value=1, max_value=100, required=False)
+    cursor = Text(max_length=1000, required=False)
+
+
+class PolicyOut(serializers.Serializer):
+    """One policy in force."""
+
+    purpose = text()
+    version = text()
+    title = text()
+    text_url = text()
+
+
+class OfferedPolicyOut(PolicyOut):
+    """One policy in force, and whether registering needs it."""
+
+    required = serializers.BooleanField()
+
+
+class PoliciesOut(serializers.Serializer):
+    """All policies in force."""
+
+    results = OfferedPolicyOut(many=True)
+
+
+class SentOut(serializers.Serializer):
+    """A code is on its way; times in seconds."""
+
+    challenge_id = serializers.UUIDField()
+    expires_in = whole()
+    resend_in = whole()
+
+
+class BegunOut(serializers.Serializer):
+    """A website sign-in under way; `verifier` stays with the page."""
+
+    authorize_url = serializers.URLField()
+    state = text()
+    verifier = text()
+    expires_in = whole()
+
+
+class TokensOut(serializers.Serializer):
+    """A pair of bearer tokens; times in seconds."""
+
+    access_token = text()
+    token_type = serializers.ChoiceField(["Bearer"])
+    expires_in = whole()
+    refresh_token = text()
+    refresh_expires_in = whole()
+
+
+class IdentityOut(serializers.Serializer):
+    """One way in, its value masked."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(Identity.Kind.values)
+    channel = text(allow_null=True)
+    masked = text()
+    proof = serializers.ChoiceField(Identity.Proof.values)
+    verified_at = time(allow_null=True)
+
+
+class MeOut(serializers.Serializer):
+    """The member to themselves."""
+
+    id = serializers.UUIDField()
+    number = text()
+    nickname = text()
+    avatar_url = text()
+    gender = serializers.ChoiceField(Member.Gender.values)
+    birthday = serializers.DateField(allow_null=True)
+    email = text(allow_null=True)
+    phone = text(allow_null=True)
+    identities = IdentityOut(many=True)
+    consents_required = PolicyOut(many=True)
+    status = serializers.ChoiceField(Member.Status.values)
+    version = whole()
+    created_at = time()
+    updated_at = time()
+
+
+class NeededOut(serializers.Serializer):
+    """A proof that a case still takes."""
+
+    kind = text()
+    hint = text()
+
+
+class LinkCaseOut(serializers.Serializer):
+    """Two members that may be one person."""
+
+    id = serializers.UUIDField()
+    kind = text()
+    proofs_needed = NeededOut(many=True)
+
+
+class SessionOut(serializers.Serializer):
+    """A member signed in, with tokens."""
+
+    tokens = TokensOut()
+    member = MeOut()
+    head = whole()
+    created = serializers.BooleanField()
+    linked = serializers.BooleanField()
+    absorbed_member_id = serializers.UUIDField(allow_null=True)
+    link_case = LinkCaseOut(allow_null=True)
+    assurance = serializers.ChoiceField([1, 2, 3])
+
+
+class SteppedUpOut(serializers.Serializer):
+    """Until when what is grave is open."""
+
+    assurance = serializers.ChoiceField([3])
+    until = time()
+
+
+class SignedInOut(serializers.Serializer):
+    """One place where the member is signed in."""
+
+    id = serializers.UUIDField()
+    channel = text()
+    device = text()
+    assurance = whole()
+    is_current = serializers.BooleanField()
+    created_at = time()
+    last_seen_at = time()
+
+
+class SignedInsOut(serializers.Serializer):
+    """One page of them."""
+
+    next = text(allow_null=True)
+    previous = text(allow_null=True)
+    results = SignedInOut(many=True)
