@@ -2,14 +2,16 @@
 
 import json
 import queue
+import socket
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import httpx
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 TIMEOUT = 20
+OPEN = ExitStack()  # every line of a module's journeys; its fixture hangs up
 
 
 class Client:
@@ -17,7 +19,7 @@ class Client:
 
     def __init__(self, base: str, channel: str):
         self.channel, self.tokens, self.head = channel, None, None
-        self.http = httpx.Client(base_url=base, timeout=TIMEOUT, trust_env=False)
+        self.http = OPEN.enter_context(httpx.Client(base_url=base, timeout=TIMEOUT, trust_env=False))
 
     def call(self, method: str, path: str, status: int | None = None, **kwargs) -> httpx.Response:
         headers = kwargs.pop("headers", {})
@@ -76,7 +78,8 @@ class Backend:
         credentials = httpx.get(f"{base}/sandbox/credentials", trust_env=False, timeout=TIMEOUT).json()
         self.secrets = credentials["channels"][channel]
         headers = {"Authorization": f"Bearer {self.secrets['api_key']}"}
-        self.http = httpx.Client(base_url=f"{base}/api/v1/", timeout=TIMEOUT, trust_env=False, headers=headers)
+        http = httpx.Client(base_url=f"{base}/api/v1/", timeout=TIMEOUT, trust_env=False, headers=headers)
+        self.http = OPEN.enter_context(http)
 
     def call(self, method: str, path: str, status: int | None = None, **kwargs) -> httpx.Response:
         answer = self.http.request(method, path, **kwargs)
@@ -106,7 +109,8 @@ class Socket:
     def __init__(self, url: str, after: int | None = None):
         self.frames: queue.Queue = queue.Queue()
         self.events: list[dict] = []
-        self.connection = connect(url if after is None else f"{url}&after={after}", proxy=None)
+        line = connect(url if after is None else f"{url}&after={after}", proxy=None)
+        self.connection = OPEN.enter_context(line)
         self.code: int | None = None
         self.ended = threading.Event()
         threading.Thread(target=self.read, daemon=True).start()
@@ -141,5 +145,5 @@ class Socket:
 
     def kill(self):
         """Cut the line without a farewell."""
-        self.connection.socket.shutdown(2)
+        self.connection.socket.shutdown(socket.SHUT_RDWR)
         assert self.ended.wait(TIMEOUT)

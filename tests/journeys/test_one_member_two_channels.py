@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import psycopg
 import pytest
 from standardwebhooks import Webhook
 
@@ -126,7 +127,8 @@ def test_a_notification_nobody_signed_changes_nothing(hub, sides):
         "Wechatpay-Timestamp": "1",
         "Wechatpay-Nonce": "n",
     }
-    mchid = "1900000001"
+    with psycopg.connect(hub.database_url) as connection:
+        ((mchid,),) = connection.execute("SELECT mchid FROM orders_merchant")
     answer = httpx.post(f"{hub.url}/callbacks/wechat-pay/{mchid}", json={}, headers=headers, trust_env=False)
     assert (answer.status_code, answer.json()["code"]) == (401, "signature_invalid")
     assert website.call("GET", f"me/orders/{order['number']}", 200).json()["payment_status"] == "unpaid"
