@@ -5,10 +5,11 @@
 const SVG = "http://www.w3.org/2000/svg";
 const EVENTS = ["onclick", "onsubmit", "oninput", "onchange", "onkeydown"];
 const given = Symbol("the value last given to a field");
+const ticked = Symbol("whether a box is ticked, for those that are told");
 
 /**
  * @param {string} tag name with classes: "button.primary"
- * @param {Record<string, any>|null} [props] on…: listeners · testid, key, flash, focus → data-… · value: of a field
+ * @param {Record<string, any>|null} [props] on…: listeners · testid, key, flash, focus → data-… · value, checked: of a field
  * @param {...any} children strings, nodes, arrays; null and false are left out
  */
 export function h(tag, props, ...children) {
@@ -23,6 +24,7 @@ export function h(tag, props, ...children) {
 }
 
 function assign(element, key, value) {
+  if (key === "checked") return void (element[ticked] = element.checked = Boolean(value));
   if (value === null || value === undefined || value === false) return;
   if (EVENTS.includes(key))
     element[key] = (event) => void value(event); // an answer of false would cancel the event
@@ -113,7 +115,7 @@ function patch(old, fresh) {
   patchAttributes(old, fresh);
   for (const name of EVENTS) old[name] = fresh[name];
   if (fresh[given] !== undefined && fresh[given] !== old[given]) old[given] = old.value = fresh[given];
-  if (old.type === "radio") old.checked = fresh.checked;
+  if (fresh[ticked] !== undefined) old.checked = fresh[ticked];
   patchChildren(old, fresh);
 }
 

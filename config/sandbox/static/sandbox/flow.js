@@ -27,7 +27,7 @@ export class Flow extends EventTarget {
   /** @param {string} side whose socket brought it */
   arrived(side, event) {
     const now = performance.now();
-    const known = this.arrivals.find((arrival) => arrival.event.id === event.id);
+    const known = this.arrivals.find((arrival) => isSame(arrival.event, event));
     const arrival = known ?? { event, act: this.#cause(event), at: {} };
     const sinceEvent = Math.max(0, Date.now() - Date.parse(event.time));
     const ms = arrival.act ? now - arrival.act.at : null;
@@ -62,8 +62,14 @@ export class Flow extends EventTarget {
   }
 }
 
+/** One event on both sockets; or a merge, which each of the two members' streams tells as its own. */
+const isSame = (one, other) =>
+  one.id === other.id ||
+  (one.type === "member.merged" && other.type === one.type && one.data.from_id === other.data.from_id);
+
 /** The events that paying an order brings, told by its number. */
 export const pays =
   (number) =>
   ({ type, data }) =>
-    (type === "order.paid" && data.number === number) || (type === "points.earned" && data.entry.reference === number);
+    (type === "order.paid" && data.number === number) ||
+    (type === "points.earned" && data.entry.reference === `order:${number}:paid`);

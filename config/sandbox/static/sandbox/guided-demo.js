@@ -138,11 +138,13 @@ async function signUp({ press, see }) {
   await press(by("website-by-phone"));
   await press(by("website-send-code"));
   await see(by("website-code"), (field) => field.value);
+  await press(by("website-agree"));
   await press(by("website-sign-in"));
   await join({ press, see }, by("website"), "website-member-number");
 }
 
 async function signIn({ press, see }) {
+  await press(by("mini-agree"));
   await press(by("mini-sign-in"));
   await join({ press, see }, by("mini"), "mini-member-number");
 }

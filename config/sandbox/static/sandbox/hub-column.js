@@ -1,6 +1,6 @@
 /** Between the frames: what the hub knows, how fast it tells, and every fact as it arrives. */
 import { h } from "./dom.js";
-import { icon } from "./pieces.js";
+import { icon, tierName } from "./pieces.js";
 import { money } from "./shop.js";
 import { current, has, t } from "./words.js";
 
@@ -126,12 +126,10 @@ export const label = (type) => (has(type) ? t(type) : type);
 function detail({ type, data }) {
   if (type.startsWith("order.")) return money(data.total_fen);
   if (data.entry) return `${data.entry.points > 0 ? "+" : ""}${data.entry.points}`;
-  if (type === "tier.changed") return name(data.to);
+  if (type === "tier.changed") return tierName(data.to);
   if (data.identity) return data.identity.kind.replace("wechat_", "");
   return (data.changed ?? []).map((field) => (has(field) ? t(field) : field)).join(current() === "zh" ? "、" : ", ");
 }
-
-const name = (tier) => tier?.name ?? tier ?? "";
 
 /** What a screen reader is told of an arrival. */
 export function announcement({ event, at }, side) {

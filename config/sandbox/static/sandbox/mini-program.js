@@ -1,4 +1,5 @@
 /** The WeChat mini-program in a phone frame: WeChat sign-in, the phone component, the member's page. */
+import { agreement, consent } from "./agreement.js";
 import { h } from "./dom.js";
 import * as pieces from "./pieces.js";
 import { icon } from "./pieces.js";
@@ -11,7 +12,7 @@ export function miniProgram(side) {
     h(
       "div.bar",
       { key: "bar", "aria-hidden": "true" },
-      h("span", null, clock()),
+      h("span", null, pieces.moment(new Date())),
       h("span.island"),
       h("span.battery", null, h("i")),
     ),
@@ -29,10 +30,8 @@ export function miniProgram(side) {
   ];
 }
 
-const clock = () => new Date().toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit", hour12: false });
-
 function page(side) {
-  if (side.consent) return pieces.consent(side);
+  if (side.consent) return consent(side);
   if (side.me) return account(side);
   return side.client.signedIn ? h("div.skeleton", { key: "skeleton" }) : welcome(side);
 }
@@ -50,6 +49,7 @@ function welcome(side) {
       { type: "button", testid: "mini-sign-in", disabled: Boolean(side.busy), onclick: () => side.signInByWechat() },
       t("mini_sign_in"),
     ),
+    agreement(side),
     h("p.sandbox-hint", null, h("b", null, t("sandbox")), t("mini_user", { name: side.people.current.name })),
   );
 }
@@ -87,8 +87,7 @@ function account(side) {
       ),
     ),
     !side.me.phone && bind(side),
-    pieces.shop(side),
-    pieces.orders(side),
+    side.orders.size ? [pieces.orders(side), pieces.shop(side)] : [pieces.shop(side), pieces.orders(side)],
     h(
       "button.plain",
       { key: "out", type: "button", testid: "mini-sign-out", onclick: () => side.signOut() },

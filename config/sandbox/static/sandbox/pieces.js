@@ -1,6 +1,6 @@
 /** Pieces that both frames show, each in its own dress. */
 import { h, svg } from "./dom.js";
-import { money, PRODUCTS } from "./shop.js";
+import { money, PRODUCTS, yuan } from "./shop.js";
 import { current, has, t } from "./words.js";
 
 const ICONS = {
@@ -66,54 +66,6 @@ export function told(side) {
   );
 }
 
-export function consent(side) {
-  const policy = ({ purpose, version, title, text_url: url }, index) =>
-    h(
-      "li",
-      { key: purpose },
-      h(
-        "label",
-        null,
-        h("input", {
-          type: "checkbox",
-          required: true,
-          focus: index === 0,
-          testid: "consent-check",
-        }),
-        h(
-          "span",
-          null,
-          t("consent_read"),
-          " ",
-          h("a", { href: url, target: "_blank", rel: "noopener" }, `《${title}》`),
-          h("small", null, ` ${version}`),
-        ),
-      ),
-    );
-  return h(
-    "form.consent",
-    { key: "consent", onsubmit: submits(() => side.agree()) },
-    h("h2", null, t("consent_title")),
-    h("p", null, t("consent_note")),
-    h("ul", null, side.consent.required.map(policy)),
-    told(side),
-    h(
-      "div.choices",
-      null,
-      h(
-        "button.quiet",
-        {
-          type: "button",
-          testid: "consent-back",
-          onclick: () => side.set({ consent: null, error: "" }),
-        },
-        t("back"),
-      ),
-      h("button.primary", { testid: "consent-agree", disabled: side.busy === "agree" }, t("consent_agree")),
-    ),
-  );
-}
-
 export function recognised(side) {
   if (!side.isShared) return null;
   return h(
@@ -174,15 +126,19 @@ export function points(side) {
   );
 }
 
+/** A seeded tier in the reader's language; one that was added since under its own name. */
+export const tierName = (code, name = code) => (has(`tier.${code}`) ? t(`tier.${code}`) : name);
+
 export function tier(side) {
   const held = side.points?.tier;
   const next = held?.next;
   const share = next ? held.qualifying / Math.max(1, held.qualifying + next.missing) : held ? 1 : 0;
   const bar = h("i", null);
   bar.style.width = `${Math.round(share * 100)}%`;
-  const note = next ? t("tier_next", { n: next.missing.toLocaleString("en") }) : held ? t("tier_top") : "";
+  const missing = next && { name: tierName(next.code), n: yuan(next.missing) };
+  const note = next ? t("tier_next", missing) : held ? t("tier_top") : "";
   return [
-    h("strong.tier", { testid: id(side, "tier"), flash: held?.code ?? "" }, held?.name ?? t("tier_none")),
+    h("strong.tier", { testid: id(side, "tier"), flash: held?.code ?? "" }, held ? tierName(held.code, held.name) : "—"),
     h("div.progress", { "aria-hidden": "true" }, bar),
     h("small", null, note),
   ];

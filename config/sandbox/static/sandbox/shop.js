@@ -58,4 +58,6 @@ export class People {
   }
 }
 
+/** Whole yuan, rounded up: what is still missing is never told too small. */
+export const yuan = (fen) => `¥${Math.ceil(fen / 100).toLocaleString("en")}`;
 export const money = (fen) => `${fen < 0 ? "−" : ""}¥${(Math.abs(fen) / 100).toFixed(2)}`;

@@ -6,6 +6,7 @@ import { advice, t, tag } from "./words.js";
 
 const SETTLE = 120;
 
+const asConsent = ({ purpose, version }) => ({ purpose, version });
 const nobody = () => ({
   me: null,
   orders: new Map(),
@@ -16,6 +17,8 @@ const nobody = () => ({
   qr: null,
   payment: null,
   recognised: false,
+  agreed: false,
+  unagreed: false,
   sheet: "",
   editing: false,
 });
@@ -26,7 +29,7 @@ export class Side extends EventTarget {
     super();
     Object.assign(
       this,
-      { channel, flow, people, busy: "", notice: "", error: "", connection: "closed", chosen: 0 },
+      { channel, flow, people, busy: "", notice: "", error: "", connection: "closed", chosen: 0, policies: null },
       nobody(),
     );
     this.client = new HubClient({ channel, language: tag, methodOverride: channel === "mini-program" });
@@ -34,6 +37,7 @@ export class Side extends EventTarget {
   }
 
   start() {
+    this.readPolicies();
     if (!this.client.signedIn) return this.#changed();
     return this.act("load", async () => {
       await this.load();
@@ -74,13 +78,13 @@ export class Side extends EventTarget {
   }
 
   signInByPhone(code) {
-    return this.act("sign-in", () => this.#enter(() => this.client.signInByPhone(this.sms?.challenge_id ?? "", code)));
+    return this.#signIn((consents) => this.client.signInByPhone(this.sms?.challenge_id ?? "", code, consents));
   }
 
   signInByWechat() {
-    return this.act("sign-in", async () => {
+    return this.#signIn(async (consents) => {
       const code = await sandbox.personsCode(this.people, this.people.current, "login-code");
-      await this.#enter(() => this.client.signInByMiniProgram(code));
+      await this.client.signInByMiniProgram(code, consents);
     });
   }
 
@@ -89,21 +93,30 @@ export class Side extends EventTarget {
   }
 
   scanQr(person) {
-    return this.act("sign-in", async () => {
+    return this.#signIn(async (consents) => {
       const { state, verifier } = this.qr;
       const code = await sandbox.personsCode(this.people, person, "qr-code");
       this.qr = null;
-      await this.#enter(() => this.client.finishQr({ code, state, verifier }));
+      await this.client.finishQr({ code, state, verifier }, consents);
     });
+  }
+
+  /** What this channel's members agree to, in the reader's language. */
+  async readPolicies() {
+    try {
+      const { results } = await this.client.policies();
+      const rank = ({ purpose }) => ["terms", "privacy"].indexOf(purpose);
+      this.set({ policies: results.filter(({ required }) => required).sort((a, b) => rank(a) - rank(b)) });
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error;
+      this.set({ error: advice(error) });
+    }
   }
 
   agree() {
     return this.act("agree", async () => {
       const { registration_token: token, required } = this.consent;
-      await this.client.register(
-        token,
-        required.map(({ purpose, version }) => ({ purpose, version })),
-      );
+      await this.client.register(token, required.map(asConsent));
       await this.#entered();
     });
   }
@@ -244,9 +257,14 @@ export class Side extends EventTarget {
     Object.assign(this, { points, entries: entries.results });
   }
 
-  async #enter(signIn) {
-    await signIn();
-    await this.#entered();
+  /** Nobody is signed in unasked: without the tick the page says what is missing, and nothing is sent. */
+  #signIn(work) {
+    if (!this.policies) return this.readPolicies();
+    if (this.policies.length && !this.agreed) return this.set({ unagreed: true, error: t("agree_first"), notice: "" });
+    return this.act("sign-in", async () => {
+      await work(this.policies.map(asConsent));
+      await this.#entered();
+    });
   }
 
   async #entered() {

@@ -7,7 +7,8 @@
  *   head         person-name · person-phone · next-person · demo · language
  *   sign in      website-by-phone · website-phone · website-send-code · website-code · website-sms-hint
  *                website-sign-in · website-by-qr · website-qr · website-qr-user · website-qr-scan · mini-sign-in
- *   consent      within a frame: consent-check (each is ticked) · consent-agree · consent-back
+ *   consent      <side>-agree (ticked before a sign-in); when the hub asks once more, within a frame:
+ *                consent-check (each is ticked) · consent-agree · consent-back
  *   phone        mini-bind-phone, then mini-phone-allow in mini-phone-sheet
  *   member       <side>-member-number · <side>-member-phone · <side>-nickname (text) · <side>-nickname-edit, then
  *                <side>-nickname-input · <side>-nickname-save · <side>-recognised · <side>-sign-out
@@ -109,7 +110,7 @@ async function fresh() {
   flow.clear();
   const { name } = people.next();
   for (const side of Object.values(sides))
-    side.set({ sms: null, qr: null, consent: null, way: "phone", error: "", notice: "" });
+    side.set({ sms: null, qr: null, consent: null, way: "phone", agreed: false, unagreed: false, error: "", notice: "" });
   draw({ failure: "" });
   return name;
 }
@@ -118,7 +119,11 @@ async function fresh() {
 function speak() {
   toggle();
   dress();
-  for (const side of Object.values(sides)) if (side.me) side.load();
+  for (const side of Object.values(sides)) {
+    side.set({ error: "", notice: "" });
+    side.readPolicies();
+    if (side.me) side.act("load", () => side.load());
+  }
   draw();
 }
 

@@ -1,4 +1,5 @@
 /** The brand's website in a browser frame: sign-in by text message or WeChat scan, then the account page. */
+import { agreement, consent } from "./agreement.js";
 import { h } from "./dom.js";
 import * as pieces from "./pieces.js";
 import { icon, id, submits } from "./pieces.js";
@@ -44,7 +45,7 @@ function head(side) {
 }
 
 function page(side) {
-  if (side.consent) return h("div.card.narrow", { key: "consent-card" }, pieces.consent(side));
+  if (side.consent) return h("div.card.narrow", { key: "consent-card" }, consent(side));
   if (side.me) return account(side);
   return side.client.signedIn ? h("div.skeleton", { key: "skeleton" }) : signIn(side);
 }
@@ -79,7 +80,7 @@ function signIn(side) {
 }
 
 function choose(side, way) {
-  side.set({ way, error: "" });
+  side.set({ way, error: "", unagreed: false });
   if (way === "qr") side.startQr();
 }
 
@@ -134,6 +135,7 @@ function phoneForm(side) {
         h("b", null, t("sandbox")),
         smsHint(sms),
       ),
+    agreement(side),
     h("button.primary.wide", { testid: "website-sign-in", disabled: !sms || Boolean(busy) }, t("sign_in")),
   );
 }
@@ -160,6 +162,7 @@ function qrForm(side) {
       ),
     ),
     h("p.sandbox-hint", { key: "hint" }, h("b", null, t("sandbox")), t("qr_note")),
+    agreement(side),
     h("button.primary.wide", { testid: "website-qr-scan", disabled: !side.qr || Boolean(side.busy) }, t("qr_scan")),
   );
 }

@@ -90,6 +90,9 @@ const WORDS = {
   ],
   consent_read: ["我已阅读并同意", "I have read and agree to the"],
   consent_agree: ["同意并注册", "Agree and join"],
+  policy_title: ["《{title}》", "{title}"],
+  and: ["", " and "],
+  agree_first: ["请先阅读并勾选同意协议，再登录。", "Please read and tick the agreement, then sign in."],
 
   mini_title: ["青屿会员", "Qingyu Club"],
   mini_welcome: ["喝茶，慢一点", "Slow down, have tea"],
@@ -119,8 +122,11 @@ const WORDS = {
   points_pending: ["待到账 {n}", "{n} pending"],
   points_note: ["每实付 1 元得 1 积分", "1 point per yuan paid"],
   tier: ["会员等级", "Tier"],
-  tier_none: ["普通会员", "Member"],
-  tier_next: ["距下一等级还差 {n}", "{n} to the next tier"],
+  "tier.normal": ["普通会员", "Member"],
+  "tier.silver": ["银卡", "Silver"],
+  "tier.gold": ["金卡", "Gold"],
+  "tier.diamond": ["钻石", "Diamond"],
+  tier_next: ["距{name}还差 {n}", "{n} to {name}"],
   tier_top: ["已是最高等级", "The highest tier"],
   orders: ["我的订单", "My orders"],
   orders_empty: [
