@@ -18,7 +18,12 @@ from sync.act import Actor
 from sync.models import Channel
 from sync.secret import blind_index, mask_id, mask_phone
 
-ONCE = {"identity_verified_once", "member_phone_once", "members_member_number_key"}
+ONCE = {
+    "identity_verified_once",
+    "identity_asserted_once_per_channel",
+    "member_phone_once",
+    "members_member_number_key",
+}
 Kind, Proof = Identity.Kind, Identity.Proof
 
 

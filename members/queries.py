@@ -93,15 +93,38 @@ def may_see(channel: Channel, member_id: UUID) -> Member:
 
     Raises Problem `not_found`.
     """
+    member = _survivor(member_id)
+    if member is None or not _is_seen(channel, member):
+        raise Problem("not_found")
+    return member
+
+
+def may_reach(channel: Channel, member_id: UUID) -> Member:
+    """A member that the channel may write to: one it sees, or of whom it, or its sharing group, asserted an identity.
+
+    Raises Problem `not_found`.
+    """
+    member = _survivor(member_id)
+    if member and (_is_seen(channel, member) or _is_spoken_of(channel, member)):
+        return member
+    raise Problem("not_found")
+
+
+def _survivor(member_id: UUID) -> Member | None:
     member = Member.objects.select_related("merged_into").filter(pk=member_id).first()
     while member and member.merged_into:
         member = member.merged_into
-    if member is None or member.status == Member.Status.ERASED:
-        raise Problem("not_found")
+    return None if member is None or member.status == Member.Status.ERASED else member
+
+
+def _is_seen(channel: Channel, member: Member) -> bool:
     seen = Audience.objects.filter(subject=events.of_member(member.id), channel__group=channel.group_id)
-    if not seen.exists():
-        raise Problem("not_found")
-    return member
+    return seen.exists()
+
+
+def _is_spoken_of(channel: Channel, member: Member) -> bool:
+    said = Identity.objects.filter(member=member, channel__group=channel.group_id)
+    return said.filter(proof__in=[Identity.Proof.ATTESTED, Identity.Proof.ASSERTED]).exists()
 
 
 def head_of(member_id: UUID) -> int:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from members.api import me, sessions, sign_in
+from members.api import channel, me, sessions, sign_in
 
 urlpatterns = [
     path("policies", sign_in.Policies.as_view()),
@@ -20,4 +20,6 @@ urlpatterns = [
     path("me", me.Me.as_view()),
     path("me/sessions", sessions.Sessions.as_view()),
     path("me/sessions/<uuid:session_id>", sessions.OneSession.as_view()),
+    path("members/resolve", channel.Resolve.as_view()),
+    path("members/<uuid:member_id>", channel.OneMember.as_view()),
 ]

@@ -149,3 +149,22 @@ class SignedInsOut(serializers.Serializer):
     next = text(allow_null=True)
     previous = text(allow_null=True)
     results = SignedInOut(many=True)
+
+
+class NamedOut(serializers.Serializer):
+    """A member by id alone."""
+
+    id = serializers.UUIDField()
+
+
+class ResolvedOut(serializers.Serializer):
+    """The member a channel speaks of."""
+
+    member = NamedOut()
+    created = serializers.BooleanField()
+
+
+class SeenMemberOut(MeOut):
+    """The member to a channel; `merged_into` when another was asked for."""
+
+    merged_into = serializers.UUIDField(allow_null=True)

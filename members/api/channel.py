@@ -1,0 +1,104 @@
+"""Members as channel backends name and see them."""
+
+from datetime import timedelta
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+
+from members import queries
+from members.api.me import ProfileIn
+from members.api.shown import ResolvedOut, SeenMemberOut
+from members.models import Identity
+from members.resolving import Agreed, Person, Said, resolve
+from sync import clock
+from sync.http import Choice, Input, Instant, Problem, Text, etag
+from sync.models import Channel
+from sync.secret import InvalidPhone, mask_email, phone
+from sync.views import ChannelView
+
+AHEAD = timedelta(minutes=5)  # how far a caller's clock may be
+MEMBER_CODE = "member_code"
+
+
+class IdentityIn(Input):
+    """One identity a channel knows a person by."""
+
+    kind = Choice(choices=[*Identity.Kind.values, MEMBER_CODE])
+    value = Text(max_length=128)
+    app_id = Text(max_length=64, required=False, allow_blank=True)
+
+    def validate(self, attrs):
+        """A code shown at a till must be one that is alive; a phone must be one."""
+        if attrs["kind"] == MEMBER_CODE:
+            raise Problem("code_invalid")
+        if attrs["kind"] == Identity.Kind.PHONE:
+            try:
+                attrs["value"] = phone(attrs["value"])
+            except InvalidPhone as error:
+                raise Problem.field("identities", _("This is not a mobile number")) from error
+        return attrs
+
+
+class AgreedIn(Input):
+    """A consent the channel took."""
+
+    purpose = Text(max_length=40)
+    version = Text(max_length=20)
+    granted_at = Instant()
+    evidence = Text(max_length=200)
+
+
+class ResolveIn(Input):
+    identities = IdentityIn(many=True, min_length=1, max_length=10)
+    profile = ProfileIn(required=False)
+    consents = AgreedIn(many=True, required=False, default=list, max_length=20)
+    occurred_at = Instant(required=False)
+
+    def validate(self, attrs):
+        """Nothing has happened in the future."""
+        latest = clock.now() + AHEAD
+        given = [attrs["occurred_at"]] if "occurred_at" in attrs else []
+        if any(time > latest for time in [*given, *(consent["granted_at"] for consent in attrs["consents"])]):
+            raise Problem.field("occurred_at", _("This is in the future"))
+        return attrs
+
+
+class Resolve(ChannelView):
+    """POST what the channel knows of a person; the answer is the member to write to. Safe to repeat."""
+
+    scope = "members:write"
+
+    @extend_schema(request=ResolveIn, responses=ResolvedOut)
+    def post(self, request):
+        given, channel = ResolveIn.read(request), request.auth.channel
+        said = [Said(item["kind"], item["value"], namespace(item, channel)) for item in given["identities"]]
+        agreed = [Agreed(c["purpose"], c["version"], c["granted_at"], c["evidence"]) for c in given["consents"]]
+        person = Person(said, dict(given.get("profile", {})), agreed)
+        member, created = resolve(person, channel=channel, by=request.user)
+        return Response({"member": {"id": str(member.id)}, "created": created})
+
+
+def namespace(item: dict, channel: Channel) -> str:
+    """Where the value is unique: the channel's own app or its own numbers; raises Problem `invalid` for another app."""
+    if item["kind"] == Identity.Kind.EXTERNAL:
+        return channel.code
+    if item["kind"] != Identity.Kind.WECHAT_OPENID:
+        return ""
+    if not channel.app_id or item.get("app_id") not in {None, "", channel.app_id}:
+        raise Problem.field("identities", _("This is not an app of the channel"))
+    return channel.app_id
+
+
+class OneMember(ChannelView):
+    """GET a member the channel may see; one who was absorbed answers with who absorbed them."""
+
+    scope = "members:read"
+
+    @extend_schema(responses=SeenMemberOut)
+    def get(self, request, member_id):
+        member = queries.may_see(request.auth.channel, member_id)
+        body = queries.as_me(member)
+        absorbed = member.id != member_id
+        body |= {"email": mask_email(member.email), "merged_into": str(member.id) if absorbed else None}
+        return Response(body, headers={"ETag": etag(body)})

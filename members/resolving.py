@@ -1,0 +1,148 @@
+"""Members by what a channel says of them: found or made, never merged, never verified.
+
+What the hub proved itself outweighs a channel's word, the channel's own word that of its sharing group. The answer is
+an id to write to; seeing a member takes a sign-in or a proof on the channel.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from members import identity, services
+from members.identity import Kind, Proof, Taken
+from members.models import Consent, Identity, Member
+from members.signing_in import TURNS
+from sync import events
+from sync.act import Actor, act
+from sync.http import Problem
+from sync.models import Channel
+from sync.secret import blind_index, mask_id, mask_phone
+
+SAID = (Proof.ATTESTED, Proof.ASSERTED)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One identity as a channel says it; `namespace` is the app of an openid, the channel of its own number."""
+
+    kind: str
+    value: str
+    namespace: str = ""
+
+    @property
+    def where(self) -> dict:
+        return {"kind": self.kind, "namespace": self.namespace, "value_index": blind_index(self.kind, self.value)}
+
+    @property
+    def mask(self) -> str:
+        return mask_phone(self.value) if self.kind == Kind.PHONE else mask_id(self.value)
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """A consent that a channel took, with its evidence."""
+
+    purpose: str
+    version: str
+    at: datetime
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """All that a channel says of a person. The profile counts only for who is new."""
+
+    said: list[Said]
+    profile: dict = field(default_factory=dict)
+    agreed: list[Agreed] = field(default_factory=list)
+
+
+@act
+def resolve(person: Person, *, channel: Channel, by: Actor) -> tuple[Member, bool]:
+    """The member a channel speaks of, and whether it was made now.
+
+    Raises Problem `identity_conflict` when the identities belong to different members.
+    """
+    for turn in range(TURNS):
+        try:
+            with transaction.atomic():
+                return _resolved(person, channel, by)
+        except Taken:
+            if turn == TURNS - 1:
+                raise
+
+
+def _resolved(person: Person, channel: Channel, by: Actor) -> tuple[Member, bool]:
+    known = {holder for said in person.said if (holder := holder_of(said, channel))}
+    if len(set(services.lock(*known))) > 1:
+        raise Problem("identity_conflict")
+    if known != {holder for said in person.said if (holder := holder_of(said, channel))}:
+        raise Taken
+    member, created = (services.lock(*known)[0], False) if known else (_made(person, channel, by), True)
+    news = [row for said in person.said if (row := _noted(member, said, channel))]
+    agreed = _agreed(member, person.agreed, channel, by)
+    if not created and (news or agreed):
+        services.touch(member)
+        for row in news:
+            data = services.as_linked(member, row)
+            events.record("member.identity_linked", subject=events.of_member(member.id), data=data, by=by)
+    return member, created
+
+
+def holder_of(said: Said, channel: Channel) -> UUID | None:
+    """Whose it is: by the hub's own proof, else by the channel's word, else by the word of its sharing group."""
+    rows = Identity.objects.filter(**said.where).exclude(member__status=Member.Status.ERASED)
+    proven = rows.filter(proof=Proof.VERIFIED)
+    spoken = rows.filter(proof__in=SAID).order_by("id")
+    for candidates in (proven, spoken.filter(channel=channel), spoken.filter(channel__group=channel.group_id)):
+        if found := candidates.values_list("member_id", flat=True).first():
+            return found
+    return None
+
+
+def _made(person: Person, channel: Channel, by: Actor) -> Member:
+    member = Member(home_channel=channel, **person.profile)
+    try:
+        with transaction.atomic():
+            member.save(force_insert=True)
+    except IntegrityError as error:
+        raise identity.taken_or(error) from error
+    data = services.changed(member, "identities", *person.profile)
+    events.record("member.registered", subject=events.of_member(member.id), data=data, by=by)
+    return member
+
+
+def _noted(member: Member, said: Said, channel: Channel) -> Identity | None:
+    """What the channel said, once; None when it is known of this member already or the channel said it of another."""
+    rows = Identity.objects.filter(**said.where)
+    if rows.filter(proof=Proof.VERIFIED).exists() or rows.filter(proof__in=SAID, channel=channel).exists():
+        return None
+    proof = Proof.ATTESTED if channel.is_trusted else Proof.ASSERTED
+    row = Identity(member=member, value=said.value, mask=said.mask, proof=proof, channel=channel, **said.where)
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError as error:
+        raise identity.taken_or(error) from error
+    return row
+
+
+def _agreed(member: Member, agreed: list[Agreed], channel: Channel, by: Actor) -> bool:
+    """Keep the consents about which the member has said nothing yet. Returns whether there were any."""
+    said = set(Consent.objects.filter(member=member).values_list("purpose", flat=True))
+    news = {item.purpose: item for item in agreed if item.purpose not in said}
+    for item in news.values():
+        Consent.objects.create(
+            member=member,
+            purpose=item.purpose,
+            version=item.version,
+            act=Consent.Act.GRANTED,
+            channel=channel,
+            evidence=item.evidence,
+            at=item.at,
+        )
+        data = {"id": str(member.id), "purpose": item.purpose, "version": item.version}
+        events.record("member.consent_granted", subject=events.of_member(member.id), data=data, by=by)
+    return bool(news)
