@@ -237,6 +237,7 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
         "schedule": 60 if SANDBOX else 300,
         "options": {"expires": 60},
     },
+    "forgetting": {"task": "members.tasks.forget_expired", "schedule": 600, "options": {"expires": 600}},
 }
 
 # Browser safety -------------------------------------------------------------------------------------------------

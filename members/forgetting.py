@@ -1,0 +1,22 @@
+"""What was only kept to let somebody in is forgotten when it can do so no more."""
+
+from datetime import timedelta
+
+from members.models import Registration, SmsChallenge, WebsiteLogin, WechatToken
+from sync.clock import Clock
+
+KEPT = timedelta(hours=1)  # after its end, so that a late client hears why
+BATCH = 5_000
+
+
+def forget_expired() -> int:
+    """Delete challenges, sign-ins under way, waiting registrations and WeChat tokens that ended. Returns how many.
+
+    May run at any time, by many at once.
+    """
+    return sum(_forget(model) for model in (SmsChallenge, WebsiteLogin, Registration, WechatToken))
+
+
+def _forget(model) -> int:
+    ended = model.objects.filter(expires_at__lt=Clock() - KEPT).order_by("expires_at").values("pk")[:BATCH]
+    return model.objects.filter(pk__in=ended).delete()[0]
