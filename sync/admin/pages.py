@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from django.contrib import admin
 from django.contrib.admin.options import flatten_fieldsets
+from django.contrib.admin.views.main import ORDER_VAR
+from django.db.models import URLField
 from django.http import Http404
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +18,11 @@ from sync.admin.panels import panels_of
 
 
 class HubList(ChangeList):
-    """A list that counts once: what the whole table holds is nobody's question."""
+    """A list in its own order that counts once: no sorting by request, and what the whole table holds is not asked."""
+
+    def get_ordering(self, request, queryset):
+        self.params.pop(ORDER_VAR, None)
+        return super().get_ordering(request, queryset)
 
     def get_results(self, request):
         super().get_results(request)
@@ -98,6 +104,11 @@ class HubAdmin(ModelAdmin):
         row = self.get_object(request, object_id) if request.method == "GET" else None
         panels = panels_of(request, row) if row and self.has_view_permission(request, row) else []
         return super().change_view(request, object_id, form_url, {"panels": panels} | (extra_context or {}))
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if isinstance(db_field, URLField):
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         target = self.admin_site._registry.get(db_field.related_model)

@@ -54,7 +54,8 @@ def panels_of(request, row: models.Model) -> list[dict]:
 
 def _filled(request, row, panel: Panel) -> dict:
     page = admin.site._registry[panel.model]
-    found = list(page.get_queryset(request).filter(**panel.rows(row)).order_by(*page.get_ordering(request))[: FEW + 1])
+    rows = page.get_queryset(request).select_related(*(page.list_select_related or ())).filter(**panel.rows(row))
+    found = list(rows.order_by(*page.get_ordering(request))[: FEW + 1])
     columns = [each for each in page.list_display if _name(each) not in panel.without]
     meta = panel.model._meta
     listed = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist") if panel.all_of else ""

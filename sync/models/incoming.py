@@ -83,4 +83,4 @@ class Quota(models.Model):
         constraints = [models.UniqueConstraint(fields=["key", "window"], name="quota_window_once")]
 
     def __str__(self):
-        return self.key
+        return str(self.pk)  # the key may hold what a person typed

@@ -1,0 +1,107 @@
+"""Staff with roles and channels, and one row of everything they could look at."""
+
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db.models.functions import Now
+from django.test import Client
+from django.utils import timezone
+
+from config import roles
+from loyalty import services as points
+from members.models import Consent, LinkCase, Merge, SmsChallenge
+from orders.models import PaymentCase, Recipient
+from sync.act import SYSTEM
+from sync.models import (
+    Acknowledged,
+    Alert,
+    AlertRule,
+    Discrepancy,
+    Heartbeat,
+    IdempotentAnswer,
+    InboxMessage,
+    Measure,
+    Notice,
+    Quota,
+    ReconciliationRun,
+)
+from tests import make
+from tests.loyalty import make_points
+from tests.orders import make_orders
+from tests.sync import make_deliveries
+
+PHONE = "+8613712345678"
+OPENID = "oA1b2C3d4E5f6G7h8"
+
+
+def person(role: str = "", channels=(), **fields) -> User:
+    """Staff of a role who look at these channels; without a role, staff of nothing."""
+    roles.apply()
+    known = {"username": f"{role or 'nobody'}-{User.objects.count()}", "is_staff": True}
+    user = User.objects.create_user(**known | fields)
+    if role:
+        roles.enrol(user, role, channels)
+    return User.objects.get(pk=user.pk)
+
+
+def signed_in(role: str = "", channels=(), **fields) -> Client:
+    """A browser signed in as such a person."""
+    browser = Client()
+    browser.force_login(person(role, channels, **fields), backend="django.contrib.auth.backends.ModelBackend")
+    return browser
+
+
+class World:
+    """One member of one channel with something in every list; `orders` on each of two channels."""
+
+    def __init__(self):
+        self.website, self.mini = make.channel("website"), make.channel("mini-program")
+        self.member = make.member(phone=PHONE, openid=OPENID, nickname="林小溪", email="lin@example.cn")
+        self.other = make.member(channel="mini-program", phone="+8613787654321", nickname="王二")
+        make.session(self.member)
+        make.policies()
+        make_points.tiers()
+        points.earn(member=self.member.pk, points=100, reference="start", by=SYSTEM)
+        self.order = make_orders.order(member=self.member, channel=self.website, lines=2)
+        self.foreign = make_orders.order(member=self.other, channel=self.mini)
+        self.payment = make_orders.payment(self.order)
+        Recipient.objects.create(order=self.order, receiver="林小溪", phone=PHONE)
+        self._papers()
+        self._traffic()
+        self._watch()
+
+    def _papers(self):
+        case = {"mask": "137****5678", "identity_kind": "phone"}
+        Consent.objects.create(member=self.member, purpose="terms", version="1", act="granted", channel=self.website)
+        LinkCase.objects.create(kind="merge", member=self.member, other=self.other, **case)
+        absorbed = make.member(phone=None, status="merged", merged_into=self.member)
+        Merge.objects.create(
+            kind="fold", source=absorbed, target=self.member, journal={"phone": PHONE}, by="system/hub"
+        )
+        soon = timezone.now() + timedelta(minutes=5)
+        code = {"purpose": "sign_in", "code_digest": b"1", "channel": self.website}
+        SmsChallenge.objects.create(phone=PHONE, expires_at=soon, **code)
+        paid = {"transaction_id": "42", "amount_fen": 100, "paid_at": make.NOON, "provider": "wechat_pay"}
+        PaymentCase.objects.create(kind="paid_twice", order=self.order, **paid)
+
+    def _traffic(self):
+        self.endpoint = make_deliveries.endpoint(self.website)
+        self.event = make_deliveries.event(f"member/{self.member.pk}", data={"id": str(self.member.pk)})
+        make_deliveries.delivery(self.endpoint, self.event)
+        make_deliveries.attempts(self.endpoint, 500)
+        make.backend_client(self.website)
+        sent = {"sender": "channels/website", "type": "order.placed", "body_digest": b"1"}
+        InboxMessage.objects.create(message_id="m-1", body=f'{{"phone": "{PHONE}"}}', **sent)
+        IdempotentAnswer.objects.create(caller="channel/website", key="k", request_digest=b"1", body=PHONE)
+        Quota.objects.create(key=f"sms {PHONE}", window=Now())
+        Acknowledged.objects.create(subject=f"member/{self.member.pk}", channel=self.website, sequence=1)
+        Heartbeat.objects.get_or_create(name="relay")
+
+    def _watch(self):
+        rule = AlertRule.objects.create(code="failing", name="Failing", measure="deliveries.failing", threshold=0.5)
+        alert = Alert.objects.create(rule=rule, subject=f"endpoint/{self.endpoint.pk}", value=1)
+        Notice.objects.create(alert=alert, moment="opened", medium="email", to="ops@example.cn")
+        ReconciliationRun.objects.create(name="sync.reconcile.deliveries", finished_at=Now())
+        kept = {"reconciliation": "x", "expected": "1", "found": "2"}
+        Discrepancy.objects.create(subject="account/1", field="available", **kept)
+        Measure.objects.create(name="delay", at=Now(), value=1)
