@@ -229,6 +229,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
+    "inbox": {"task": "sync.tasks.apply_inbox", "schedule": 3, "options": {"expires": 3}},
+    "retention": {"task": "sync.tasks.forget", "schedule": 3600, "options": {"expires": 3600}},
     "dashboard": {"task": "config.tasks.dashboard", "schedule": 2, "options": {"expires": 2}},
     "alerts": {"task": "sync.watch.alerts", "schedule": 10, "options": {"expires": 10}},
     "heartbeat": {"task": "sync.watch.heartbeat", "schedule": 10, "options": {"expires": 10}},

@@ -130,6 +130,8 @@ class Courier:
             await connection.execute(WRITE, columns_of(results), prepare=True)
         del self.results[: len(results)]
         self.due.set()
+        for pause in {each.verdict.pause for each in results if 0 < each.verdict.pause < SWEEP}:
+            asyncio.get_running_loop().call_later(pause, self.due.set)
 
     async def _outliving(self, work) -> None:
         try:

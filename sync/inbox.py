@@ -1,0 +1,210 @@
+"""Facts from outside: stored as they came, then applied once, in order per subject, by the same acts as every change.
+
+A message is known again by (sender, message id). `sender` is `channels/<code>` or `<provider>/<account>`; a sender
+speaks only words of its own: a channel those of the contract, a provider those that begin with its name. What cannot
+be applied is quarantined with the reason; what fails for a passing reason is tried again and holds up its subject.
+"""
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils.dateparse import parse_datetime
+from django.utils.module_loading import import_string
+from psycopg_pool import PoolTimeout
+
+from sync.act import Actor, outermost
+from sync.clock import Clock
+from sync.http import Problem
+from sync.http.input import loads
+from sync.http.problems import LOCK_TIMEOUT
+from sync.ids import request_id
+from sync.models import Channel, InboxMessage
+
+logger = logging.getLogger(__name__)
+
+ACCEPTED, DUPLICATE, QUARANTINED = "accepted", "duplicates", "quarantined"
+CHANNELS = "channels"
+WORDS_OF_CHANNELS = {"member", "order", "points"}
+PASSING = (OperationalError, InterfaceError, PoolTimeout)
+LONGEST_PAUSE = 60  # seconds between two tries
+AT_ONCE = 2.0  # seconds that the request of a sender may spend on applying
+SWEEP = 20.0  # seconds that a sweep may take
+WINDOW = 1_000  # waiting messages that a sweep looks at
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A message as it came. `body` is JSON: of a channel the whole CloudEvent, of a provider what it tells."""
+
+    message_id: str
+    type: str
+    subject: str
+    body: bytes
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.body).digest()
+
+
+def store(sender: str, message_id: str, type: str, subject: str, body: bytes) -> bool:
+    """Keep one message. False when it was known already, or will not be applied."""
+    return store_many(sender, [Fact(message_id, type, subject, body)])[ACCEPTED] == 1
+
+
+def store_many(sender: str, facts: Iterable[Fact]) -> Counter:
+    """Keep messages. Returns how many were `accepted`, `duplicates` or `quarantined`."""
+    fresh, verdicts = {}, Counter()
+    for fact in facts:
+        if (first := fresh.setdefault(fact.message_id, fact)) is not fact:
+            verdicts[_judge_again(sender, fact, first.digest)] += 1
+    rows = [_row(sender, fact) for fact in fresh.values()]
+    InboxMessage.objects.bulk_create(rows, ignore_conflicts=True)
+    known = InboxMessage.objects.filter(sender=sender, message_id__in=list(fresh))
+    kept = {message_id: (pk, bytes(digest)) for message_id, pk, digest in known.values_list(*KEPT)}
+    for row in rows:
+        pk, digest = kept[row.message_id]
+        if pk != row.pk:
+            verdicts[_judge_again(sender, fresh[row.message_id], digest)] += 1
+        else:
+            verdicts[QUARANTINED if row.state == InboxMessage.State.QUARANTINED else ACCEPTED] += 1
+    return verdicts
+
+
+KEPT = ("message_id", "pk", "body_digest")
+
+
+def _row(sender: str, fact: Fact, **fields) -> InboxMessage:
+    known = handler_of(sender, fact.type) is not None
+    fields.setdefault("state", InboxMessage.State.WAITING if known else InboxMessage.State.QUARANTINED)
+    fields.setdefault("problem", "" if known else "type_unknown")
+    fields.setdefault("message_id", fact.message_id)
+    return InboxMessage(
+        sender=sender,
+        type=fact.type,
+        subject=fact.subject,
+        body=fact.body.decode(),
+        body_digest=fact.digest,
+        correlation_id=request_id.get(),
+        **fields,
+    )
+
+
+def _judge_again(sender: str, fact: Fact, digest: bytes) -> str:
+    """A message whose id is known: the same again, or another one under the same id, which is kept for a person."""
+    if digest == fact.digest:
+        return DUPLICATE
+    name = f"{fact.message_id[:230]}#{fact.digest.hex()[:16]}"
+    other = _row(sender, fact, message_id=name, state=InboxMessage.State.QUARANTINED, problem="id_reused")
+    InboxMessage.objects.bulk_create([other], ignore_conflicts=True)
+    return QUARANTINED
+
+
+def handler_of(sender: str, type: str) -> str | None:
+    """The dotted path of what applies this type for this sender; None when nothing does."""
+    kind, word = sender.partition("/")[0], type.partition(".")[0]
+    own = word in WORDS_OF_CHANNELS if kind == CHANNELS else word == kind.replace("-", "_")
+    return settings.INBOX_HANDLERS.get(type) if own else None
+
+
+def apply_at_once(sender: str, subjects: Iterable[str]) -> None:
+    """Apply what was just stored, as far as two seconds go; the sweep does the rest. Never fails."""
+    until = monotonic() + AT_ONCE
+    try:
+        for subject in dict.fromkeys(subjects):
+            if monotonic() > until:
+                return
+            apply(sender, subject)
+    except (DatabaseError, *PASSING) as error:
+        logger.warning("The inbox goes on with the next sweep: %s", error)
+
+
+def apply_due() -> int:
+    """Apply everything that is due, for twenty seconds at most. Returns how many messages were handled."""
+    until, handled = monotonic() + SWEEP, 0
+    waiting = InboxMessage.objects.filter(state=InboxMessage.State.WAITING, next_at__lte=Now())
+    window = waiting.order_by("received_at").values_list("sender", "subject")[:WINDOW]
+    for sender, subject in dict.fromkeys(window):
+        if monotonic() > until:
+            break
+        handled += apply(sender, subject)
+    return handled
+
+
+def apply(sender: str, subject: str) -> int:
+    """Apply what waits about a subject, in the order it came, until one must wait. Returns how many were handled."""
+    handled = 0
+    while (head := _head(sender, subject)) and _handle(head):
+        handled += 1
+    return handled
+
+
+def _head(sender: str, subject: str) -> InboxMessage | None:
+    """The first message that waits about a subject, if its time has come."""
+    waiting = InboxMessage.objects.filter(sender=sender, subject=subject, state=InboxMessage.State.WAITING)
+    head = waiting.order_by("id").defer("body").annotate(now=Clock()).first()
+    return head if head and head.next_at <= head.now else None
+
+
+def _handle(head: InboxMessage) -> bool:
+    """Apply a message, quarantine it, or put it off: then False."""
+    try:
+        outermost(lambda: _apply(head))
+    except Problem as problem:
+        return _put_off(head, problem.code) if problem.status >= 500 else _quarantine(head, _reason(problem))
+    except PASSING as error:
+        if getattr(error.__cause__, "sqlstate", "") == LOCK_TIMEOUT:
+            return False  # somebody else is at it
+        return _put_off(head, type(error).__name__)
+    except Exception as error:
+        logger.exception("Inbox message %s", head.pk)
+        return _quarantine(head, f"internal: {type(error).__name__}")
+    return True
+
+
+def _apply(head: InboxMessage) -> None:
+    message = InboxMessage.objects.select_for_update(no_key=True).filter(pk=head.pk, state=head.State.WAITING).first()
+    if message is None:
+        return  # applied meanwhile
+    told, sender = loads(message.body.encode()), message.sender
+    kind, _slash, name = sender.partition("/")
+    channel = Channel.objects.get(code=name) if kind == CHANNELS else None
+    by = Actor("channel", name, name) if channel else Actor("provider", sender)
+    data, time = (told["data"], told.get("time")) if channel else (told, None)
+    occurred_at = parse_datetime(time) if time else message.received_at
+    held = request_id.set(message.correlation_id)
+    try:
+        import_string(handler_of(sender, message.type))(channel, data, occurred_at, by)
+    finally:
+        request_id.reset(held)
+    message.state, message.applied_at, message.attempts = head.State.APPLIED, Clock(), message.attempts + 1
+    message.save(update_fields=["state", "applied_at", "attempts"])
+
+
+def _quarantine(head: InboxMessage, reason: str) -> bool:
+    _change(head, state=head.State.QUARANTINED, problem=reason)
+    return True
+
+
+def _put_off(head: InboxMessage, reason: str) -> bool:
+    pause = timedelta(seconds=min(2**head.attempts, LONGEST_PAUSE))
+    _change(head, next_at=Now() + pause, problem=reason)
+    return False
+
+
+def _change(head: InboxMessage, **fields) -> None:
+    waiting = InboxMessage.objects.filter(pk=head.pk, state=head.State.WAITING)
+    waiting.update(attempts=F("attempts") + 1, **fields)
+
+
+def _reason(problem: Problem) -> str:
+    """Codes and fields only: what was sent may be somebody's data."""
+    return " ".join([problem.code, *(f"{field}:{code}" for field, code, _detail in problem.errors)])[:1_000]

@@ -1,0 +1,25 @@
+"""Work of the ground floor that the clock starts. Each may run twice, late, or be killed."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from sync import idempotency, inbox, quotas, retention, tickets
+
+
+@shared_task(acks_late=True, soft_time_limit=60)
+def apply_inbox(**_later):
+    """Apply facts that could not be applied when they came."""
+    inbox.apply_due()
+
+
+@shared_task(acks_late=True, soft_time_limit=600)
+def forget(**_later):
+    """Drop what is kept for a time only."""
+    idempotency.drop_expired()
+    tickets.drop_expired()
+    quotas.drop_before(timezone.now() - timedelta(days=2))
+    retention.drop_batches()
+    retention.drop_messages()
+    retention.drop_events()
