@@ -192,7 +192,10 @@ SPECTACULAR_SETTINGS = {
 MEMBER_RECORDS = ["members.records.Members", "loyalty.records.Loyalty", "orders.records.Orders"]
 DASHBOARD_PERMISSION = "config.view_dashboard"
 RECONCILIATIONS = ["sync.reconcile.deliveries", "loyalty.reconcile.balances", "orders.reconcile.earnings"]
-INBOX_HANDLERS = {"order.placed": "orders.facts.placed"}
+INBOX_HANDLERS = {
+    "order.placed": "orders.facts.placed",
+    "wechat_pay.TRANSACTION.SUCCESS": "orders.facts.wechat_paid",
+}
 BEARERS = {"hub_sk_": "sync.auth.by_key", "hub_at_": "members.auth.by_token"}
 SESSION_CHECK, STAFF_CHECK = "members.sessions.revoked", "sync.staff.ended"  # sockets: whose sessions have ended
 

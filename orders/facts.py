@@ -25,5 +25,8 @@ def placed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Or
 
 
 def wechat_paid(channel: Channel | None, data: dict, occurred_at: datetime, by: Actor) -> Payment | PaymentCase:
-    """`wechat_pay.TRANSACTION.SUCCESS`: the transaction that WeChat Pay told, verified and opened."""
-    return transactions.apply(data)
+    """`wechat_pay.TRANSACTION.SUCCESS`: the transaction that WeChat Pay told, verified and opened. Raises Problem."""
+    try:
+        return transactions.apply(data)
+    except transactions.Malformed as error:
+        raise Problem("invalid", errors=[(name, "invalid", "") for name in error.fields]) from error

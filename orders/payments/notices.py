@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import orjson
+
 from orders.models import Merchant
 from orders.payments import signing, wechat_pay
 from orders.payments.signing import NotSigned
@@ -19,6 +21,11 @@ class Notice:
     id: str
     type: str
     told: dict
+
+    @property
+    def body(self) -> bytes:
+        """What it tells, in one spelling: each copy is encrypted anew."""
+        return orjson.dumps(self.told, option=orjson.OPT_SORT_KEYS)
 
     @property
     def subject(self) -> str:

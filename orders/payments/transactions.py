@@ -16,7 +16,11 @@ CURRENCY = "CNY"
 
 
 class Malformed(Exception):
-    """A transaction that lacks what every paid transaction has; its text names the fields."""
+    """A transaction that lacks what every paid transaction has."""
+
+    def __init__(self, *fields: str):
+        super().__init__(", ".join(fields))
+        self.fields = fields
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def read(told: dict) -> Transaction:
     if paid_at is None:
         faults.append("success_time")
     if faults:
-        raise Malformed(", ".join(sorted(set(faults))))
+        raise Malformed(*sorted(set(faults)))
     return Transaction(
         out_trade_no=texts["out_trade_no"],
         transaction_id=texts["transaction_id"],
