@@ -4,7 +4,9 @@ Only what the hub verified itself decides. What a channel asserted waits for its
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -15,6 +17,7 @@ from members.models import Identity, Member, Session
 from members.wechat import Person
 from sync import clock, events
 from sync.act import Actor
+from sync.http import Problem
 from sync.models import Channel
 from sync.secret import blind_index, mask_id, mask_phone
 
@@ -25,10 +28,20 @@ ONCE = {
     "members_member_number_key",
 }
 Kind, Proof = Identity.Kind, Identity.Proof
+TURNS = 3
+T = TypeVar("T")
 
 
 class Taken(Exception):
     """Somebody else came to hold it at the same moment: look again."""
+
+
+def look_again(work: Callable[[], T]) -> T:
+    """Run `work` in a savepoint, and anew when it finds something taken; raises Problem `unavailable` in the end."""
+    for _turn in range(TURNS):
+        with suppress(Taken), transaction.atomic():
+            return work()
+    raise Problem("unavailable", retry_after=1)
 
 
 @dataclass(frozen=True)
@@ -170,8 +183,13 @@ def let_go_of_phone(member: Member, *, by: Actor) -> None:
     events.record("member.updated", subject=events.of_member(member.id), data=services.changed(member, "phone"), by=by)
 
 
-def is_unseen(identity: Identity) -> bool:
-    """Whether a phone may have a new holder by now: neither it nor its owner was seen for 90 days."""
+def is_unseen(identity: Identity, owner: Member) -> bool:
+    """Whether a phone may have a new holder by now: neither it nor its owner was seen for 90 days.
+
+    A frozen owner keeps the phone: waiting lifts no restriction.
+    """
+    if owner.status != Member.Status.ACTIVE:
+        return False
     others = Identity.objects.filter(member=identity.member_id, proof=Proof.VERIFIED)
     seen = [_latest(others), _latest(Session.objects.filter(member=identity.member_id))]
     seen_at = max((at for at in seen if at), default=None)

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from members import identity, linking, rules, services, sessions
 from members.identity import Evidence, Taken
 from members.models import Identity, LinkCase, Member, Session
-from members.signing_in import TURNS, SignedIn, opened
+from members.signing_in import SignedIn, opened
 from sync import clock, events
 from sync.act import Actor, act
 from sync.http import Problem
@@ -50,13 +48,7 @@ def prove_phone(*, session_id: UUID, phone: str, assurance: int, spend: Spend = 
     another phone would be replaced without a step-up.
     """
     (item,) = identity.of_phone(phone, assurance)
-    for turn in range(TURNS):
-        try:
-            with transaction.atomic():
-                return _prove(session_id, item, spend)
-        except Taken:
-            if turn == TURNS - 1:
-                raise
+    return identity.look_again(lambda: _prove(session_id, item, spend))
 
 
 def _prove(session_id: UUID, item: Evidence, spend: Spend) -> SignedIn:
@@ -79,7 +71,7 @@ def _prove_held(door: Door, holder: Member, held: Identity) -> SignedIn:
     """Somebody proved this phone before: oneself, the number's last holder, or who one turns out to be."""
     if holder == door.member:
         return _phone_is_mine(door)
-    if door.item.assurance >= rules.SMS and identity.is_unseen(held):
+    if door.item.assurance >= rules.SMS and identity.is_unseen(held, holder):
         identity.let_go_of_phone(holder, by=door.by)
         services.touch(holder)
         case = linking.open_case(LinkCase.Kind.RECYCLED_PHONE, door.member, holder, door.item)
@@ -123,6 +115,7 @@ def _phone_is_mine(door: Door, case: LinkCase | None = None) -> SignedIn:
         if not rules.is_stepped_up(door.session.stepped_up_at, clock.now()):
             raise Problem("step_up_required")
         identity.let_go_of_phone(door.member, by=door.by)
+        sessions.revoke_all(door.member.id, reason="phone_changed", but=door.session.id)
     row, is_new = identity.attach(door.member, door.item, channel=door.session.channel, by=door.by)
     if is_new:
         services.touch(door.member)

@@ -13,7 +13,6 @@ from django.db import IntegrityError, transaction
 from members import identity, services
 from members.identity import Kind, Proof, Taken
 from members.models import Consent, Identity, Member
-from members.signing_in import TURNS
 from sync import events
 from sync.act import Actor, act
 from sync.http import Problem
@@ -65,13 +64,7 @@ def resolve(person: Person, *, channel: Channel, by: Actor) -> tuple[Member, boo
 
     Raises Problem `identity_conflict` when the identities belong to different members.
     """
-    for turn in range(TURNS):
-        try:
-            with transaction.atomic():
-                return _resolved(person, channel, by)
-        except Taken:
-            if turn == TURNS - 1:
-                raise
+    return identity.look_again(lambda: _resolved(person, channel, by))
 
 
 def _resolved(person: Person, channel: Channel, by: Actor) -> tuple[Member, bool]:

@@ -59,6 +59,8 @@ def update_profile(*, member_id: UUID, changes: dict, unless: Callable[[dict], N
     What is already so changes nothing and tells nobody.
     """
     (member,) = lock(member_id)
+    if member.id != member_id:
+        raise Problem("token_revoked")  # absorbed since the token was checked
     unless(queries.as_me(member))
     news = {field: value for field, value in changes.items() if getattr(member, field) != value}
     if not news:

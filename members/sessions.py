@@ -145,9 +145,9 @@ def revoke(sessions: Iterable[UUID], *, reason: str) -> int:
     return _end(Session.objects.filter(pk__in=list(sessions)), reason)
 
 
-def revoke_all(member: UUID, *, reason: str) -> int:
-    """End every session of a member. Returns how many were alive."""
-    return _end(Session.objects.filter(member=member), reason)
+def revoke_all(member: UUID, *, reason: str, but: UUID | None = None) -> int:
+    """End every session of a member, `but` one where it is named. Returns how many were alive."""
+    return _end(Session.objects.filter(member=member).exclude(pk=but), reason)
 
 
 def _end(sessions, reason: str) -> int:

@@ -14,8 +14,6 @@ from sync.http import Problem
 from sync.models import Channel
 from sync.services import admit
 
-TURNS = 3  # somebody else may register the same person at the same moment
-
 
 @dataclass(frozen=True)
 class SignedIn:
@@ -64,13 +62,7 @@ def sign_in(*, shown: Shown, consents: consent.Given, channel: Channel, device: 
 
     Raises Problem `member_frozen`, `code_invalid` when the proof was used up meanwhile.
     """
-    for turn in range(TURNS):
-        try:
-            with transaction.atomic():
-                return _enter(Arrival(shown, consents, channel, device))
-        except Taken:
-            if turn == TURNS - 1:
-                raise
+    return identity.look_again(lambda: _enter(Arrival(shown, consents, channel, device)))
 
 
 def _enter(arrival: Arrival) -> SignedIn | ConsentMissing:
@@ -98,10 +90,12 @@ def _recognise(arrival: Arrival) -> dict[Evidence, Identity]:
     evidence = arrival.shown.evidence
     members, held = identity.lock_holders(evidence)
     first = next((item for item in evidence if item in held), None)
-    if first and first.kind == Identity.Kind.PHONE and identity.is_unseen(held[first]):
-        arrival.recycled = members[held.pop(first).member_id]
+    holder = first and members[held[first].member_id]
+    if first and first.kind == Identity.Kind.PHONE and identity.is_unseen(held[first], holder):
+        arrival.recycled = holder
+        held.clear()
     elif first:
-        arrival.member = members[held[first].member_id]
+        arrival.member = holder
     elif waiting := identity.waiting_member(evidence):
         (arrival.member,) = services.lock(waiting)
         if identity.waiting_member(evidence) != arrival.member.id:
@@ -144,7 +138,7 @@ def _attach(arrival: Arrival, held: dict[Evidence, Identity]) -> list[Evidence |
         )
         arrival.proven.append(row.id)
         arrival.is_news |= is_new
-        arrival.joined |= is_new and bool(held)
+        arrival.joined |= is_new and bool(held) and item not in held and item is arrival.shown.evidence[0]
     return foreign
 
 

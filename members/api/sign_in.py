@@ -14,6 +14,7 @@ from members.signing_in import sign_in
 from sync import quotas
 from sync.http import Choice, Input, Phone, Problem, Text
 from sync.models import Channel
+from sync.secret import blind_index
 from sync.views import ClientView
 
 PER_ADDRESS = (120, 60)  # tries to sign in, seconds
@@ -25,7 +26,8 @@ class SignInView(ClientView):
     def initial(self, request, *args, **kwargs):
         super().initial(request, *args, **kwargs)
         limit, every = PER_ADDRESS
-        quotas.count(f"sign-in/{request.auth.channel.code}/{address_of(request)}", limit=limit, every=every)
+        where = blind_index("sign-in-address", address_of(request)).hex()[:32]
+        quotas.count(f"sign-in/{request.auth.channel.code}/{where}", limit=limit, every=every)
 
     def answer(self, request, shown: Shown, given: dict) -> Response:
         """The session of whoever showed this."""

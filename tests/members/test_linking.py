@@ -169,6 +169,12 @@ def test_an_owner_who_was_seen_keeps_the_phone(doors, owner):
     assert doors.sms(owner.phone).json()["member"]["id"] == str(owner.id)
 
 
+def test_waiting_lifts_no_restriction(doors, owner):
+    owner.identities.update(last_seen_at=days_ago(91))
+    Member.objects.filter(pk=owner.id).update(status="frozen")
+    assert doors.sms(owner.phone).json()["code"] == "member_frozen"
+
+
 def test_linking_a_phone_long_unseen_takes_the_number_and_leaves_the_member(doors, newcomer, owner):
     owner.identities.update(last_seen_at=days_ago(91))
 
@@ -188,12 +194,14 @@ def test_another_phone_takes_a_step_up(doors, outside, newcomer):
     assert (refused.status_code, refused.json()["code"]) == (403, "step_up_required")
     assert make.snapshot()["members_member"] == before
 
+    elsewhere = make.session(newcomer.member)
     sent = client.post("auth/sms-codes", {"purpose": "step_up"}).json()
     given = {"challenge_id": sent["challenge_id"], "code": outside.sms_code(sent["challenge_id"])}
     assert set(client.post("auth/step-up", given).json()) == {"assurance", "until"}
     changed = doors.link_by_sms(client, fresh := make.mobile()).json()
     assert changed["member"]["phone"][-4:] == fresh[-4:]
     assert [i["kind"] for i in changed["member"]["identities"]].count("phone") == 1
+    assert make.bearing(elsewhere.tokens.access).get("me").json()["code"] == "token_revoked"
 
 
 def test_a_unionid_joins_the_doors_of_one_person(doors):
@@ -204,6 +212,12 @@ def test_a_unionid_joins_the_doors_of_one_person(doors):
     assert body["member"]["id"] == str(website.id)
     assert not body["created"]
     assert make.types_of(website)[0] == "member.identity_linked"
+
+
+def test_a_unionid_that_comes_later_is_no_link(doors):
+    doors.mini_program("openid-of-ming")
+    body = doors.mini_program("openid-of-ming", "unionid-of-ming").json()
+    assert (body["created"], body["linked"], body["member"]["version"]) == (False, False, 2)
 
 
 def test_a_linked_openid_signs_in_to_its_own_member_whatever_the_unionid_says(doors):
