@@ -10,7 +10,8 @@ from django.conf import settings
 from config.children import Program
 
 PYTHON = sys.executable
-WEB_THREADS = "8"  # as many as a process' pool has connections
+WEB_THREADS = 8  # as many as a process' pool has connections
+WAITING_THREADS = 24  # in the sandbox: those that wait for stand-ins, which hold no connection meanwhile
 
 
 def programs() -> list[Program]:
@@ -35,7 +36,8 @@ def _program(name: str, *words: str) -> Program:
 
 def _granian(application: str, port: int) -> list[str]:
     switches = {"--interface": "wsgi", "--host": settings.HOST, "--port": str(port), "--log-level": "error"}
-    switches |= {"--blocking-threads": WEB_THREADS, "--workers-kill-timeout": "3"}
+    threads = WEB_THREADS + WAITING_THREADS * settings.SANDBOX
+    switches |= {"--blocking-threads": str(threads), "--workers-kill-timeout": "3"}
     return ["-m", "granian", *_words(switches), "--respawn-failed-workers", "--no-access-log", application]
 
 

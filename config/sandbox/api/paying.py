@@ -1,5 +1,6 @@
 """WeChat Pay from the payer's side."""
 
+from threading import BoundedSemaphore
 from uuid import UUID
 
 import httpx
@@ -7,11 +8,13 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.response import Response
 
+from config.programs import WAITING_THREADS
 from config.sandbox import waiting
 from config.sandbox.api.view import SandboxView
 from sync.http import Fen, Input, Problem, Whole
 
 PATIENCE = 60.0  # seconds
+WAITING = BoundedSemaphore(WAITING_THREADS)  # beyond it no thread would be left to take the notifications
 
 
 class SucceedIn(Input):
@@ -24,12 +27,22 @@ class Succeed(SandboxView):
 
     def post(self, request: HttpRequest, payment: UUID) -> Response:
         asked = SucceedIn.read(request)
-        waiting.let_go()
-        url = f"http://127.0.0.1:{settings.SANDBOX_PORT}/stand-ins/wechat-pay/payer/{payment.hex}/succeed"
+        if not WAITING.acquire(blocking=False):
+            raise Problem("unavailable", retry_after=1)
         try:
-            answer = httpx.post(url, json=asked, timeout=PATIENCE, trust_env=False)
-        except httpx.HTTPError as error:
-            raise Problem("unavailable", retry_after=1) from error
-        if answer.status_code == 404:
-            raise Problem("not_found")
-        return Response(answer.raise_for_status().json())
+            return Response(_paid(payment, asked))
+        finally:
+            WAITING.release()
+
+
+def _paid(payment: UUID, asked: dict) -> dict:
+    """What the stand-in's process made of it."""
+    waiting.let_go()
+    url = f"http://127.0.0.1:{settings.SANDBOX_PORT}/stand-ins/wechat-pay/payer/{payment.hex}/succeed"
+    try:
+        answer = httpx.post(url, json=asked, timeout=PATIENCE, trust_env=False)
+    except httpx.HTTPError as error:
+        raise Problem("unavailable", retry_after=1) from error
+    if answer.status_code == 404:
+        raise Problem("not_found")
+    return answer.raise_for_status().json()

@@ -143,7 +143,7 @@ def _staff(channels) -> None:
     User.objects.exclude(username__in=credentials.STAFF).delete()
     if not Group.objects.filter(name="operator").exists():
         roles.apply()
-    password = make_password(credentials.PASSWORD, salt="the same each time")  # so that sessions outlive a reset
+    password = make_password(credentials.PASSWORD, salt="the same each time, so long")  # sessions outlive a reset
     for name in credentials.STAFF:
         fields = {"last_name": NAMES[name], "email": f"{name}@sandbox.invalid", "is_staff": True, "is_active": True}
         fields |= {"password": password, "is_superuser": name == "admin"}
