@@ -1,0 +1,206 @@
+"""Acts: one transaction, its events written last, a deadlock retried; what is rolled back is not told."""
+
+import threading
+
+import pytest
+from django.db import IntegrityError, OperationalError, connection, transaction
+
+from sync import act, events, postgres
+from sync.act import SYSTEM, NotAnAct
+from sync.models import Event, Stream
+from tests.sync import make_deliveries
+
+
+def record(type: str = "order.placed", subject: str = "member/1", **fields) -> None:
+    events.record(type, subject=subject, data=fields or {"version": 1}, by=SYSTEM)
+
+
+def told(subject: str = "member/1") -> list[tuple[int, str]]:
+    return list(Event.objects.filter(subject=subject).order_by("sequence").values_list("sequence", "type"))
+
+
+@act.act
+def place(*types: str) -> None:
+    for type in types:
+        record(type)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAnActOfItsOwn:
+    def test_writes_its_events_in_the_order_they_were_recorded(self):
+        place("order.placed", "order.paid")
+        place("order.shipped")
+        assert told() == [(1, "order.placed"), (2, "order.paid"), (3, "order.shipped")]
+        assert Stream.objects.get().head == 3
+
+    def test_writes_nothing_when_it_fails(self):
+        @act.act
+        def fails():
+            record()
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            fails()
+        assert told() == []
+        assert not Stream.objects.exists()
+
+    def test_asks_for_data_at_its_end(self):
+        state = {"version": 1}
+
+        @act.act
+        def changes():
+            events.record("order.placed", subject="member/1", data=lambda: dict(state), by=SYSTEM)
+            state["version"] = 2
+
+        changes()
+        assert Event.objects.get().data == {"version": 2}
+
+    def test_writes_events_of_several_subjects_in_one_statement(self, django_assert_num_queries):
+        @act.act
+        def both():
+            record("member.merged", "member/2")
+            record("member.merged", "member/1")
+            record("order.paid", "member/2")
+
+        with django_assert_num_queries(2):  # BEGIN, COMMIT: the events go past Django's cursor
+            both()
+        assert told("member/1") == [(1, "member.merged")]
+        assert told("member/2") == [(1, "member.merged"), (2, "order.paid")]
+
+    def test_rings_the_relay_after_the_commit(self):
+        with make_listener() as listener:
+            place("order.placed")
+            assert [ring.channel for ring in listener.notifies(timeout=5, stop_after=1)] == ["sync"]
+
+    def test_is_refused_inside_a_transaction_of_somebody_else(self):
+        with pytest.raises(NotAnAct), transaction.atomic():
+            place("order.placed")
+        assert told() == []
+
+    def test_is_tried_again_after_a_deadlock(self):
+        tries = []
+
+        @act.act
+        def deadlocks():
+            tries.append(1)
+            record()
+            if len(tries) < 3:
+                raise_deadlock()
+
+        deadlocks()
+        assert len(tries) == 3
+        assert told() == [(1, "order.placed")]
+
+    def test_gives_up_after_three_more_tries(self):
+        tries = []
+
+        @act.act
+        def deadlocks():
+            tries.append(1)
+            raise_deadlock()
+
+        with pytest.raises(OperationalError):
+            deadlocks()
+        assert len(tries) == 4
+
+    def test_two_of_opposite_order_do_not_deadlock(self):
+        def write(*subjects):
+            def work():
+                for subject in subjects:
+                    record(subject=subject)
+
+            for _ in range(50):
+                act.outermost(work)
+            connection.close()
+
+        pair = [threading.Thread(target=write, args=names) for names in (("a", "b"), ("b", "a"))]
+        for thread in pair:
+            thread.start()
+        for thread in pair:
+            thread.join()
+        assert [sequence for sequence, _type in told("a")] == list(range(1, 101))
+        assert [sequence for sequence, _type in told("b")] == list(range(1, 101))
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAnActInAnAct:
+    def test_joins_it(self):
+        @act.act
+        def outer():
+            record("order.placed")
+            place("order.paid")
+            assert told() == []
+            record("points.earned")
+
+        outer()
+        assert told() == [(1, "order.placed"), (2, "order.paid"), (3, "points.earned")]
+
+    def test_whose_savepoint_is_rolled_back_tells_nothing(self):
+        @act.act
+        def outer():
+            record("order.placed")
+            rolled_back(lambda: place("order.paid"))
+            record("order.shipped")
+
+        outer()
+        assert told() == [(1, "order.placed"), (2, "order.shipped")]
+
+    def test_django_drops_hooks_of_a_savepoint_as_we_rely_on(self):
+        with transaction.atomic():
+            rolled_back(lambda: transaction.on_commit(lambda: None))
+            assert connection.run_on_commit == []
+            transaction.on_commit(lambda: None)
+            ((sids, hook, robust),) = connection.run_on_commit
+            assert callable(hook)
+            assert not robust
+            assert isinstance(sids, set)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fact_outside_an_act_is_refused():
+    with pytest.raises(events.NotInAnAct):
+        record()
+    with pytest.raises(events.NotInAnAct), transaction.atomic():
+        record()
+    assert told() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "change", ["UPDATE sync_event SET type = 'order.forged'", "UPDATE sync_settled SET position = position + 1"]
+)
+def test_the_database_refuses_to_change_what_happened(change):
+    make_event()
+    with pytest.raises(Exception, match="Cannot update"), connection.cursor() as cursor:
+        cursor.execute(change)
+
+
+@pytest.mark.django_db
+def test_the_database_refuses_a_sequence_twice():
+    make_event()
+    again = """INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data)
+        SELECT gen_random_uuid(), subject, sequence, type, source, actor, correlation_id, data FROM sync_event"""
+    with pytest.raises(IntegrityError, match="event_sequence_once"), connection.cursor() as cursor:
+        cursor.execute(again)
+
+
+def make_event() -> Event:
+    return make_deliveries.event("member/1")
+
+
+def make_listener():
+    listener = postgres.connect("test")
+    listener.execute("LISTEN sync")
+    return listener
+
+
+def rolled_back(work) -> None:
+    """Run work in a savepoint, and roll that back."""
+    with transaction.atomic():
+        work()
+        transaction.set_rollback(True)
+
+
+def raise_deadlock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'as if' USING ERRCODE = '40P01'; END $$")
