@@ -19,9 +19,19 @@ from sync.models import Channel
 admin.site.unregister([User, Group])
 
 
+class RoleChoice(forms.ModelMultipleChoiceField):
+    """Roles by their titles."""
+
+    def label_from_instance(self, group):
+        return str(roles.TITLES.get(group.name, group.name))
+
+
 class StaffForm(UserChangeForm):
     """A person, the role they have and the channels they look at."""
 
+    groups = RoleChoice(
+        Group.objects.order_by("id"), required=False, label=_("Roles"), widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
     channels = forms.ModelMultipleChoiceField(
         Channel.objects.all(),
         required=False,
@@ -79,11 +89,6 @@ class StaffAdmin(HubAdmin, DjangoUserAdmin):
         if target is None or not self.has_change_permission(request, target):
             raise PermissionDenied
         return super().user_change_password(request, id, form_url)
-
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
-        if db_field.name == "groups":
-            kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_related(self, request, form, formsets, change):
         """Grant what was chosen among the channels that whoever grants holds; leave the others as they are."""

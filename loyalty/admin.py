@@ -22,7 +22,7 @@ class AccountAdmin(HubAdmin):
         shown.points("held", _("Held")),
         shown.points("debt", _("Debt")),
         shown.at("updated_at", _("Changed")),
-        shown.computed("page", _("Account"), lambda it: shown.linked(it, _("Open"))),
+        shown.computed("page", _("Account"), lambda it: shown.linked(it, _("View"))),
     ]
     list_display_links = None
     list_select_related = ["member", "tier"]

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from django.contrib import admin
 from django.contrib.admin.options import flatten_fieldsets
 from django.contrib.admin.views.main import ORDER_VAR
+from django.contrib.postgres.fields import ArrayField
 from django.db.models import URLField
 from django.http import Http404
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from sync.admin import scope, search
 from sync.admin.paging import CappedPaginator
@@ -108,6 +110,9 @@ class HubAdmin(ModelAdmin):
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if isinstance(db_field, URLField):
             kwargs["assume_scheme"] = "https"
+        if isinstance(db_field, ArrayField):
+            kwargs["widget"] = UnfoldAdminTextInputWidget
+            kwargs["help_text"] = _("Several are separated by commas")
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):

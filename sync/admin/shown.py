@@ -9,6 +9,7 @@ from django.contrib.admin.utils import quote
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext
 
 EMPTY = "–"
 GOOD, BUSY, BAD, QUIET = "good", "busy", "bad", "quiet"
@@ -108,6 +109,18 @@ def laid_out(field: str, label) -> Callable:
 def code(field: str, label) -> Callable:
     """Text of machines, in a fixed width."""
     return _column(field, label, lambda value, _row: format_html("<code>{}</code>", value) if value else EMPTY)
+
+
+def fact(field: str, label) -> Callable:
+    """A column of event types: what happened in the reader's words, the type beside it."""
+
+    def show(value, _row):
+        words = gettext(value or "")
+        return (
+            format_html("{} <code>{}</code>", words, value) if words != value else format_html("<code>{}</code>", value)
+        )
+
+    return _column(field, label, show)
 
 
 def computed(name: str, label, show: Callable) -> Callable:

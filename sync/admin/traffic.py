@@ -28,7 +28,7 @@ from sync.models import (
 class EventAdmin(HubAdmin):
     within = staticmethod(scope.of_subject())
     list_display = [
-        shown.code("type", _("Type")),
+        shown.fact("type", _("Type")),
         shown.code("subject", _("Subject")),
         "sequence",
         shown.code("source", _("Source")),
@@ -48,7 +48,7 @@ class EventAdmin(HubAdmin):
     ]
     search_help_text = _("Event id, subject, type or request id")
     fieldsets = [
-        (None, {"fields": [("type", "subject"), ("sequence", shown.code("id", _("Id")))]}),
+        (None, {"fields": [(shown.fact("type", _("Type")), "subject"), ("sequence", shown.code("id", _("Id")))]}),
         (_("Origin"), {"fields": [("source", "actor"), "correlation_id"]}),
         (_("On its way"), {"fields": [(shown.at("time", _("Time")), shown.at("settled__at", _("Settled")))]}),
         (_("Content"), {"fields": [shown.laid_out("data", _("Data"))]}),
@@ -60,7 +60,7 @@ class DeliveryAdmin(HubAdmin):
     within = staticmethod(scope.of_channel("endpoint__channel"))
     list_display = [
         "id",
-        shown.code("event__type", _("Event")),
+        shown.fact("event__type", _("Event")),
         shown.link("endpoint", _("Endpoint")),
         shown.state("state", _("State")),
         "attempts",
@@ -96,7 +96,7 @@ class AttemptAdmin(HubAdmin):
     list_display = [
         shown.at("at", _("At")),
         shown.link("delivery__endpoint", _("Endpoint")),
-        shown.code("delivery__event__type", _("Event")),
+        shown.fact("delivery__event__type", _("Event")),
         shown.computed("status", _("Answer"), lambda it: shown.tag(it.status or it.error or "–", _tone_of(it.status))),
         "milliseconds",
     ]
@@ -115,7 +115,7 @@ class AttemptAdmin(HubAdmin):
 class InboxMessageAdmin(HubAdmin):
     within = staticmethod(scope.of_sender)
     list_display = [
-        shown.code("type", _("Type")),
+        shown.fact("type", _("Type")),
         "message_id",
         shown.code("sender", _("Sender")),
         shown.state("state", _("State")),
