@@ -1,0 +1,86 @@
+"""The dashboard's socket: figures for staff who may see them, for as long as they may."""
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
+from django.db import close_old_connections
+from django.test import Client
+
+from sync import staff, tickets
+from sync.live import tell_dashboard
+from sync.models import Ticket
+from tests.sync.live import live_running, session, ticket_for
+from tests.sync.patience import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def live():
+    with live_running() as running:
+        yield running
+    close_old_connections()
+
+
+@pytest.fixture
+def manager():
+    user = User.objects.create_user("manager-1", password="long enough to be allowed")
+    user.user_permissions.add(Permission.objects.get(codename="view_dashboard"))
+    return user
+
+
+def signed_in(user) -> str:
+    """The key of a Django session of this user."""
+    browser = Client()
+    browser.force_login(user, "django.contrib.auth.backends.ModelBackend")
+    return browser.session.session_key
+
+
+def ticket_of(key: str) -> str:
+    return tickets.issue(subject="staff/1", session=key, channel=None, kind=Ticket.Kind.DASHBOARD)
+
+
+def test_it_forwards_what_is_told(live, manager):
+    key = signed_in(manager)
+    with live.connect(ticket_of(key), path="dashboard", origin=settings.PUBLIC_URL) as client:
+        until(lambda: live.board.sockets)
+
+        def heard():
+            tell_dashboard({"kind": "figures", "figures": {"members": 7}})
+            return not client.is_quiet(0.2)
+
+        until(heard)
+        tell_dashboard({"kind": "figures", "figures": {"members": 8}})
+        assert client.next("figures")["figures"] in ({"members": 7}, {"members": 8})
+
+
+@pytest.mark.parametrize("end", ["signs out", "switched off", "loses the permission"])
+def test_it_closes_within_two_seconds_when_the_permission_ends(live, manager, end):
+    key = signed_in(manager)
+    with live.connect(ticket_of(key), path="dashboard", origin=settings.PUBLIC_URL) as client:
+        until(lambda: live.board.sockets)
+        if end == "signs out":
+            staff.Session.objects.all().delete()
+        elif end == "switched off":
+            User.objects.update(is_active=False)
+        else:
+            manager.user_permissions.clear()
+        assert client.closed(timeout=2) == 4403
+
+
+@pytest.mark.parametrize("origin", [None, "https://website.example", "null"])
+def test_it_opens_only_for_the_hubs_own_page(live, manager, origin):
+    with live.connect(ticket_of(signed_in(manager)), path="dashboard", origin=origin) as client:
+        assert client.closed() == 4401
+
+
+def test_a_members_ticket_opens_no_dashboard(live):
+    with live.connect(ticket_for(session()), path="dashboard", origin=settings.PUBLIC_URL) as client:
+        assert client.closed() == 4401
+
+
+def test_who_may_not_see_it_does_not(manager):
+    key = signed_in(manager)
+    assert staff.ended([key, "unknown"]) == {"unknown"}
+    nobody = signed_in(User.objects.create_user("operator-1"))
+    assert staff.ended([key, nobody]) == {nobody}
