@@ -1,0 +1,36 @@
+"""The types of events as the contract names them, so that the catalogue holds what staff call them."""
+
+from django.utils.translation import gettext_noop
+
+TYPES = (
+    gettext_noop("member.registered"),
+    gettext_noop("member.updated"),
+    gettext_noop("member.erased"),
+    gettext_noop("member.identity_linked"),
+    gettext_noop("member.identity_unlinked"),
+    gettext_noop("member.consent_granted"),
+    gettext_noop("member.consent_withdrawn"),
+    gettext_noop("member.merged"),
+    gettext_noop("member.unmerged"),
+    gettext_noop("member.frozen"),
+    gettext_noop("member.unfrozen"),
+    gettext_noop("order.placed"),
+    gettext_noop("order.updated"),
+    gettext_noop("order.paid"),
+    gettext_noop("order.cancelled"),
+    gettext_noop("order.shipped"),
+    gettext_noop("order.tracking_updated"),
+    gettext_noop("order.delivered"),
+    gettext_noop("order.completed"),
+    gettext_noop("order.refund_requested"),
+    gettext_noop("order.refunded"),
+    gettext_noop("order.claimed"),
+    gettext_noop("points.earned"),
+    gettext_noop("points.spent"),
+    gettext_noop("points.held"),
+    gettext_noop("points.released"),
+    gettext_noop("points.reversed"),
+    gettext_noop("points.expired"),
+    gettext_noop("points.adjusted"),
+    gettext_noop("tier.changed"),
+)
