@@ -40,12 +40,12 @@ export class Flow extends EventTarget {
     this.dispatchEvent(new CustomEvent("arrival", { detail: { arrival, side } }));
   }
 
-  /** From the act on one side to the socket of the other, newest first. */
+  /** From the act on one side to the socket of the other, newest first. @returns {{ms: number, sinceEvent: number}[]} */
   crossings() {
     return this.arrivals.flatMap(({ act, at }) =>
       Object.entries(at)
         .filter(([side, { ms }]) => act && side !== act.side && ms !== null)
-        .map(([, { ms }]) => ms),
+        .map(([, times]) => times),
     );
   }
 

@@ -40,17 +40,19 @@ const wire = (side) =>
 
 function figures(flow) {
   const crossings = flow.crossings();
-  const sorted = [...crossings].sort((a, b) => a - b);
-  const value = (ms) => (ms === undefined ? "—" : `${ms} ms`);
+  const [latest] = crossings;
+  const sorted = crossings.map(({ ms }) => ms).sort((a, b) => a - b);
+  const value = (ms) => (ms === undefined ? "—" : duration(ms).join(" "));
   return h(
     "div.figures",
     { key: "figures" },
     h("span", null, t("latest")),
     h(
       "strong.latest",
-      { testid: "latest-delay", "data-ms": crossings[0] ?? null, flash: `${flow.arrivals[0]?.event.id ?? ""}` },
-      crossings.length ? [String(crossings[0]), h("small", null, "ms")] : "—",
+      { testid: "latest-delay", "data-ms": latest?.ms ?? null, flash: `${flow.arrivals[0]?.event.id ?? ""}` },
+      latest ? [duration(latest.ms)[0], h("small", null, duration(latest.ms)[1])] : "—",
     ),
+    h("small", null, latest ? t("since_event", { time: duration(latest.sinceEvent).join(" ") }) : "\u00a0"),
     h(
       "dl",
       null,
@@ -103,7 +105,7 @@ function row(arrival) {
 }
 
 function chip(side, { ms, sinceEvent, late }, origin) {
-  const text = late ? t("late") : ms === null ? `${sinceEvent} ms` : `${ms} ms`;
+  const text = late ? t("late") : duration(ms ?? sinceEvent).join(" ");
   return h(
     "span.chip",
     {
@@ -113,13 +115,16 @@ function chip(side, { ms, sinceEvent, late }, origin) {
       "data-ms": late ? null : (ms ?? sinceEvent),
       "data-since-event": sinceEvent,
       "data-crossed": origin !== side ? "yes" : "no",
-      title: `${t(side)} · ${t("since_event", { ms: sinceEvent })}`,
+      title: `${t(side)} · ${t("since_event", { time: duration(sinceEvent).join(" ") })}`,
     },
     icon(PICTURE[side]),
     h("b", null, text),
     late || ms === null ? null : h("small", null, `/ ${sinceEvent}`),
   );
 }
+
+/** A number and its unit, as short as is honest. @returns {[string, string]} */
+const duration = (ms) => (ms < 1000 ? [String(ms), "ms"] : [(ms / 1000).toFixed(2), "s"]);
 
 export const label = (type) => (has(type) ? t(type) : type);
 

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import * as pieces from "./pieces.js";
 import { icon } from "./pieces.js";
 import { money } from "./shop.js";
-import { t } from "./words.js";
+import { current, t } from "./words.js";
 
 /** @param {import("./side.js").Side} side */
 export function miniProgram(side) {
@@ -50,7 +50,7 @@ function welcome(side) {
       t("mini_sign_in"),
     ),
     agreement(side),
-    h("p.sandbox-hint", null, h("b", null, t("sandbox")), t("mini_user", { name: side.people.current.name })),
+    h("p.sandbox-hint", null, h("b", null, t("sandbox")), t("mini_user", { name: side.people.current.name[current()] })),
   );
 }
 

@@ -23,7 +23,16 @@ export const PRODUCTS = [
   },
 ];
 
-const NAMES = ["林晓", "陈屿", "周棠", "许知夏", "沈之恒", "顾南乔", "陆青野", "叶清和"];
+const NAMES = [
+  { zh: "林晓", en: "Lin Xiao" },
+  { zh: "陈屿", en: "Chen Yu" },
+  { zh: "周棠", en: "Zhou Tang" },
+  { zh: "许知夏", en: "Xu Zhixia" },
+  { zh: "沈之恒", en: "Shen Zhiheng" },
+  { zh: "顾南乔", en: "Gu Nanqiao" },
+  { zh: "陆青野", en: "Lu Qingye" },
+  { zh: "叶清和", en: "Ye Qinghe" },
+];
 const PREFIXES = ["138", "139", "150", "158", "186", "188"];
 const PLACE = "hub.sandbox.people";
 const any = (list) => list[Math.floor(Math.random() * list.length)];

@@ -113,10 +113,12 @@ export class Side extends EventTarget {
     }
   }
 
+  /** What the hub misses, and what was ticked before that still stands. */
   agree() {
     return this.act("agree", async () => {
       const { registration_token: token, required } = this.consent;
-      await this.client.register(token, required.map(asConsent));
+      const still = this.policies.filter(({ purpose }) => !required.some((policy) => policy.purpose === purpose));
+      await this.client.register(token, [...required, ...still].map(asConsent));
       await this.#entered();
     });
   }

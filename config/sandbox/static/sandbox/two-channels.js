@@ -27,7 +27,7 @@ import { miniProgram } from "./mini-program.js";
 import { icon } from "./pieces.js";
 import { People } from "./shop.js";
 import { Side } from "./side.js";
-import { t, tag, toggle } from "./words.js";
+import { current, t, tag, toggle } from "./words.js";
 import { website } from "./website.js";
 
 const [left, right] = JSON.parse(document.getElementById("hub-config").textContent).channels;
@@ -80,7 +80,7 @@ function head() {
         "span",
         null,
         h("small", null, t("person")),
-        h("b", { testid: "person-name" }, name),
+        h("b", { testid: "person-name" }, name[current()]),
         h("span", { testid: "person-phone" }, phone),
       ),
       h(
@@ -112,7 +112,7 @@ async function fresh() {
   for (const side of Object.values(sides))
     side.set({ sms: null, qr: null, consent: null, way: "phone", agreed: false, unagreed: false, error: "", notice: "" });
   draw({ failure: "" });
-  return name;
+  return name[current()];
 }
 
 /** The other language, for the page and for what the hub answers. */
@@ -130,6 +130,8 @@ function speak() {
 function dress() {
   document.documentElement.lang = tag() === "en" ? "en" : "zh-Hans";
   document.title = `${t("title")} · ${t("subtitle")}`;
+  for (const [name, label] of [["website", "website"], ["hub", "hub"], ["mini", "mini-program"]])
+    place(name).setAttribute("aria-label", t(label));
 }
 
 function tell({ detail: { arrival, side } }) {

@@ -101,6 +101,7 @@ function phoneForm(side) {
         null,
         h("input", {
           name: "phone",
+          "aria-label": t("phone"),
           type: "tel",
           inputmode: "tel",
           autocomplete: "tel",
@@ -146,7 +147,7 @@ function smsHint({ code, missing }) {
 
 function qrForm(side) {
   const people = side.people.all;
-  const name = (person) => `${t("wechat_of", { name: person.name })} ${person.wechat ? "" : t("wechat_new")}`;
+  const name = (person) => `${t("wechat_of", { name: person.name[current()] })} ${person.wechat ? "" : t("wechat_new")}`;
   return h(
     "form.fields",
     { key: "qr-form", onsubmit: submits(({ person }) => side.scanQr(people[Number(person)])) },

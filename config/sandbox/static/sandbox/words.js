@@ -43,10 +43,10 @@ const WORDS = {
     "Sign in on either side: each change is noted here as it reaches the website and the mini-program.",
   ],
   arrivals_note: [
-    "从操作开始到事件抵达该侧长连接；斜线后：从事件写入算起，毫秒。",
-    "From the act to the event at that side's socket; after the slash, from the event's recording. In ms.",
+    "从操作开始到事件抵达该侧长连接；斜线后：从事件写入算起的毫秒数。",
+    "From the act to the event at that side's socket; after the slash, ms since the event was recorded.",
   ],
-  since_event: ["记录后 {ms} ms", "{ms} ms after it was recorded"],
+  since_event: ["其中事件写入后 {time}", "{time} of it after the recording"],
   late: ["补收", "Caught up"],
   arrived: ["{type}，{side} {ms} 毫秒到达", "{type}, reached the {side} in {ms} milliseconds"],
 
@@ -138,7 +138,7 @@ const WORDS = {
   shop: ["为你推荐", "Picked for you"],
   order: ["立即下单", "Order now"],
   pay: ["去支付", "Pay"],
-  placed_on: ["{channel}下单", "via {channel}"],
+  placed_on: ["{channel}下单", "{channel}"],
   earned: ["+{n} 积分", "+{n} points"],
   pay_title: ["微信支付", "WeChat Pay"],
   pay_scan: ["微信扫码支付", "Scan to pay with WeChat"],
