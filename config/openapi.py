@@ -3,33 +3,35 @@
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
+from config import told
 from sync import auth
-from sync.http.problems import CODES
+from sync.http import Input
+from sync.http.described import HEADER, PROBLEM
 
 SCHEMES = {
     auth.CLIENT: {"type": "apiKey", "in": "header", "name": "X-Channel", "description": "A channel's code"},
     auth.MEMBER: {"type": "http", "scheme": "bearer", "description": "A member's access token"},
     auth.BACKEND: {"type": "http", "scheme": "bearer", "description": "A channel's key: hub_sk_…"},
 }
-PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457",
-    "required": ["type", "title", "status", "detail", "code", "errors", "request_id"],
-    "properties": {
-        "type": {"type": "string", "description": "/problems/<code>"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string", "enum": list(CODES)},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "code", "detail"],
-                "properties": {name: {"type": "string"} for name in ("field", "code", "detail")},
-            },
-        },
-        "request_id": {"type": "string"},
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    HEADER,
+    description="The same key and request again: the same answer, for 24 hours",
+)
+REPLAYED = OpenApiParameter(
+    "Idempotency-Replayed", {"const": "true"}, HEADER, response=[200, 201, 202], description="The answer was kept"
+)
+REQUEST_ID = {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}
+TRACE = {"description": "The caller's request id, else a new one", "schema": REQUEST_ID}
+RETRY = {"description": "Seconds", "schema": {"type": "integer", "minimum": 0}}
+SHARED = {
+    "RequestId": {"name": "X-Request-ID", "in": "header", "schema": REQUEST_ID},
+    "Language": {
+        "name": "Accept-Language",
+        "in": "header",
+        "description": "For `title`, `detail` and labels; zh-hans unless en is asked for",
+        "schema": {"type": "string", "default": "zh-hans"},
     },
 }
 
@@ -48,21 +50,46 @@ class Schema(AutoSchema):
             str.maketrans({"/": "_", "-": "_", "{": "", "}": ""})
         )
 
+    def get_serializer_name(self, serializer, direction):
+        name = type(serializer).__name__
+        return f"{name.removesuffix('In')}In" if isinstance(serializer, Input) else name.removesuffix("Out")
+
     def get_override_parameters(self):
         parameters = list(super().get_override_parameters())
         if self.method == "POST" and getattr(self.view, "keeps_answers", False):
-            parameters.append(OpenApiParameter("Idempotency-Key", location=OpenApiParameter.HEADER))
+            parameters += [KEY, REPLAYED]
         return parameters
 
 
+def of_the_contract(endpoints):
+    """Only what is under /api/v1/: neither the sandbox nor pages for people."""
+    return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]
+
+
 def add_shared_parts(result, generator, request, public):
-    """Security schemes, and the problem every operation may answer with."""
-    components = result.setdefault("components", {})
-    components["securitySchemes"] = SCHEMES
-    components.setdefault("schemas", {})["Problem"] = PROBLEM
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    components["responses"] = {"Problem": {"description": "What went wrong", "content": content}}
-    for methods in result["paths"].values():
-        for operation in methods.values():
-            operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
-    return result
+    """Security schemes, what every request and answer may carry, the problem every operation may answer with."""
+    told.describe(result, generator.registry)
+    components = result["components"]
+    components |= {"securitySchemes": SCHEMES, "parameters": SHARED, "headers": {"RequestId": TRACE}}
+    content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    problem = {"description": "What went wrong", "content": content, "headers": {"Retry-After": RETRY}}
+    components["responses"] = {"Problem": with_trace(problem)}
+    for operation in (operation for methods in result["paths"].values() for operation in methods.values()):
+        shared = [{"$ref": f"#/components/parameters/{name}"} for name in SHARED]
+        operation["parameters"] = operation.get("parameters", []) + shared
+        operation["responses"] = {code: with_trace(answer) for code, answer in operation["responses"].items()}
+        operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
+    return without_marks(result)
+
+
+def with_trace(answer: dict) -> dict:
+    """An answer that names the request."""
+    traced = {"X-Request-ID": {"$ref": "#/components/headers/RequestId"}}
+    return answer | {"headers": answer.get("headers", {}) | traced}
+
+
+def without_marks(value):
+    """The document without the generator's own marks."""
+    if isinstance(value, dict):
+        return {name: without_marks(inner) for name, inner in value.items() if name != "x-spec-enum-id"}
+    return [without_marks(inner) for inner in value] if isinstance(value, list) else value

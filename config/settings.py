@@ -185,7 +185,9 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.openapi.add_shared_parts"],
+    "PREPROCESSING_HOOKS": ["config.openapi.of_the_contract"],
+    "POSTPROCESSING_HOOKS": ["config.openapi.add_shared_parts"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 
 # How a lower floor reaches up (DESIGN 2) ------------------------------------------------------------------------

@@ -5,15 +5,19 @@ from datetime import timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from loyalty import queries, services
 from loyalty.ledger import Posted
 from loyalty.models import Entry
+from loyalty.shown import EntriesOut, PointsInsufficientOut, PointsOut, PostedOut
 from members.queries import may_see
 from sync.http import Choice, Input, Instant, Keyset, Problem, Text, Whole, etag
+from sync.http.described import ETAG, PAGED, refusal
 from sync.views import ChannelView, MemberView
 
+BOOKED = {201: PostedOut, 200: PostedOut, **refusal(PointsInsufficientOut)}
 MOST = 1_000_000_000  # points in one entry: no balance can overflow within a lifetime
 AHEAD = timedelta(minutes=5)  # how far a caller's clock may be
 
@@ -52,6 +56,7 @@ class EntryIn(Input):
 class MyPoints(MemberView):
     """GET the balance and the tier of the member."""
 
+    @extend_schema(parameters=[ETAG], responses=PointsOut)
     def get(self, request):
         return shown(queries.as_points(request.auth.member))
 
@@ -59,6 +64,7 @@ class MyPoints(MemberView):
 class MyEntries(MemberView):
     """GET the member's entries, newest first."""
 
+    @extend_schema(parameters=PAGED, responses=EntriesOut)
     def get(self, request):
         page = Keyset(("version",)).page(request, queries.entries_of(request.auth.member))
         return Response(page.body([queries.as_entry(entry) for entry in page.rows]))
@@ -69,6 +75,7 @@ class MemberPoints(ChannelView):
 
     scope = "points:read"
 
+    @extend_schema(parameters=[ETAG], responses=PointsOut)
     def get(self, request, member):
         return shown(queries.as_points(may_see(request.auth.channel, member).pk))
 
@@ -78,6 +85,7 @@ class MemberEntries(ChannelView):
 
     scope = "points:write"
 
+    @extend_schema(request=EntryIn, responses=BOOKED)
     def post(self, request, member):
         asked = EntryIn.read(request)
         named = {name: asked[name] for name in ("kind", "points", "reference", "reason")}
@@ -94,6 +102,7 @@ class Reversal(ChannelView):
 
     scope = "points:write"
 
+    @extend_schema(request=None, responses=BOOKED)
     def post(self, request, entry):
         with refusals():
             return booked(services.reverse(entry=entry, by=request.user))

@@ -13,6 +13,7 @@ from members.models import Identity
 from members.resolving import Agreed, Person, Said, resolve
 from sync import clock
 from sync.http import Choice, Input, Instant, Problem, Text, etag
+from sync.http.described import ETAG
 from sync.models import Channel
 from sync.secret import InvalidPhone, mask_email, phone
 from sync.views import ChannelView
@@ -95,7 +96,7 @@ class OneMember(ChannelView):
 
     scope = "members:read"
 
-    @extend_schema(responses=SeenMemberOut)
+    @extend_schema(parameters=[ETAG], responses=SeenMemberOut)
     def get(self, request, member_id):
         member = queries.may_see(request.auth.channel, member_id)
         body = queries.as_me(member)

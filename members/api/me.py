@@ -12,10 +12,11 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from members import queries, services
-from members.api.shown import IF_MATCH, MeOut
+from members.api.shown import MeOut, VersionConflictOut
 from members.models import Member
 from sync import clock
 from sync.http import Choice, Input, Text, etag, require_match
+from sync.http.described import ETAG, IF_MATCH, refusal
 from sync.views import MemberView
 
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -69,11 +70,13 @@ class ProfileIn(Input):
 class Me(MemberView):
     """GET the member; PATCH nickname, gender, birthday, email with the ETag that was read."""
 
-    @extend_schema(responses=MeOut)
+    @extend_schema(parameters=[ETAG], responses=MeOut)
     def get(self, request):
         return shown(Member.objects.get(pk=request.auth.member))
 
-    @extend_schema(request=ProfileIn, parameters=[IF_MATCH], responses=MeOut)
+    @extend_schema(
+        request=ProfileIn, parameters=[IF_MATCH, ETAG], responses={200: MeOut, **refusal(VersionConflictOut)}
+    )
     def patch(self, request):
         changes = ProfileIn.read(request)
         member = services.update_profile(

@@ -5,11 +5,12 @@ from rest_framework.response import Response
 
 from members import challenges, proving, queries, rules, sessions, wechat
 from members.api.shapes import CodeIn, as_session, secret_answer
-from members.api.shown import PageIn, SessionOut, SignedInsOut, SteppedUpOut, TokensOut
+from members.api.shown import SessionOut, SignedInsOut, SteppedUpOut, TokensOut
 from members.api.sign_in import only
 from members.models import Session
 from sync import clock
 from sync.http import Input, Keyset, Problem, Text, instant
+from sync.http.described import PAGED
 from sync.models import Channel
 from sync.views import ApiView, MemberView
 
@@ -104,7 +105,7 @@ class Sessions(MemberView):
 
     order = Keyset(("created_at", "id"))
 
-    @extend_schema(parameters=[PageIn], responses=SignedInsOut)
+    @extend_schema(parameters=PAGED, responses=SignedInsOut)
     def get(self, request):
         page = self.order.page(request, queries.sessions_of(request.auth.member))
         return Response(page.body([queries.as_signed_in(row, request.auth.session) for row in page.rows]))

@@ -1,21 +1,11 @@
 """What goes out about members, as the contract documents it."""
 
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from members.models import Identity, Member
-from sync.http import Input, Text, Whole
+from sync.http.described import PageOut, ProblemOut
 
 whole, text, time = serializers.IntegerField, serializers.CharField, serializers.DateTimeField
-
-IF_MATCH = OpenApiParameter("If-Match", location=OpenApiParameter.HEADER, description="The ETag that was read")
-
-
-class PageIn(Input):
-    """Which page of a list."""
-
-    limit = Whole(min_value=1, max_value=100, required=False)
-    cursor = Text(max_length=1000, required=False)
 
 
 class PolicyOut(serializers.Serializer):
@@ -143,11 +133,9 @@ class SignedInOut(serializers.Serializer):
     last_seen_at = time()
 
 
-class SignedInsOut(serializers.Serializer):
+class SignedInsOut(PageOut):
     """One page of them."""
 
-    next = text(allow_null=True)
-    previous = text(allow_null=True)
     results = SignedInOut(many=True)
 
 
@@ -168,3 +156,18 @@ class SeenMemberOut(MeOut):
     """The member to a channel; `merged_into` when another was asked for."""
 
     merged_into = serializers.UUIDField(allow_null=True)
+
+
+class ConsentRequiredOut(ProblemOut):
+    """What a new member has to agree to, and the token to do it with within ten minutes."""
+
+    code = serializers.ChoiceField(["consent_required"])
+    required = PolicyOut(many=True)
+    registration_token = text()
+
+
+class VersionConflictOut(ProblemOut):
+    """The member as it is now."""
+
+    code = serializers.ChoiceField(["version_conflict"])
+    current = MeOut()

@@ -6,17 +6,19 @@ from rest_framework.response import Response
 
 from members import challenges, queries, registration, rules, website_login, wechat
 from members.api.shapes import CodeIn, address_of, as_session, consents, device_of, secret_answer
-from members.api.shown import BegunOut, PoliciesOut, SentOut, SessionOut
+from members.api.shown import BegunOut, ConsentRequiredOut, PoliciesOut, SentOut, SessionOut
 from members.identity import Shown, of_phone, of_wechat
 from members.models import Member
 from members.models import SmsChallenge as Challenge
 from members.signing_in import sign_in
 from sync import quotas
 from sync.http import Choice, Input, Phone, Problem, Text
+from sync.http.described import refusal
 from sync.models import Channel
 from sync.secret import blind_index
 from sync.views import ClientView
 
+SIGNED_IN = {200: SessionOut, **refusal(ConsentRequiredOut)}
 PER_ADDRESS = (120, 60)  # tries to sign in, seconds
 
 
@@ -96,7 +98,7 @@ class PhoneIn(CodeIn):
 class ByPhone(SignInView):
     """POST the code from an SMS."""
 
-    @extend_schema(request=PhoneIn, responses=SessionOut)
+    @extend_schema(request=PhoneIn, responses=SIGNED_IN)
     def post(self, request):
         given = PhoneIn.read(request)
         channel = request.auth.channel
@@ -113,7 +115,7 @@ class WechatIn(Input):
 class ByMiniProgram(SignInView):
     """POST the code of `wx.login`."""
 
-    @extend_schema(request=WechatIn, responses=SessionOut)
+    @extend_schema(request=WechatIn, responses=SIGNED_IN)
     def post(self, request):
         given, channel = WechatIn.read(request), only(request.auth.channel, Channel.Kind.MINI_PROGRAM)
         person = wechat.mini_program(channel, given["code"])
@@ -138,7 +140,7 @@ class WebsiteIn(WechatIn):
 class ByWebsite(SignInView):
     """POST what WeChat gave back, and the verifier that never left the page."""
 
-    @extend_schema(request=WebsiteIn, responses=SessionOut)
+    @extend_schema(request=WebsiteIn, responses=SIGNED_IN)
     def post(self, request):
         given, channel = WebsiteIn.read(request), only(request.auth.channel, Channel.Kind.WEBSITE)
         website_login.finish(channel, state=given["state"], verifier=given["verifier"])
@@ -154,7 +156,7 @@ class RegistrationIn(Input):
 class Register(SignInView):
     """POST consent to a registration that waited for it."""
 
-    @extend_schema(request=RegistrationIn, responses=SessionOut)
+    @extend_schema(request=RegistrationIn, responses=SIGNED_IN)
     def post(self, request):
         given = RegistrationIn.read(request)
         shown = registration.read(given["registration_token"], request.auth.channel)

@@ -8,11 +8,12 @@ from rest_framework.response import Response
 
 from orders import queries, services
 from orders.api.placing import place_as_asked
-from orders.api.shapes import ListIn, PageIn, PaymentIn, PlaceIn
-from orders.api.shown import OrderOut, OrdersOut, RecipientOut, TakenOut
+from orders.api.shapes import ListIn, PaymentIn, PlaceIn
+from orders.api.shown import AmountMismatchOut, OrderOut, OrdersOut, RecipientOut, TakenOut
 from orders.models import Order, Payment, PaymentCase
 from sync import quotas
 from sync.http import Keyset, Problem, etag, instant
+from sync.http.described import ETAG, PAGED, refusal
 from sync.views import ChannelView
 
 BY_CHANGE = Keyset(("updated_at", "id"), ascending=True)
@@ -27,13 +28,13 @@ class Orders(ChannelView):
     def scope(self):
         return "orders:write" if self.request.method == "POST" else "orders:read"
 
-    @extend_schema(parameters=[ListIn, PageIn], responses=OrdersOut)
+    @extend_schema(parameters=[ListIn, *PAGED], responses=OrdersOut)
     def get(self, request):
         rows = queries.matching(queries.seen_by(request.auth.channel), ListIn.read_query(request))
         page = BY_CHANGE.page(request, rows)
         return Response(page.body([queries.as_order(order) for order in page.rows]))
 
-    @extend_schema(request=PlaceIn, responses={201: OrderOut, 200: OrderOut})
+    @extend_schema(request=PlaceIn, responses={201: OrderOut, 200: OrderOut, **refusal(AmountMismatchOut)})
     def post(self, request):
         order, is_new = place_as_asked(request.auth.channel, PlaceIn.read(request), by=request.user)
         return Response(queries.as_order(order), status=201 if is_new else 200)
@@ -44,7 +45,7 @@ class OneOrder(ChannelView):
 
     scope = "orders:read"
 
-    @extend_schema(responses=OrderOut)
+    @extend_schema(parameters=[ETAG], responses=OrderOut)
     def get(self, request, number):
         shown = queries.as_order(seen(request.auth.channel, number))
         return Response(shown, headers={"ETag": etag(shown)})

@@ -6,11 +6,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from orders import queries, services
-from orders.api.shapes import MyListIn, PageIn, PayIn
+from orders.api.shapes import MyListIn, PayIn
 from orders.api.shown import OrderOut, OrdersOut, PaymentOut
 from orders.models import Order, Payment
 from orders.payments import checkout, wechat_pay
 from sync.http import Keyset, Problem, etag, instant
+from sync.http.described import ETAG, PAGED
 from sync.views import MemberView
 
 NEWEST = Keyset(("placed_at", "id"))
@@ -19,7 +20,7 @@ NEWEST = Keyset(("placed_at", "id"))
 class MyOrders(MemberView):
     """GET the orders of the member, newest first, whatever the channel."""
 
-    @extend_schema(parameters=[MyListIn, PageIn], responses=OrdersOut)
+    @extend_schema(parameters=[MyListIn, *PAGED], responses=OrdersOut)
     def get(self, request):
         rows = queries.matching(queries.whole().filter(member=request.auth.member), MyListIn.read_query(request))
         page = NEWEST.page(request, rows)
@@ -29,7 +30,7 @@ class MyOrders(MemberView):
 class MyOrder(MemberView):
     """GET one order of the member."""
 
-    @extend_schema(responses=OrderOut)
+    @extend_schema(parameters=[ETAG], responses=OrderOut)
     def get(self, request, number):
         order = queries.whole().filter(member=request.auth.member, number=number).first()
         if order is None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from orders.payments.wechat_pay import METHODS
@@ -47,6 +48,7 @@ class Past(Instant):
         return time
 
 
+@extend_schema_serializer(component_name="BuyerIn")
 class Identity(Input):
     """Who buys, as the channel knows them."""
 
@@ -155,13 +157,6 @@ class PayIn(Input):
     """How a member wants to pay."""
 
     method = Choice(METHODS)
-
-
-class PageIn(Input):
-    """Which page of a list; read by `sync.http.paging`, written down here for the contract."""
-
-    limit = Whole(min_value=1, max_value=100, required=False)
-    cursor = Text(max_length=1_000, required=False)
 
 
 class ListIn(Input):

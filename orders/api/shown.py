@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from orders.payments.wechat_pay import METHODS
 from orders.rules import Status
+from sync.http.described import PageOut, ProblemOut
 
 whole, text, flat = serializers.IntegerField, serializers.CharField, serializers.DictField
 
@@ -30,6 +31,34 @@ class DiscountOut(serializers.Serializer):
     amount_fen = whole()
 
 
+class TrackingOut(serializers.Serializer):
+    """What the carrier told."""
+
+    at = serializers.DateTimeField()
+    state = text()
+    place = text()
+    text = text()
+
+
+class ShippedLineOut(serializers.Serializer):
+    """How much of a line is in a parcel."""
+
+    line_id = serializers.UUIDField()
+    quantity = whole()
+
+
+class ShipmentOut(serializers.Serializer):
+    """One parcel."""
+
+    id = serializers.UUIDField()
+    carrier = text()
+    carrier_name = text()
+    tracking_number = text()
+    state = text()
+    lines = ShippedLineOut(many=True)
+    events = TrackingOut(many=True)
+
+
 class OrderOut(serializers.Serializer):
     """The Order: one representation per version, whoever reads it."""
 
@@ -53,7 +82,7 @@ class OrderOut(serializers.Serializer):
     paid_fen = whole()
     refunded_fen = whole()
     points_earned = whole()
-    shipments = serializers.ListField(child=flat())
+    shipments = ShipmentOut(many=True)
     buyer_note = text()
     placed_at = serializers.DateTimeField()
     paid_at = serializers.DateTimeField(allow_null=True)
@@ -62,11 +91,9 @@ class OrderOut(serializers.Serializer):
     version = whole()
 
 
-class OrdersOut(serializers.Serializer):
+class OrdersOut(PageOut):
     """A page of orders."""
 
-    next = text(allow_null=True)
-    previous = text(allow_null=True)
     results = OrderOut(many=True)
 
 
@@ -102,3 +129,10 @@ class TakenOut(serializers.Serializer):
     state = serializers.ChoiceField(["paid", "case"])
     case = serializers.ChoiceField(["after_close", "wrong_amount", "unknown_order", "paid_twice"], allow_null=True)
     order = OrderOut()
+
+
+class AmountMismatchOut(ProblemOut):
+    """The sums do not agree; what the total would be."""
+
+    code = serializers.ChoiceField(["amount_mismatch"])
+    expected_total_fen = whole()

@@ -5,10 +5,13 @@ import re
 
 import orjson
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
 
 from sync import queries
 from sync.api.live import json_page
+from sync.api.shown import FEED_AFTER, TYPES, FeedOut
 from sync.http import Problem, page_size
+from sync.http.described import LIMIT
 from sync.models import Scope
 from sync.views import ChannelView
 
@@ -22,6 +25,7 @@ class Feed(ChannelView):
 
     scope = Scope.FEED_READ
 
+    @extend_schema(parameters=[FEED_AFTER, LIMIT, TYPES], responses=FeedOut)
     def get(self, request):
         position, limit, types = _after(request), page_size(request), _types(request)
         page = queries.feed(request.auth.channel, after=position, limit=limit, types=types)

@@ -3,10 +3,13 @@
 from django.conf import settings
 from django.http import HttpResponse
 from django.http.request import split_domain_port
+from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from sync import events, queries, quotas, tickets
+from sync.api.shown import AFTER, EventsOut, ResyncRequiredOut, TicketOut
 from sync.http import Problem, page_size
+from sync.http.described import LIMIT, refusal
 from sync.views import MemberView
 
 PER_MINUTE = 60
@@ -18,6 +21,7 @@ class Tickets(MemberView):
 
     keeps_answers = False
 
+    @extend_schema(request=None, responses={201: TicketOut})
     def post(self, request):
         proof = request.auth
         quotas.count(f"ws-tickets {proof.session}", limit=PER_MINUTE, every=60)
@@ -31,6 +35,7 @@ class Tickets(MemberView):
 class Events(MemberView):
     """GET what happened to the member since `after`; without it, from the oldest event that is kept."""
 
+    @extend_schema(parameters=[AFTER, LIMIT], responses={200: EventsOut, **refusal(ResyncRequiredOut)})
     def get(self, request):
         after, limit = _after(request), page_size(request)
         page = queries.stream(events.of_member(request.auth.member), after=after or 0, limit=limit)
