@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -30,6 +31,7 @@ class PolicyText:
         return f"{settings.PUBLIC_URL}/sandbox/policies/{self.purpose}/{VERSION}/{self.locale}"
 
 
+@cache
 def find(purpose: str, version: str, locale: str) -> PolicyText | None:
     """One policy's text; None when there is none like it."""
     if purpose not in REQUIRED or version != VERSION or locale not in LOCALES:

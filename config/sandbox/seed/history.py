@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import orjson
 
@@ -11,6 +11,8 @@ from config.sandbox.seed.dice import Dice
 from sync.act import Actor
 from sync.events import hot
 from sync.models import Stream
+
+BEAT = timedelta(milliseconds=1)  # between the facts of one act
 
 WRITE = """
 INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, time)

@@ -1,12 +1,13 @@
 """The members of the sandbox: two hundred people with Chinese names, half from each channel, most known to both."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from config.sandbox import policies
 from config.sandbox.models import Person, WechatUser
-from config.sandbox.policies import VERSION
 from config.sandbox.seed.dice import Dice
-from config.sandbox.seed.history import Fact
+from config.sandbox.seed.history import BEAT, Fact
 from members.models import Consent, Identity, Member
 from sync import events, secret
 from sync.act import Actor
@@ -65,18 +66,16 @@ def store(everybody: list[Somebody]) -> None:
     WechatUser.objects.bulk_create(user for each in everybody for user in each.wechat)
 
 
-def facts(everybody: list[Somebody]) -> list[Fact]:
+def facts(everybody: list[Somebody]) -> Iterator[Fact]:
     """What was told when each of them registered."""
-    return [
-        Fact(
-            type="member.registered",
-            subject=each.subject,
-            at=each.member.created_at,
-            by=Actor("member", str(each.member.pk), each.home.code),
-            data={"id": str(each.member.pk), "version": 1, "changed": ["consents", "identities", "nickname", "phone"]},
-        )
-        for each in everybody
-    ]
+    for each in everybody:
+        member, at = each.member, each.member.created_at
+        known = {"subject": each.subject, "by": Actor("member", str(member.pk), each.home.code)}
+        named = {"id": str(member.pk), "version": 1}
+        yield Fact("member.registered", at=at, data=named | {"changed": ["identities", "nickname", "phone"]}, **known)
+        for n, consent in enumerate(each.consents, start=1):
+            told = {"id": str(member.pk), "purpose": consent.purpose, "version": consent.version}
+            yield Fact("member.consent_granted", at=at + n * BEAT, data=told, **known)
 
 
 def _somebody(dice: Dice, n: int, at: datetime, both: list[Channel]) -> Somebody:
@@ -92,9 +91,10 @@ def _somebody(dice: Dice, n: int, at: datetime, both: list[Channel]) -> Somebody
                 id=dice.uuid7(at),
                 member=somebody.member,
                 purpose=purpose,
-                version=VERSION,
+                version=policies.VERSION,
                 act=Consent.Act.GRANTED,
                 channel=home,
+                text_digest=policies.find(purpose, policies.VERSION, "zh-hans").digest,
                 at=at,
             )
         )

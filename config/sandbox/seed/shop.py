@@ -9,7 +9,7 @@ from django.utils import translation
 from config.sandbox.seed import credentials
 from config.sandbox.seed.dice import Dice
 from config.sandbox.seed.goods import GOODS
-from config.sandbox.seed.history import Fact
+from config.sandbox.seed.history import BEAT, Fact
 from config.sandbox.seed.people import Somebody
 from loyalty import ledger, rules
 from loyalty import queries as points
@@ -25,7 +25,6 @@ from sync.models import Channel
 
 ORDERS = [0, 1, 1, 2, 2, 3, 3, 4, 5, 7]
 SHIPPING_FEN, FREE_FROM_FEN = 1_000, 9_900
-BEAT = timedelta(milliseconds=1)  # between the facts of one act
 COUPON = 100
 
 
