@@ -3,8 +3,8 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from config import contract
 from sync import health, problems
 
 handler400, handler403, handler404, handler500 = (
@@ -14,17 +14,17 @@ handler400, handler403, handler404, handler500 = (
     problems.internal,
 )
 
-contract = [
+under_v1 = [
     path("", include("members.urls")),
     path("", include("orders.urls")),
     path("", include("loyalty.urls")),
     path("", include("sync.urls")),
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("schema", contract.Document.as_view(), name="schema"),
+    path("docs", contract.Docs.as_view(), name="docs"),
 ]
 
 urlpatterns = [
-    path("api/v1/", include(contract)),
+    path("api/v1/", include(under_v1)),
     path("callbacks/", include("orders.callbacks")),
     path("admin/", admin.site.urls),
     path("dashboard/", include("config.dashboard")),

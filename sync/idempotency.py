@@ -28,11 +28,17 @@ STORED_HEADERS = ("Content-Type", "ETag", "Location")
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
+def is_asked(request) -> bool:
+    """Whether the request carries a key; raises Problem `invalid` for one that is malformed."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not KEY.fullmatch(key):
+        raise Problem.field("Idempotency-Key", _("1–255 printable ASCII characters"))
+    return key is not None
+
+
 def once(view, handler, request, *args, **kwargs) -> HttpResponse:
     """The answer to a POST that carries a key: run it, or give back what it answered before."""
     key = request.headers["Idempotency-Key"]
-    if not KEY.fullmatch(key):
-        raise Problem.field("Idempotency-Key", _("1–255 printable ASCII characters"))
     answer = IdempotentAnswer(caller=caller_of(request), key=key, request_digest=digest_of(request))
     run = lambda: rendered(view, handler, request, args, kwargs)  # noqa: E731
     return _outside(answer, run) if view.calls_outside else act.outermost(lambda: _inside(answer, run))

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sync import auth, idempotency
@@ -23,10 +24,18 @@ class ApiView(APIView):
     calls_outside = False
 
     def initial(self, request, *args, **kwargs):
+        if request.method.lower() not in self.http_method_names or not hasattr(self, request.method.lower()):
+            raise Problem("method_not_allowed")
+        if request.method == "OPTIONS":
+            return
         super().initial(request, *args, **kwargs)
         self.admit(request)
-        if request.method == "POST" and self.keeps_answers and "Idempotency-Key" in request.headers:
+        if request.method == "POST" and idempotency.is_asked(request) and self.keeps_answers:
             self.post = partial(idempotency.once, self, self.post)
+
+    def options(self, request, *args, **kwargs):
+        """What may be asked here: the methods in `Allow`, to anybody."""
+        return Response(status=204)
 
     def admit(self, request):
         """Who may come in; raises the Problem that says why not."""

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.http import HttpResponse
 from django.http.request import split_domain_port
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
@@ -63,5 +64,5 @@ def _after(request) -> int | None:
     if given is None:
         return None
     if not (given.isascii() and given.isdigit() and len(given) <= LONGEST_POSITION):
-        raise Problem.field("after", "0–")
+        raise Problem.field("after", _("A whole number from 0"))
     return int(given)

@@ -1,5 +1,6 @@
 """HTTP as every floor speaks it: problems, input, paging, entity tags, the edge."""
 
+from sync.http.accept import AnyAccept
 from sync.http.edge import Cors, Limits, RequestIds
 from sync.http.input import Choice, Fen, Input, Instant, Json, Phone, StrictJson, Text, Whole, instant
 from sync.http.paging import Keyset, Page, page_size, read_cursor
@@ -7,6 +8,7 @@ from sync.http.problems import Problem, problem_for, problem_response
 from sync.http.tags import etag, require_match
 
 __all__ = [
+    "AnyAccept",
     "Choice",
     "Cors",
     "Fen",

@@ -56,37 +56,51 @@ class Limits:
 
 
 class Cors:
-    """A preflight is answered for the origins of all channels; an answer for those of the request's channel."""
+    """A preflight is answered for the origins of all channels; an answer for those of the request's own channel.
+
+    A refusal that came before the channel was known (an expired token, a body too large) says nothing of anybody:
+    pages of every channel may read why.
+    """
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
-        origin = request.headers.get("Origin")
-        if not origin or not request.path.startswith("/api/"):
+        if not request.path.startswith("/api/"):
             return self.get_response(request)
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return self.preflight(request, origin)
-        response = self.get_response(request)
-        channel = getattr(request, "channel", None)
-        if channel and origin in channel.origins:
-            self.allow(response, origin)
-            response["Access-Control-Expose-Headers"] = EXPOSED
+        origin = request.headers.get("Origin", "")
+        if origin and request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            response = self.preflight(origin)
+        else:
+            response = self.get_response(request)
+            if origin and self.may_read(request, response, origin):
+                self.allow(response, origin)
         patch_vary_headers(response, ["Origin"])
         return response
 
-    def preflight(self, request, origin):
-        from sync.models import Channel  # noqa: PLC0415 - middleware loads before the apps do
-
+    def preflight(self, origin):
         response = HttpResponse(status=HTTPStatus.NO_CONTENT)
-        if Channel.objects.filter(is_active=True, origins__contains=[origin]).exists():
+        if self.is_known(origin):
             self.allow(response, origin)
             response["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
             response["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
             response["Access-Control-Max-Age"] = "600"
-        patch_vary_headers(response, ["Origin"])
         return response
+
+    def may_read(self, request, response, origin) -> bool:
+        channel = getattr(request, "channel", None)
+        if channel is None:
+            return response.status_code >= HTTPStatus.BAD_REQUEST and self.is_known(origin)
+        return origin in channel.origins
+
+    @staticmethod
+    def is_known(origin: str) -> bool:
+        """Whether it is an origin of any channel."""
+        from sync.models import Channel  # noqa: PLC0415 - middleware loads before the apps do
+
+        return "\0" not in origin and Channel.objects.filter(origins__contains=[origin]).exists()
 
     @staticmethod
     def allow(response, origin):
         response["Access-Control-Allow-Origin"] = origin
+        response["Access-Control-Expose-Headers"] = EXPOSED

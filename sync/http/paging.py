@@ -3,24 +3,27 @@
 import base64
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from sync.http.input import Encoder
 from sync.http.problems import Problem
 
 DEFAULT, MAX = 20, 100
+MALFORMED = _("Send a cursor as you were given it")
 
 
 def page_size(request: Request) -> int:
     """`limit`: 1 to 100, 20 by default; anything else is 400."""
     given = request.query_params.get("limit", str(DEFAULT))
     if not (given.isascii() and given.isdigit() and len(given) < 5 and 1 <= int(given) <= MAX):
-        raise Problem.field("limit", "1–100")
+        raise Problem.field("limit", _("A whole number from 1 to 100"))
     return int(given)
 
 
@@ -30,13 +33,14 @@ def read_cursor(request: Request) -> tuple[bool, list] | None:
     if given is None:
         return None
     try:
-        backwards, key = json.loads(base64.urlsafe_b64decode(given.encode("ascii") + b"=="))
+        padded = given + "=" * (-len(given) % 4)
+        backwards, key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         if not isinstance(backwards, bool) or not isinstance(key, list):
             raise ValueError
         if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in key):
             raise ValueError
     except (ValueError, TypeError, RecursionError) as error:
-        raise Problem.field("cursor", "?") from error
+        raise Problem.field("cursor", MALFORMED) from error
     return backwards, key
 
 
@@ -103,11 +107,13 @@ class Keyset:
 
     def _beyond(self, rows: QuerySet, key: list, side: str) -> Q:
         if len(key) != len(self.fields):
-            raise Problem.field("cursor", "?")
+            raise Problem.field("cursor", MALFORMED)
         try:
             values = [rows.model._meta.get_field(n).to_python(v) for n, v in zip(self.fields, key, strict=True)]
         except (ValidationError, ValueError, TypeError, OverflowError) as error:
-            raise Problem.field("cursor", "?") from error
+            raise Problem.field("cursor", MALFORMED) from error
+        if any(isinstance(value, datetime) and value.tzinfo is None for value in values):
+            raise Problem.field("cursor", MALFORMED)
         condition = Q()
         for depth, name in enumerate(self.fields):
             equal = dict(zip(self.fields[:depth], values, strict=False))

@@ -3,7 +3,7 @@
 import logging
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -68,7 +68,6 @@ BY_STATUS = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
-    406: "unsupported_media_type",
     413: "too_large",
     415: "unsupported_media_type",
     429: "rate_limited",
@@ -99,6 +98,8 @@ def problem_response(problem: Problem) -> HttpResponse:
     status, title = CODES[problem.code]
     errors = [{"field": field, "code": code, "detail": str(detail)} for field, code, detail in problem.errors]
     detail = str(problem.detail) or "; ".join(f"{e['field']}: {e['detail']}" for e in errors) or str(title)
+    if problem.code == "invalid" and not errors:  # of the request as a whole
+        errors = [{"field": "", "code": "invalid", "detail": detail}]
     body = {
         "type": f"/problems/{problem.code}",
         "title": str(title),
@@ -134,7 +135,7 @@ def _as_problem(error: Exception) -> Problem:
         return Problem("invalid")
     if isinstance(error, exceptions.APIException):
         return _of_framework(error)
-    if isinstance(error, OperationalError | PoolTimeout):
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
         return _of_database(error)
     logger.error("Unexpected error", exc_info=error)
     return Problem("internal")

@@ -78,7 +78,7 @@ def encoded(text: str) -> str:
 MALFORMED = ["[]", "[1, []]", "[false, [1]]", '[false, ["a", "b"]]', "[false, [[1], 2]]", "[false, [null, 2]]"]
 
 
-@pytest.mark.parametrize("cursor", ["x", "%00", "é", *map(encoded, [*MALFORMED, "[" * 5000, "[false, [1e999, 1]]"])])
+@pytest.mark.parametrize("cursor", ["x", "%00", "é", "!", f"{encoded('[false,[1,1]]')}*", *map(encoded, [*MALFORMED, "[" * 5000, "[false, [1e999, 1]]"])])
 def test_a_malformed_cursor_is_refused(cursor):
     rows(1)
     with pytest.raises(Problem) as refused:
