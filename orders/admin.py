@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from members.models import Member
-from orders.models import Line, Merchant, MerchantKey, Order, Payment, PaymentCase, Recipient
+from orders.models import Disclosure, Line, Merchant, MerchantKey, Order, Payment, PaymentCase, Recipient
 from sync import events
 from sync.admin import scope, search, shown
 from sync.admin.pages import ByChannel, HubAdmin, StillOpen
@@ -155,6 +155,23 @@ class RecipientAdmin(HubAdmin):
 
     def get_queryset(self, request):
         return super().get_queryset(request).defer(None).defer("address", "phone_index")  # opened for their masks
+
+
+@admin.register(Disclosure)
+class DisclosureAdmin(HubAdmin):
+    within = staticmethod(scope.of_channel("order__channel"))
+    list_display = [
+        shown.link("order", _("Order")),
+        shown.at("at", _("At")),
+        "actor",
+        shown.code("correlation_id", _("Request")),
+    ]
+    list_display_links = ["actor"]
+    list_select_related = ["order"]
+    ordering = ["-id"]
+    searches = [search.by_number("D", "order__number"), search.exactly("actor", "correlation_id")]
+    search_help_text = _("Order number or request")
+    fieldsets = [(None, {"fields": list_display})]
 
 
 @admin.register(Merchant)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from config import roles
 from loyalty import services as points
 from members.models import Consent, LinkCase, Merge, SmsChallenge
-from orders.models import PaymentCase, Recipient
+from orders.models import Disclosure, PaymentCase, Recipient
 from sync.act import SYSTEM
 from sync.models import (
     Acknowledged,
@@ -66,6 +66,7 @@ class World:
         self.foreign = make_orders.order(member=self.other, channel=self.mini)
         self.payment = make_orders.payment(self.order)
         Recipient.objects.create(order=self.order, receiver="林小溪", phone=PHONE)
+        Disclosure.objects.create(order=self.order, actor="channel/website")
         self._papers()
         self._traffic()
         self._watch()
