@@ -4,8 +4,9 @@ import psycopg
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # the first test also waits for the hub
 PRICE = 199  # yuan, of the product that is chosen at first
+WIDTHS = (360, 390, 768, 1024, 1280, 1920)  # of phones, tablets and desks, in CSS pixels
 LONGEST = 10_000  # ms that a change may take to arrive on a busy machine
 SIDES = ("website", "mini")
 CROSSED = {"member.updated": "mini-program", "order.placed": "website", "points.earned": "website"}
@@ -105,6 +106,9 @@ def test_english_is_english_throughout_and_every_control_has_a_name(screen):
         assert screen.chinese() == []
         assert screen.nameless() == []
     assert screen.page.title().startswith("Member hub")
+    for width in WIDTHS:
+        screen.page.set_viewport_size({"width": width, "height": 800})
+        assert screen.page.evaluate("() => document.documentElement.scrollWidth") == width
 
 
 def test_without_the_tick_nobody_signs_in_and_nothing_is_sent(screen):

@@ -124,7 +124,7 @@ function drawer(side, name, label, ...children) {
       onkeydown: ({ key }) => key === "Escape" && close(),
       onclick: ({ target, currentTarget }) => target === currentTarget && close(),
     },
-    h("div.drawer", { role: "dialog", "aria-label": label, testid: `mini-${name}-sheet` }, ...children),
+    h("div.drawer", { role: "dialog", "aria-modal": "true", "aria-label": label, testid: `mini-${name}-sheet` }, ...children),
   );
 }
 

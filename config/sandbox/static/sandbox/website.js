@@ -75,7 +75,6 @@ function signIn(side) {
       tab("qr", t("by_qr"), "website-by-qr"),
     ),
     byQr ? qrForm(side) : phoneForm(side),
-    pieces.told(side),
   );
 }
 
@@ -136,6 +135,7 @@ function phoneForm(side) {
         h("b", null, t("sandbox")),
         smsHint(sms),
       ),
+    pieces.told(side),
     agreement(side),
     h("button.primary.wide", { testid: "website-sign-in", disabled: !sms || Boolean(busy) }, t("sign_in")),
   );
@@ -163,6 +163,7 @@ function qrForm(side) {
       ),
     ),
     h("p.sandbox-hint", { key: "hint" }, h("b", null, t("sandbox")), t("qr_note")),
+    pieces.told(side),
     agreement(side),
     h("button.primary.wide", { testid: "website-qr-scan", disabled: !side.qr || Boolean(side.busy) }, t("qr_scan")),
   );
@@ -242,7 +243,7 @@ function paySheet(side) {
     { key: "overlay", onkeydown: ({ key }) => key === "Escape" && close() },
     h(
       "div.dialog",
-      { role: "dialog", "aria-label": t("pay_scan"), testid: "website-pay-sheet" },
+      { role: "dialog", "aria-modal": "true", "aria-label": t("pay_scan"), testid: "website-pay-sheet" },
       h("h2", null, t("pay_scan")),
       h("strong.figure", null, money(payment.order.total_fen)),
       h("div.qr", null, url ? code(url) : icon("check")),
