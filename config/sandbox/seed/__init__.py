@@ -9,9 +9,12 @@ from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 from config.sandbox.models import Mark
-from config.sandbox.seed import history, house, people
+from config.sandbox.seed import house, people
 from config.sandbox.seed.dice import Dice
-from config.sandbox.seed.shop import Shop
+from config.sandbox.seed.history import History
+from config.sandbox.seed.house import Brand
+from config.sandbox.seed.people import Somebody
+from config.sandbox.seed.shop import Books, Shop
 from members.models import Member
 from sync import clock
 from sync.models import Channel
@@ -64,7 +67,7 @@ def build() -> None:
     with alone():
         for left in range(TRIES, 0, -1):
             try:
-                write()
+                write(*imagine())
                 break
             except OperationalError as error:
                 if left == 1 or getattr(error.__cause__, "sqlstate", "") not in BUSY_TABLES:
@@ -75,8 +78,18 @@ def build() -> None:
             Mark.objects.update(finished_at=clock.Clock())
 
 
+def imagine() -> tuple[Brand, list[Somebody], Books, History]:
+    """Everything in memory, before anybody has to wait for our locks."""
+    dice, brand = Dice(clock.now()), house.imagine()
+    everybody = people.imagine(dice, brand.channels)
+    shop = Shop(dice, brand)
+    for somebody in everybody:
+        shop.serve(somebody)
+    return brand, everybody, shop.books, History([*people.facts(everybody), *shop.books.facts], dice)
+
+
 @transaction.atomic
-def write() -> None:
+def write(brand: Brand, everybody: list[Somebody], books: Books, history: History) -> None:
     """Everything but the endpoints, in place of what was there."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '5s'")
@@ -84,14 +97,10 @@ def write() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('sync_settle', 0))")
         cursor.execute(f"TRUNCATE {', '.join(map(connection.ops.quote_name, tables()))}")
     Mark.objects.create()
-    dice = Dice(clock.now())
-    everybody = people.imagine(dice, house.build())
+    house.store(brand)
     people.store(everybody)
-    shop = Shop(dice)
-    for somebody in everybody:
-        shop.serve(somebody)
-    shop.books.store()
-    history.tell([*people.facts(everybody), *shop.books.facts], dice)
+    books.store()
+    history.store()
 
 
 def settle() -> None:

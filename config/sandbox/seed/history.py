@@ -34,13 +34,18 @@ class Fact:
     data: dict
 
 
-def tell(facts: Iterable[Fact], dice: Dice) -> None:
-    """Write events and stream heads, each stream in the order of its facts' times."""
-    heads, rows = Counter(), []
-    for fact in sorted(facts, key=lambda fact: fact.at):
-        heads[fact.subject] += 1
-        data = orjson.dumps(fact.data, default=str).decode()
-        named = (dice.uuid7(fact.at), fact.subject, heads[fact.subject], fact.type)
-        rows.append((*named, fact.by.source, str(fact.by), data, fact.at))
-    Stream.objects.bulk_create(Stream(subject=subject, head=head) for subject, head in heads.items())
-    hot(WRITE, [list(column) for column in zip(*rows, strict=True)])
+class History:
+    """Facts in the order they happened, with what is to be written of them."""
+
+    def __init__(self, facts: Iterable[Fact], dice: Dice):
+        self.heads, self.rows = Counter(), []
+        for fact in sorted(facts, key=lambda fact: fact.at):
+            self.heads[fact.subject] += 1
+            data = orjson.dumps(fact.data, default=str).decode()
+            named = (dice.uuid7(fact.at), fact.subject, self.heads[fact.subject], fact.type)
+            self.rows.append((*named, fact.by.source, str(fact.by), data, fact.at))
+
+    def store(self) -> None:
+        """Write events and stream heads."""
+        Stream.objects.bulk_create(Stream(subject=subject, head=head) for subject, head in self.heads.items())
+        hot(WRITE, [list(column) for column in zip(*self.rows, strict=True)])

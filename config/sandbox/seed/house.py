@@ -1,5 +1,7 @@
 """What the brand has before its first member: channels, apps, a merchant, policies, tiers, rules, staff."""
 
+from dataclasses import dataclass
+
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
@@ -40,15 +42,47 @@ ALERTS = "alerts"  # a fake backend for alerts, which are not signed
 POINTS_AT_ONCE = 1_000_000  # 100 times the normal limit
 
 
-def build() -> dict[str, Channel]:
-    """Everything but the endpoints; returns the channels by code."""
-    group = SharingGroup.objects.create(code="brand", name="品牌")
-    channels = {code: _channel(group, code) for code in CHANNELS}
-    _merchant()
+@dataclass
+class Brand:
+    """What will be written of the house, and what its members are told about."""
+
+    channels: dict[str, Channel]
+    merchant: Merchant
+    tiers: list[Tier]
+    rule: EarnRule
+    platform: tuple[str, str]  # the key pair of WeChat Pay
+    public_key: str  # the merchant's
+    password: str  # of staff, hashed
+
+
+def imagine() -> Brand:
+    """The house in memory: keys and hashes take a while, and nobody should wait for our locks meanwhile."""
+    group = SharingGroup(code="brand", name="品牌")
+    private_key, public_key = key_pair()
+    merchant = Merchant(name="示例商户", private_key=private_key, **_pay_names())
+    return Brand(
+        channels={code: _channel(group, code) for code in CHANNELS},
+        merchant=merchant,
+        tiers=[Tier(code=code, name=name, threshold_fen=fen) for code, name, fen in TIERS],
+        rule=EarnRule(code="per-yuan", points_per_yuan=1),
+        platform=key_pair(),
+        public_key=public_key,
+        # The same each time, so that sessions of staff outlive a reset; long enough for Django not to hash it anew.
+        password=make_password(credentials.PASSWORD, salt="the same each time, so long"),
+    )
+
+
+def store(brand: Brand) -> None:
+    """Write it, but for the endpoints."""
+    next(iter(brand.channels.values())).group.save(force_insert=True)
+    for code, channel in brand.channels.items():
+        channel.save(force_insert=True)
+        _around(code, channel)
+    _store_merchant(brand)
     Policy.objects.bulk_create(_policy(text) for text in policies.everyone())
-    Tier.objects.bulk_create(Tier(code=code, name=name, threshold_fen=fen) for code, name, fen in TIERS)
-    EarnRule.objects.create(code="per-yuan", points_per_yuan=1)
-    _staff(channels.values())
+    Tier.objects.bulk_create(brand.tiers)
+    brand.rule.save(force_insert=True)
+    _store_staff(brand)
     Backend.objects.create(code=ALERTS, secret="")
     AlertRule.objects.create(
         code="deliveries-failing",
@@ -58,7 +92,6 @@ def build() -> dict[str, Channel]:
         threshold=0.5,
         webhook_url=_backend_url(ALERTS),
     )
-    return channels
 
 
 def open_endpoints() -> None:
@@ -86,35 +119,42 @@ def readdress() -> None:
 
 def _channel(group: SharingGroup, code: str) -> Channel:
     name, kind, is_active = CHANNELS[code]
-    known, origins = credentials.of_channel(code), [settings.PUBLIC_URL] if code == "website" else []
-    app = {"app_id": known["app_id"], "origins": origins}
-    channel = Channel.objects.create(
+    known = credentials.of_channel(code)
+    return Channel(
         code=code,
         name=name,
         kind=kind,
         group=group,
+        app_id=known["app_id"],
         app_secret=credentials.app_secret(code),
         merchant_id=credentials.MCHID,
         inbound_secret=known["inbound_secret"],
+        origins=[settings.PUBLIC_URL] if code == "website" else [],
         is_active=is_active,
         earn_per_entry=POINTS_AT_ONCE,
-        **app,
     )
-    ChannelKey.objects.create(
-        channel=channel, label="sandbox", digest=secret.digest(known["api_key"]), scopes=Scope.values
-    )
-    App.objects.create(channel=code, secret=credentials.app_secret(code), **app)
+
+
+def _around(code: str, channel: Channel) -> None:
+    """A channel's key, its app at WeChat, its fake backend."""
+    known = credentials.of_channel(code)
+    digest = secret.digest(known["api_key"])
+    ChannelKey.objects.create(channel=channel, label="sandbox", digest=digest, scopes=Scope.values)
+    app = {"app_id": channel.app_id, "secret": credentials.app_secret(code), "origins": channel.origins}
+    App.objects.create(channel=code, **app)
     Backend.objects.create(code=code, secret=known["outbound_secret"])
-    return channel
 
 
-def _merchant() -> None:
-    ours, platform = key_pair(), key_pair()
-    named = {"mchid": credentials.MCHID, "api_key": credentials.pay_key(), "serial": credentials.serial("merchant")}
-    serial = credentials.serial("platform")
-    merchant = Merchant.objects.create(name="示例商户", private_key=ours[0], **named)
-    MerchantKey.objects.create(merchant=merchant, serial=serial, public_key=platform[1])
-    PayAccount.objects.create(public_key=ours[1], platform_serial=serial, platform_key=platform[0], **named)
+def _pay_names() -> dict[str, str]:
+    return {"mchid": credentials.MCHID, "api_key": credentials.pay_key(), "serial": credentials.serial("merchant")}
+
+
+def _store_merchant(brand: Brand) -> None:
+    serial, (private_key, public_key) = credentials.serial("platform"), brand.platform
+    brand.merchant.save(force_insert=True)
+    MerchantKey.objects.create(merchant=brand.merchant, serial=serial, public_key=public_key)
+    theirs = {"platform_serial": serial, "platform_key": private_key, "public_key": brand.public_key}
+    PayAccount.objects.create(**_pay_names(), **theirs)
 
 
 def key_pair() -> tuple[str, str]:
@@ -138,18 +178,17 @@ def _policy(text: policies.PolicyText) -> Policy:
     )
 
 
-def _staff(channels) -> None:
-    """The seeded staff and nobody else; sessions of those who stay are kept."""
+def _store_staff(brand: Brand) -> None:
+    """The seeded staff and nobody else."""
     User.objects.exclude(username__in=credentials.STAFF).delete()
     if not Group.objects.filter(name="operator").exists():
         roles.apply()
-    password = make_password(credentials.PASSWORD, salt="the same each time, so long")  # sessions outlive a reset
     for name in credentials.STAFF:
         fields = {"last_name": NAMES[name], "email": f"{name}@sandbox.invalid", "is_staff": True, "is_active": True}
-        fields |= {"password": password, "is_superuser": name == "admin"}
+        fields |= {"password": brand.password, "is_superuser": name == "admin"}
         user, _made = User.objects.update_or_create(username=name, defaults=fields)
         if name != "admin":
-            roles.enrol(user, name, channels)
+            roles.enrol(user, name, brand.channels.values())
 
 
 def _backend_url(code: str) -> str:

@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import translation
 
-from config.sandbox.seed import credentials
 from config.sandbox.seed.dice import Dice
 from config.sandbox.seed.goods import GOODS
 from config.sandbox.seed.history import BEAT, Fact
+from config.sandbox.seed.house import Brand
 from config.sandbox.seed.people import Somebody
 from loyalty import ledger, rules
 from loyalty import queries as points
-from loyalty.models import Account, EarnRule, Entry, Tier
+from loyalty.models import Account, Entry
 from loyalty.services import HUB, ISSUED, REDEEMED
 from orders import queries as orders
-from orders.models import Line, Merchant, Order, Payment
+from orders.models import Line, Order, Payment
 from orders.services import digest_of
 from sync import secret
 from sync.act import Actor
@@ -51,10 +51,9 @@ class Books:
 class Shop:
     """Sells to one member after another."""
 
-    def __init__(self, dice: Dice):
+    def __init__(self, dice: Dice, brand: Brand):
         self.dice, self.books = dice, Books()
-        self.merchant, self.rule = Merchant.objects.get(mchid=credentials.MCHID), EarnRule.objects.get()
-        self.tiers = list(Tier.objects.all())
+        self.merchant, self.rule, self.tiers = brand.merchant, brand.rule, brand.tiers
 
     def serve(self, somebody: Somebody) -> None:
         """All that one member ever bought and got for it."""
