@@ -9,8 +9,12 @@ from babel.messages.pofile import read_po
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("sync", "members", "loyalty", "orders", "config")
-CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop"}
-PLURALS = {"ngettext", "ngettext_lazy"}
+FUNCTIONS = {  # of django.utils.translation: which arguments are texts, and which one is their context
+    **dict.fromkeys(["gettext", "gettext_lazy", "gettext_noop"], (slice(0, 1), None)),
+    **dict.fromkeys(["ngettext", "ngettext_lazy"], (slice(0, 2), None)),
+    **dict.fromkeys(["pgettext", "pgettext_lazy"], (slice(1, 2), 0)),
+}
+CONTEXT_ENDS = "\x04"  # as in compiled catalogues
 TAG = re.compile(r"""{%\s*trans(?:late)?\s+(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')""")
 BLOCK = re.compile(r"{%\s*blocktrans(?:late)?\b([^%]*)%}(.*?){%\s*endblocktrans(?:late)?\s*%}", re.DOTALL)
 VARIABLE = re.compile(r"{{\s*([\w.]+)[^}]*}}")
@@ -27,13 +31,17 @@ def of_app(app: str) -> set[str]:
 
 
 def in_python(path: Path) -> Iterator[str]:
-    """What a file hands to gettext and its like, as literals."""
-    for call in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if not isinstance(call, ast.Call):
-            continue
-        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-        count = 2 if name in PLURALS else 1 if name in CALLS else 0
-        yield from (word.value for word in call.args[:count] if isinstance(word, ast.Constant) and word.value)
+    """What a file hands to gettext and its like as literals, under whatever name it imported them."""
+    tree = ast.parse(path.read_text("utf-8"))
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "django.utils.translation":
+            names |= {each.asname or each.name: FUNCTIONS[each.name] for each in node.names if each.name in FUNCTIONS}
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in names:
+            texts, context = names[call.func.id]
+            before = f"{call.args[context].value}{CONTEXT_ENDS}" if context is not None else ""
+            yield from (before + each.value for each in call.args[texts] if isinstance(each, ast.Constant))
 
 
 def in_template(text: str) -> Iterator[str]:
@@ -54,4 +62,9 @@ def catalogue(app: str) -> dict[str, str]:
         return {}
     with path.open("rb") as po:
         messages = list(read_po(po))
-    return {each.id if isinstance(each.id, str) else each.id[0]: each.string for each in messages if each.id}
+    return {_named(each): each.string for each in messages if each.id}
+
+
+def _named(message) -> str:
+    text = message.id if isinstance(message.id, str) else message.id[0]
+    return f"{message.context}{CONTEXT_ENDS}{text}" if message.context else text

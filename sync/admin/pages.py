@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from sync.admin import scope, search
 from sync.admin.paging import CappedPaginator
 from sync.admin.panels import panels_of
+from sync.admin.trail import changes_of
 
 
 class HubList(ChangeList):
@@ -104,8 +105,10 @@ class HubAdmin(ModelAdmin):
 
     def change_view(self, request, object_id, form_url="", extra_context=None):
         row = self.get_object(request, object_id) if request.method == "GET" else None
-        panels = panels_of(request, row) if row and self.has_view_permission(request, row) else []
-        return super().change_view(request, object_id, form_url, {"panels": panels} | (extra_context or {}))
+        beside = {}
+        if row and self.has_view_permission(request, row):
+            beside = {"panels": panels_of(request, row), "changes": changes_of(row)}
+        return super().change_view(request, object_id, form_url, beside | (extra_context or {}))
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if isinstance(db_field, URLField):

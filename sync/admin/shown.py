@@ -5,7 +5,9 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import reduce
 
+from django.contrib import admin
 from django.contrib.admin.utils import quote
+from django.db import models
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -95,6 +97,20 @@ def linked(row, text: object = None) -> str:
     except NoReverseMatch:
         return str(text or row)
     return format_html('<a class="hub-link" href="{}">{}</a>', url, text or row)
+
+
+def subject(field: str, label) -> Callable:
+    """A column of subjects (member/<id>, account/<id>) that leads to the page of what it names, where there is one."""
+
+    def show(value, _row):
+        kind, _slash, key = (value or "").partition("/")
+        pages = [model for model in admin.site._registry if model._meta.model_name == kind]
+        if not pages or not key or not isinstance(pages[0]._meta.pk, models.UUIDField) or len(key) != 36:
+            return format_html("<code>{}</code>", value or EMPTY)
+        url = reverse(f"admin:{pages[0]._meta.app_label}_{kind}_change", args=[quote(key)])
+        return format_html('<a class="hub-link" href="{}"><code>{}</code></a>', url, value)
+
+    return _column(field, label, show)
 
 
 def laid_out(field: str, label) -> Callable:

@@ -29,7 +29,7 @@ class EventAdmin(HubAdmin):
     within = staticmethod(scope.of_subject())
     list_display = [
         shown.fact("type", _("Type")),
-        shown.code("subject", _("Subject")),
+        shown.subject("subject", _("Subject")),
         "sequence",
         shown.code("source", _("Source")),
         shown.at("time", _("Time")),
@@ -48,7 +48,15 @@ class EventAdmin(HubAdmin):
     ]
     search_help_text = _("Event id, subject, type or request id")
     fieldsets = [
-        (None, {"fields": [(shown.fact("type", _("Type")), "subject"), ("sequence", shown.code("id", _("Id")))]}),
+        (
+            None,
+            {
+                "fields": [
+                    (shown.fact("type", _("Type")), shown.subject("subject", _("Subject"))),
+                    ("sequence", shown.code("id", _("Id"))),
+                ]
+            },
+        ),
         (_("Origin"), {"fields": [("source", "actor"), "correlation_id"]}),
         (_("On its way"), {"fields": [(shown.at("time", _("Time")), shown.at("settled__at", _("Settled")))]}),
         (_("Content"), {"fields": [shown.laid_out("data", _("Data"))]}),
@@ -76,7 +84,15 @@ class DeliveryAdmin(HubAdmin):
     searches = [search.by_id("event_id", "endpoint_id"), search.by_pattern(r"(member|order)/\S+", "subject")]
     search_help_text = _("Event id, endpoint id or subject")
     fieldsets = [
-        (None, {"fields": [(shown.link("event", _("Event")), shown.link("endpoint", _("Endpoint"))), "subject"]}),
+        (
+            None,
+            {
+                "fields": [
+                    (shown.link("event", _("Event")), shown.link("endpoint", _("Endpoint"))),
+                    shown.subject("subject", _("Subject")),
+                ]
+            },
+        ),
         (_("State"), {"fields": [(shown.state("state", _("State")), "attempts"), "position"]}),
         (
             _("Times"),

@@ -96,7 +96,7 @@ class ReconciliationRunAdmin(HubAdmin):
 @admin.register(Discrepancy)
 class DiscrepancyAdmin(HubAdmin):
     list_display = [
-        shown.code("subject", _("Subject")),
+        shown.subject("subject", _("Subject")),
         shown.code("field", _("Field")),
         "expected",
         "found",
@@ -106,10 +106,11 @@ class DiscrepancyAdmin(HubAdmin):
     ]
     list_filter = [StillOpen]
     ordering = ["-id"]
+    list_display_links = ["field"]
     searches = [search.by_pattern(r"[a-z_]+/\S+", "subject"), search.exactly("reconciliation")]
     search_help_text = _("Subject, as account/<id>")
     fieldsets = [
-        (None, {"fields": [("subject", "field"), ("expected", "found")]}),
+        (None, {"fields": [(shown.subject("subject", _("Subject")), "field"), ("expected", "found")]}),
         (
             _("Times"),
             {"fields": [*list_display[4:6], shown.at("last_seen_at", _("Last seen")), list_display[6]]},
