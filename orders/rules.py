@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy as called
 
 MAX_TOTAL_FEN = 10**12  # ten billion yuan
 
@@ -21,16 +20,16 @@ class AmountMismatch(Exception):
 class Status(models.TextChoices):
     """What people call the state of an order; derived from the three states that are kept."""
 
-    PENDING_PAYMENT = "pending_payment", called("order", "Awaiting payment")
-    PAID = "paid", called("order", "To be shipped")
-    PARTIALLY_SHIPPED = "partially_shipped", called("order", "Partly shipped")
-    SHIPPED = "shipped", called("order", "Awaiting receipt")
-    DELIVERED = "delivered", called("order", "Delivered")
-    COMPLETED = "completed", called("order", "Completed")
-    CANCELLED = "cancelled", called("order", "Closed")
-    REFUNDING = "refunding", called("order", "Refund in progress")
-    PARTIALLY_REFUNDED = "partially_refunded", called("order", "Partly refunded")
-    REFUNDED = "refunded", called("order", "Refunded")
+    PENDING_PAYMENT = "pending_payment", _("Awaiting payment")
+    PAID = "paid", _("To be shipped")
+    PARTIALLY_SHIPPED = "partially_shipped", _("Partly shipped")
+    SHIPPED = "shipped", _("Awaiting receipt")
+    DELIVERED = "delivered", _("Signed for")
+    COMPLETED = "completed", _("Completed")
+    CANCELLED = "cancelled", _("Closed")
+    REFUNDING = "refunding", _("Refund in progress")
+    PARTIALLY_REFUNDED = "partially_refunded", _("Partly refunded")
+    REFUNDED = "refunded", _("Refunded")
 
 
 BY_REFUND = {"full": Status.REFUNDED, "partial": Status.PARTIALLY_REFUNDED}

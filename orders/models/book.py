@@ -8,7 +8,6 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy as called
 
 from sync import ids
 from sync.secret import EncryptedField
@@ -27,7 +26,7 @@ class Order(models.Model):
         NONE = "none", _("Not shipped")
         PARTIAL = "partial", _("Partly shipped")
         SHIPPED = "shipped", _("Shipped")
-        DELIVERED = "delivered", called("order", "Delivered")
+        DELIVERED = "delivered", _("Signed for")
         COMPLETED = "completed", _("Completed")
 
     class RefundStatus(models.TextChoices):

@@ -5,6 +5,7 @@ import pytest
 from orders import queries, rules
 from orders.api.shown import LineOut, OrderOut
 from orders.models import Order
+from sync.models import Event
 from tests import make
 from tests.orders import make_orders as o
 
@@ -48,9 +49,12 @@ def test_an_order_has_exactly_the_documented_fields(client):
 
 
 def test_labels_follow_the_reader_and_events_do_not(client):
-    order = o.order(member=client.member)
-    english = client.get(f"me/orders/{order.number}", headers={"Accept-Language": "en"}).json()
-    assert english["status_label"] == "Awaiting payment"
+    english = {"Accept-Language": "en"}
+    backend = make.backend_client("website")
+    placed = backend.post("orders", o.body(member_id=str(client.member.pk)), headers=english).json()
+    assert placed["status_label"] == "Awaiting payment"
+    assert client.get(f"me/orders/{placed['number']}").json()["status_label"] == "待付款"
+    assert Event.objects.get().data["status_label"] == "待付款"
 
 
 def test_anothers_order_is_not_found(client):
