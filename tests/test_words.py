@@ -42,6 +42,15 @@ def test_one_text_means_one_thing_in_every_app():
             assert chinese.setdefault(word, meaning) == meaning, word
 
 
+@pytest.mark.parametrize("app", words.APPS)
+def test_our_word_wins_over_those_of_other_packages(app):
+    with translation.override("zh-hans"):
+        for word, meaning in words.catalogue(app).items():
+            context, _end, text = word.rpartition(words.CONTEXT_ENDS)
+            served = translation.pgettext(context, text) if context else translation.gettext(text)
+            assert served == meaning, word
+
+
 def test_chinese_is_what_is_served_unless_english_is_asked_for():
     with translation.override("zh-hans"):
         assert translation.gettext("There are not enough points") == "积分不足"

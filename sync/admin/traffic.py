@@ -69,14 +69,14 @@ class DeliveryAdmin(HubAdmin):
     list_display = [
         "id",
         shown.fact("event__type", _("Event")),
-        shown.link("endpoint", _("Endpoint")),
+        shown.computed("endpoint", _("Endpoint"), lambda it: _channel_of(it.endpoint)),
         shown.state("state", _("State")),
         "attempts",
         shown.at("created_at", _("Created")),
         shown.at("next_at", _("Next attempt")),
         shown.at("finished_at", _("Finished")),
     ]
-    list_select_related = ["event", "endpoint"]
+    list_select_related = ["event", "endpoint__channel"]
     list_filter = [ByChannel.at("endpoint__channel"), "state", ("created_at", RangeDateTimeFilter)]
     list_filter_submit = True
     lookups = ("endpoint__id__exact", "event__id__exact")
@@ -111,12 +111,12 @@ class AttemptAdmin(HubAdmin):
     within = staticmethod(scope.of_channel("delivery__endpoint__channel"))
     list_display = [
         shown.at("at", _("At")),
-        shown.link("delivery__endpoint", _("Endpoint")),
+        shown.computed("delivery__endpoint", _("Endpoint"), lambda it: _channel_of(it.delivery.endpoint)),
         shown.fact("delivery__event__type", _("Event")),
         shown.computed("status", _("Answer"), lambda it: shown.tag(it.status or it.error or "–", _tone_of(it.status))),
         "milliseconds",
     ]
-    list_select_related = ["delivery__endpoint", "delivery__event"]
+    list_select_related = ["delivery__endpoint__channel", "delivery__event"]
     list_filter = [ByChannel.at("delivery__endpoint__channel"), ("at", RangeDateTimeFilter)]
     list_filter_submit = True
     lookups = ("delivery__id__exact",)
@@ -230,6 +230,10 @@ class TicketAdmin(HubAdmin):
     list_select_related = ["channel"]
     ordering = ["-expires_at"]
     fieldsets = [(None, {"fields": list_display})]
+
+
+def _channel_of(endpoint) -> str:
+    return shown.linked(endpoint, endpoint.channel)
 
 
 def _tone_of(status: int | None) -> str:
