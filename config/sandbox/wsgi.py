@@ -1,5 +1,6 @@
 """The stand-ins' own process: apart from the hub's, so that the hub never waits for itself."""
 
+import logging
 import os
 
 import django
@@ -28,4 +29,6 @@ class StandIns(WSGIHandler):
         return super().get_response(request)
 
 
+# What is refused or fails on purpose is no news; what fails without meaning to still is.
+logging.getLogger("django.request").addFilter(lambda record: record.exc_info is not None)
 application = StandIns()

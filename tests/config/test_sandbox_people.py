@@ -6,6 +6,7 @@ from config.sandbox import people
 from config.sandbox.models import Person, TextMessage, WechatCode, WechatUser
 from sync.clock import Clock
 from sync.secret import blind_index
+from tests import make
 from tests.config import make_sandbox
 from tests.config.make_sandbox import MINI_PROGRAM, WEBSITE
 
@@ -162,3 +163,14 @@ def test_messages_are_read_newest_first_by_phone(client):
 
 def test_messages_are_not_read_by_something_else(client):
     assert client.get("/sandbox/sms", {"phone": "12"}).status_code == 400
+
+
+def test_nothing_of_a_person_lies_in_clear(client):
+    made = user(client, phone="13800138000")
+    code = post(client, f"{USERS}/{made['openid']}/login-code").json()["code"]
+    index = blind_index("phone", "+8613800138000")
+    TextMessage.objects.create(phone="+8613800138000", phone_index=index, code="918273", challenge_id="c")
+    everything = "".join(make.snapshot().values())
+    assert not [
+        clear for clear in (made["openid"], made["unionid"], code, "13800138000", "918273") if clear in everything
+    ]

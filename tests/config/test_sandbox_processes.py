@@ -1,5 +1,6 @@
 """The sandbox around a running hub: real processes, real servers."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import count
@@ -84,6 +85,19 @@ def test_slow_backends_do_not_hold_up_wechat(hub, sandbox):
         waiting = [pool.submit(httpx.post, url, content=b"{}", timeout=1, trust_env=False) for _ in range(8)]
         assert Client(hub.url, "website").sign_in_by_phone("19911112222")["created"]
         assert any(isinstance(each.exception(), httpx.ReadTimeout) for each in waiting)
+
+
+def test_a_failing_backend_is_told_once_and_so_is_that_it_is_over(sandbox, member):
+    def told() -> list[str]:
+        return [json.loads(each["body"])["type"] for each in ok(sandbox.get("/channels/alerts/received"))["results"]]
+
+    ok(sandbox.put("/channels/website/mode", json={"mode": "fail"}))
+    for nickname in ("一", "二", "三", "四"):
+        tag = {"If-Match": member.call("GET", "me", 200).headers["ETag"]}
+        member.call("PATCH", "me", 200, json={"nickname": nickname}, headers=tag)
+    await_that(lambda: told() == ["alert.opened"], 60, lambda: f"no alert: {told()}")
+    ok(sandbox.put("/channels/website/mode", json={"mode": "ok"}))
+    await_that(lambda: told() == ["alert.resolved", "alert.opened"], 60, lambda: f"not resolved: {told()}")
 
 
 def test_a_reset_under_way_leaves_a_hub_that_works(hub, sandbox, member):

@@ -88,7 +88,7 @@ def store(brand: Brand) -> None:
         code="deliveries-failing",
         name="消息推送失败",
         measure="deliveries.failing",
-        window_seconds=60,
+        window_seconds=30,
         threshold=0.5,
         webhook_url=_backend_url(ALERTS),
     )
