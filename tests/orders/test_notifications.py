@@ -120,7 +120,7 @@ def test_a_changed_body_is_refused(wechat, payment):
         refused(changed, headers)
 
 
-@pytest.mark.parametrize("seconds", [-301, 301, -86_400])
+@pytest.mark.parametrize("seconds", [-301, 360, -86_400])
 def test_an_old_or_early_one_is_refused(wechat, payment, seconds):
     body, _headers = wechat.notification(wechat.pay(payment.pk.hex))
     refused(body, wechat.signed(body, at=time.time() + seconds))
