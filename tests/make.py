@@ -5,6 +5,7 @@ keep makers of their own (`tests/<floor>/make_*.py`).
 """
 
 import base64
+import json
 import secrets
 from datetime import UTC, datetime
 from uuid import UUID
@@ -16,9 +17,11 @@ from members import sessions
 from members.models import Identity, Member, Policy, Session
 from sync import events, secret
 from sync.act import Actor
+from sync.envelope import cloud_event
 from sync.ids import uuid7
 from sync.models import Channel, ChannelKey, Event, Scope, SharingGroup
 from sync.services import admit
+from tests import contract
 
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 STAFF, BACKEND = Actor("staff", "1"), Actor("channel", "website", "website")
@@ -108,6 +111,17 @@ def session(member: Member, channel: Channel | str = "website", *, assurance: in
     return started
 
 
+class Http(Client):
+    """Django's client; every answer of the public contract is held against what the hub serves as its contract."""
+
+    def request(self, **request):
+        response = super().request(**request)
+        asked = response.wsgi_request
+        if asked.path.startswith("/api/v1/"):
+            contract.hold(response, asked.method, asked.path)
+        return response
+
+
 class Caller:
     """A client of the public contract: JSON in, JSON out, its credentials on every call.
 
@@ -116,7 +130,7 @@ class Caller:
 
     def __init__(self, headers: dict[str, str], *, channel: Channel, member: Member | None = None, session=None):
         self.headers, self.channel, self.member, self.session = headers, channel, member, session
-        self.http = Client(raise_request_exception=False)
+        self.http = Http(raise_request_exception=False)
 
     def get(self, path: str, headers: dict | None = None, **query):
         return self.http.get(_url(path), query, headers=self.headers | (headers or {}))
@@ -171,7 +185,10 @@ def events_of(subject: Member | UUID | str) -> list[Event]:
     """The facts told about a member (or a subject like order/D…), in their sequence."""
     member = getattr(subject, "id", subject)
     stream = member if isinstance(member, str) else events.of_member(member)
-    return list(Event.objects.filter(subject=stream).order_by("sequence"))
+    found = list(Event.objects.filter(subject=stream).order_by("sequence"))
+    for event in found:
+        contract.hold_event(json.loads(cloud_event(vars(event))))
+    return found
 
 
 def types_of(subject: Member | UUID | str) -> list[str]:
