@@ -242,6 +242,7 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
     "dashboard": {"task": "config.tasks.dashboard", "schedule": 2, "options": {"expires": 2}},
     "alerts": {"task": "sync.watch.alerts", "schedule": 10, "options": {"expires": 10}},
     "heartbeat": {"task": "sync.watch.heartbeat", "schedule": 10, "options": {"expires": 10}},
+    "watch-retention": {"task": "sync.watch.forget", "schedule": 24 * 3600, "options": {"expires": 3600}},
     "reconciliations": {
         "task": "sync.watch.reconciliations",
         "schedule": 60 if SANDBOX else 300,

@@ -7,12 +7,13 @@ the same id (the webhook's `id`, the e-mail's Message-ID).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from sync import notices
-from sync.models import Alert, AlertRule, Notice
+from sync.models import Alert, AlertRule, Measure, Notice
 
 MEASURE = """
 INSERT INTO sync_measure AS m (name, at, value, samples) VALUES (%s, date_trunc('minute', now()), %s, 1)
@@ -58,6 +59,11 @@ def measure(name: str, value: float) -> None:
     """Push a figure: the mean of a minute is kept. Not inside an act (one row a minute is hot)."""
     with connection.cursor() as cursor:
         cursor.execute(MEASURE, [name, value])
+
+
+def drop_before(time: datetime) -> int:
+    """Forget the figures of minutes before `time`. Returns how many."""
+    return Measure.objects.filter(at__lt=time).delete()[0]
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
 from sync.ids import uuid7
-from sync.models import ReconciliationRun
+from sync.models import Discrepancy, ReconciliationRun
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +92,12 @@ def run(path: str) -> ReconciliationRun | None:
         ran.finished_at = _now()
         ran.save(force_insert=True)
     return ran
+
+
+def drop_before(time: datetime) -> int:
+    """Forget runs that began, and discrepancies that were resolved, before `time`. Returns how many."""
+    over = Discrepancy.objects.filter(resolved_at__lt=time).delete()[0]
+    return over + ReconciliationRun.objects.filter(started_at__lt=time).delete()[0]
 
 
 def deliveries() -> Iterator[Mismatch]:

@@ -1,9 +1,14 @@
 """The watch's tasks: beat calls them, each may run twice, late or not at all."""
 
+from datetime import timedelta
+
 from celery import shared_task
+from django.utils import timezone
 
 from sync import alerts as alerting
 from sync import health, reconcile
+
+KEPT = timedelta(days=30)
 
 
 @shared_task(ignore_result=True)
@@ -23,3 +28,10 @@ def reconciliations(**_later):
 def heartbeat(**_later):
     """Say that beat, broker and worker live."""
     health.beat("worker")
+
+
+@shared_task(acks_late=True, soft_time_limit=600)
+def forget(**_later):
+    """Drop what the watch keeps for a month only."""
+    alerting.drop_before(timezone.now() - KEPT)
+    reconcile.drop_before(timezone.now() - KEPT)

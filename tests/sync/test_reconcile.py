@@ -1,6 +1,7 @@
 """Reconciliations find what does not agree, keep it open until it agrees, and do not stop one another."""
 
 import threading
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -171,3 +172,16 @@ def test_two_runs_at_once_are_one():
     first.join()
     assert ReconciliationRun.objects.count() == 1
     assert found() == [("a", "b", "1", "2")]
+
+
+def test_what_is_over_for_a_month_is_forgotten_and_what_is_open_is_not():
+    same = {"reconciliation": "x", "field": "b", "expected": "1", "found": "2"}
+    Discrepancy.objects.create(subject="over", resolved_at=make.NOON, **same)
+    Discrepancy.objects.create(subject="open", first_seen_at=make.NOON, **same)
+    ReconciliationRun.objects.create(name="old", started_at=make.NOON)
+    ReconciliationRun.objects.create(name="new", started_at=make.NOON + timedelta(days=1))
+
+    assert reconcile.drop_before(make.NOON + timedelta(seconds=1)) == 2
+
+    assert list(Discrepancy.objects.values_list("subject", flat=True)) == ["open"]
+    assert list(ReconciliationRun.objects.values_list("name", flat=True)) == ["new"]
