@@ -47,9 +47,12 @@ def pay(hub, member) -> str:
 
 
 def test_fifty_notifications_at_once_are_all_answered(hub, sandbox, member):
-    answer = ok(sandbox.post(f"/wechat-pay/{pay(hub, member)}/succeed", json={"times": 50}))
+    path, named = f"/wechat-pay/{pay(hub, member)}/succeed", {"X-Request-ID": "the-one-that-paid"}
+    answer = ok(sandbox.post(path, json={"times": 50}, headers=named))
     assert answer["delivered"] == 50, answer
     await_that(lambda: _points(member) == 129, 10, lambda: "the payment did not earn")
+    events = member.call("GET", "me/events", 200).json()["results"]
+    assert [e["correlationid"] for e in events if e["type"] == "order.paid"] == ["the-one-that-paid"]
 
 
 def test_many_payments_succeeding_at_once_do_not_wait_for_each_other(hub, sandbox, member):

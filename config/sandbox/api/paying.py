@@ -12,6 +12,7 @@ from config.programs import WAITING_THREADS
 from config.sandbox import waiting
 from config.sandbox.api.view import SandboxView
 from sync.http import Fen, Input, Problem, Whole
+from sync.ids import request_id
 
 PATIENCE = 60.0  # seconds
 WAITING = BoundedSemaphore(WAITING_THREADS)  # beyond it no thread would be left to take the notifications
@@ -40,7 +41,8 @@ def _paid(payment: UUID, asked: dict) -> dict:
     waiting.let_go()
     url = f"http://127.0.0.1:{settings.SANDBOX_PORT}/stand-ins/wechat-pay/payer/{payment.hex}/succeed"
     try:
-        answer = httpx.post(url, json=asked, timeout=PATIENCE, trust_env=False)
+        headers = {"X-Request-ID": request_id.get()}
+        answer = httpx.post(url, json=asked, headers=headers, timeout=PATIENCE, trust_env=False)
     except httpx.HTTPError as error:
         raise Problem("unavailable", retry_after=1) from error
     if answer.status_code == 404:

@@ -17,6 +17,7 @@ from config.sandbox import faults, waiting
 from config.sandbox.models import PayAccount, Trade
 from config.sandbox.stand_ins import signing
 from sync import clock
+from sync.ids import request_id
 
 SHANGHAI = timezone(timedelta(hours=8))
 PATIENCE = 5.0  # seconds WeChat waits for an answer
@@ -108,7 +109,8 @@ def _address(trade: Trade) -> str:
 
 
 def _signed(account: PayAccount, body: bytes) -> dict[str, str]:
-    return signing.headers(account, body) | {"Content-Type": "application/json", "Accept": "*/*"}
+    named = {"Content-Type": "application/json", "Accept": "*/*", "X-Request-ID": request_id.get()}
+    return signing.headers(account, body) | named
 
 
 def _post(http: httpx.Client, url: str, body: bytes, headers: dict[str, str]) -> int | None:
