@@ -9,7 +9,8 @@ const ticked = Symbol("whether a box is ticked, for those that are told");
 
 /**
  * @param {string} tag name with classes: "button.primary"
- * @param {Record<string, any>|null} [props] on…: listeners · testid, key, flash, focus → data-… · value, checked: of a field
+ * @param {Record<string, any>|null} [props] on…: listeners · testid, key, flash, focus → data-…
+ *   · value, checked: of a field
  * @param {...any} children strings, nodes, arrays; null and false are left out
  */
 export function h(tag, props, ...children) {

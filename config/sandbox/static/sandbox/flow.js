@@ -40,7 +40,7 @@ export class Flow extends EventTarget {
     this.dispatchEvent(new CustomEvent("arrival", { detail: { arrival, side } }));
   }
 
-  /** From the act on one side to the socket of the other, newest first. @returns {{ms: number, sinceEvent: number}[]} */
+  /** The times from the act on one side to the socket of the other, newest first. */
   crossings() {
     return this.arrivals.flatMap(({ act, at }) =>
       Object.entries(at)

@@ -50,7 +50,12 @@ function welcome(side) {
       t("mini_sign_in"),
     ),
     agreement(side),
-    h("p.sandbox-hint", null, h("b", null, t("sandbox")), t("mini_user", { name: side.people.current.name[current()] })),
+    h(
+      "p.sandbox-hint",
+      null,
+      h("b", null, t("sandbox")),
+      t("mini_user", { name: side.people.current.name[current()] }),
+    ),
   );
 }
 
@@ -124,7 +129,11 @@ function drawer(side, name, label, ...children) {
       onkeydown: ({ key }) => key === "Escape" && close(),
       onclick: ({ target, currentTarget }) => target === currentTarget && close(),
     },
-    h("div.drawer", { role: "dialog", "aria-modal": "true", "aria-label": label, testid: `mini-${name}-sheet` }, ...children),
+    h(
+      "div.drawer",
+      { role: "dialog", "aria-modal": "true", "aria-label": label, testid: `mini-${name}-sheet` },
+      ...children,
+    ),
   );
 }
 

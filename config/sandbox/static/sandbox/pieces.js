@@ -138,7 +138,7 @@ export function tier(side) {
   const missing = next && { name: tierName(next.code), n: yuan(next.missing) };
   const note = next ? t("tier_next", missing) : held ? t("tier_top") : "";
   return [
-    h("strong.tier", { testid: id(side, "tier"), flash: held?.code ?? "" }, held ? tierName(held.code, held.name) : "—"),
+    h("strong.tier", { testid: id(side, "tier"), flash: held?.code ?? "" }, tierName(held?.code, held?.name ?? "—")),
     h("div.progress", { "aria-hidden": "true" }, bar),
     h("small", null, note),
   ];

@@ -1,12 +1,12 @@
 /** One side of the page: a real client of the hub on its own channel, and what it knows right now. */
 import { HubClient, HubError, newId } from "./hub-client.js";
 import { pays } from "./flow.js";
+import { asConsent, toAgreeTo } from "./policies.js";
 import * as sandbox from "./sandbox.js";
 import { advice, t, tag } from "./words.js";
 
 const SETTLE = 120;
 
-const asConsent = ({ purpose, version }) => ({ purpose, version });
 const nobody = () => ({
   me: null,
   orders: new Map(),
@@ -27,11 +27,8 @@ export class Side extends EventTarget {
   /** @param {{channel: string, flow: import("./flow.js").Flow, people: import("./shop.js").People}} around */
   constructor({ channel, flow, people }) {
     super();
-    Object.assign(
-      this,
-      { channel, flow, people, busy: "", notice: "", error: "", connection: "closed", chosen: 0, policies: null },
-      nobody(),
-    );
+    Object.assign(this, { channel, flow, people, policies: null, chosen: 0, connection: "closed" });
+    Object.assign(this, { busy: "", notice: "", error: "" }, nobody());
     this.client = new HubClient({ channel, language: tag, methodOverride: channel === "mini-program" });
     this.#listen();
   }
@@ -59,6 +56,11 @@ export class Side extends EventTarget {
       this.busy = "";
       this.#changed();
     }
+  }
+
+  /** As if nobody had stood here before. */
+  forget() {
+    this.set({ ...nobody(), way: "phone", error: "", notice: "" });
   }
 
   set(fields) {
@@ -96,21 +98,16 @@ export class Side extends EventTarget {
     return this.#signIn(async (consents) => {
       const { state, verifier } = this.qr;
       const code = await sandbox.personsCode(this.people, person, "qr-code");
-      this.qr = null;
-      await this.client.finishQr({ code, state, verifier }, consents);
+      await this.client.finishQr({ code, state, verifier }, consents).catch(async (error) => {
+        this.qr = await this.client.startQr(); // a code is good for one try
+        throw error;
+      });
     });
   }
 
   /** What this channel's members agree to, in the reader's language. */
-  async readPolicies() {
-    try {
-      const { results } = await this.client.policies();
-      const rank = ({ purpose }) => ["terms", "privacy"].indexOf(purpose);
-      this.set({ policies: results.filter(({ required }) => required).sort((a, b) => rank(a) - rank(b)) });
-    } catch (error) {
-      if (!(error instanceof HubError)) throw error;
-      this.set({ error: advice(error) });
-    }
+  readPolicies() {
+    return this.#read("policies");
   }
 
   /** What the hub misses, and what was ticked before that still stands. */
@@ -245,6 +242,7 @@ export class Side extends EventTarget {
   async #read(what) {
     try {
       if (what === "all") await this.load();
+      else if (what === "policies") this.policies = toAgreeTo((await this.client.policies()).results);
       else if (what === "me") this.#know(await this.client.me());
       else await this.#readPoints();
     } catch (error) {

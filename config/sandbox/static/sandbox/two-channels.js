@@ -109,8 +109,7 @@ async function fresh() {
   await Promise.all(Object.values(sides).map((side) => side.client.signedIn && side.signOut()));
   flow.clear();
   const { name } = people.next();
-  for (const side of Object.values(sides))
-    side.set({ sms: null, qr: null, consent: null, way: "phone", agreed: false, unagreed: false, error: "", notice: "" });
+  for (const side of Object.values(sides)) side.forget();
   draw({ failure: "" });
   return name[current()];
 }

@@ -147,7 +147,7 @@ function smsHint({ code, missing }) {
 
 function qrForm(side) {
   const people = side.people.all;
-  const name = (person) => `${t("wechat_of", { name: person.name[current()] })} ${person.wechat ? "" : t("wechat_new")}`;
+  const name = ({ name, wechat }) => `${t("wechat_of", { name: name[current()] })} ${wechat ? "" : t("wechat_new")}`;
   return h(
     "form.fields",
     { key: "qr-form", onsubmit: submits(({ person }) => side.scanQr(people[Number(person)])) },
