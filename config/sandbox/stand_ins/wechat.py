@@ -21,15 +21,9 @@ from config.sandbox.models import App, WechatCode, WechatUser
 from sync import secret
 
 TOKEN_TTL = 7200
-BUSY, OK = -1, 0
-INVALID_CREDENTIAL, INVALID_APP, INVALID_SECRET, INVALID_CODE, USED_CODE, BAD_FORMAT = (
-    40001,
-    40013,
-    40125,
-    40029,
-    40163,
-    47001,
-)
+OK, BUSY = 0, -1
+INVALID_CREDENTIAL, INVALID_CODE, USED_CODE = 40001, 40029, 40163
+INVALID_APP, INVALID_SECRET, BAD_FORMAT = 40013, 40125, 47001
 MEANINGS = {
     BUSY: "system error",
     INVALID_CREDENTIAL: "invalid credential, access_token is invalid or not latest",
