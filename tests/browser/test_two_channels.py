@@ -131,6 +131,21 @@ def test_a_scan_by_the_same_wechat_opens_the_same_member_on_the_website(screen):
     assert screen.text("website-member-number") == screen.text("mini-member-number")
 
 
+def test_sockets_that_break_are_mended_and_miss_nothing(screen, hub):
+    screen.register_on_the_website()
+    screen.sign_in_from_wechat()
+    screen.bind_the_phone()
+    hub.kill("live")
+    expect(screen.at("mini-connection")).to_have_attribute("data-state", "reconnecting")
+    screen.rename_on_the_website("叶清和")
+    for side in SIDES:
+        expect(screen.at(f"{side}-connection")).to_have_attribute("data-state", "live", timeout=30_000)
+        expect(screen.at(f"{side}-nickname")).to_have_text("叶清和")
+    expect(screen.page.locator("[data-type='member.updated'] [data-testid=delay]")).to_have_count(2)
+    assert all("WebSocket connection" in complaint for complaint in screen.complaints)
+    screen.complaints.clear()
+
+
 def test_texts_that_changed_meanwhile_are_agreed_to_before_one_becomes_a_member(screen, hub):
     publish_new_terms(hub.database_url)
     screen.press("mini-agree", "mini-sign-in")
