@@ -7,11 +7,18 @@ from config import told
 from sync import auth
 from sync.http import Input
 from sync.http.described import HEADER, PROBLEM
+from sync.signatures import Signed
 
 SCHEMES = {
     auth.CLIENT: {"type": "apiKey", "in": "header", "name": "X-Channel", "description": "A channel's code"},
     auth.MEMBER: {"type": "http", "scheme": "bearer", "description": "A member's access token"},
     auth.BACKEND: {"type": "http", "scheme": "bearer", "description": "A channel's key: hub_sk_…"},
+    "signed": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": "Standard Webhooks, by the channel's inbound secret; with X-Channel",
+    },
 }
 KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -40,6 +47,8 @@ class Schema(AutoSchema):
     """What each view says of itself, plus what holds for all of them."""
 
     def get_auth(self):
+        if Signed in self.view.authentication_classes:
+            return [{auth.CLIENT: [], "signed": []}]
         return [{kind: []} for kind in sorted(getattr(self.view, "callers", ()))]
 
     def get_tags(self):

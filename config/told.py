@@ -7,6 +7,7 @@ from rest_framework.serializers import Serializer
 from loyalty.shown import PostedOut, TierChangeOut
 from members.api import told as members
 from orders.api.told import OrderChangeOut
+from sync.api.shown import SIGNATURE
 
 SETTLING = ["placed", "updated", "paid", "cancelled", "completed"]
 MOVING = ["shipped", "tracking_updated", "delivered", "refund_requested", "refunded", "claimed"]
@@ -22,11 +23,6 @@ DATA: dict[type[Serializer], list[str]] = {
     TierChangeOut: ["tier.changed"],
 }
 TYPES = [name for names in DATA.values() for name in names]
-SIGNATURE = {
-    "webhook-id": "The event's id: the same at every try",
-    "webhook-timestamp": "Seconds since 1970",
-    "webhook-signature": "Standard Webhooks: v1, and the signature by the endpoint's outbound secret",
-}
 
 
 def describe(result: dict, registry) -> None:

@@ -1,10 +1,12 @@
 """Facts that channels push: stored with a 202, then applied (API §4)."""
 
 import orjson
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from sync import auth, inbox
+from sync.api.shown import SIGNED, StoredOut
 from sync.http import Choice, Input, Instant, Problem, StrictJson, Text
 from sync.inbox import ACCEPTED, DUPLICATE, QUARANTINED, Fact
 from sync.signatures import Signed
@@ -38,14 +40,22 @@ class CloudEventIn(Input):
         return source
 
 
+SENT = {
+    StrictJson.media_type: CloudEventIn,
+    OneEvent.media_type: CloudEventIn,
+    ManyEvents.media_type: CloudEventIn(many=True, max_length=MOST),
+}
+
+
 class Inbox(ApiView):
     """POST one CloudEvent or a batch of up to 500. All are stored, or none; work follows, in order per subject."""
 
     authentication_classes = [Signed]
     parser_classes = [StrictJson, OneEvent, ManyEvents]
     callers = {auth.BACKEND}
-    keeps_answers = False  # messages are known again by their own ids
+    calls_outside = True  # what is stored is applied in acts of its own
 
+    @extend_schema(parameters=SIGNED, request=SENT, responses={202: StoredOut})
     def post(self, request):
         channel = request.auth.channel
         facts = [_fact(event) for event in self._events(request, f"/channels/{channel.code}")]

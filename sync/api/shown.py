@@ -14,6 +14,15 @@ AFTER = OpenApiParameter(
     description="The last sequence that was read; none: the oldest kept",
 )
 FEED_AFTER = OpenApiParameter("after", str, QUERY, description="A `cursor`; none: from the oldest kept")
+SIGNATURE = {
+    "webhook-id": "The message's id: the same at every try",
+    "webhook-timestamp": "Seconds since 1970",
+    "webhook-signature": "Standard Webhooks: `v1,` and the base64 HMAC-SHA256 of id, timestamp and body",
+}
+SIGNED = [
+    OpenApiParameter(name, str, OpenApiParameter.HEADER, required=True, description=said)
+    for name, said in SIGNATURE.items()
+]
 TYPES = OpenApiParameter("types", str, QUERY, description="Only these event types, separated by commas")
 
 
@@ -54,6 +63,14 @@ class TicketOut(serializers.Serializer):
     ticket = text()
     expires_in = serializers.IntegerField()
     url = text()
+
+
+class StoredOut(serializers.Serializer):
+    """How many facts were stored now, were known, were put aside."""
+
+    accepted = serializers.IntegerField(min_value=0)
+    duplicates = serializers.IntegerField(min_value=0)
+    quarantined = serializers.IntegerField(min_value=0)
 
 
 class ResyncRequiredOut(ProblemOut):

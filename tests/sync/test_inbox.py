@@ -61,7 +61,7 @@ def push(channel, what, *, media="application/cloudevents+json", when=None, head
         "webhook-signature": Webhook(channel.inbound_secret).sign("msg_1", now, body.decode()),
     }
     known = {name: value for name, value in (known | (headers or {})).items() if value is not None}
-    return Client(raise_request_exception=False).post("/api/v1/inbox", body, content_type=media, headers=known)
+    return make.Http(raise_request_exception=False).post("/api/v1/inbox", body, content_type=media, headers=known)
 
 
 def batch(channel, *events):
@@ -172,6 +172,13 @@ class TestStoring:
         assert push(website, again).json() == counts(duplicates=1)
         assert batch(website, event(), event()).json() == counts(duplicates=2)
         assert len(handled) == 1
+
+    def test_with_an_idempotency_key_the_answer_is_given_again(self, website, handled):
+        key = {"Idempotency-Key": "key-1"}
+        first, second = push(website, event(), headers=key), push(website, event(), headers=key)
+        assert first.json() == second.json() == counts(accepted=1)
+        assert ("Idempotency-Replayed" in first, second["Idempotency-Replayed"]) == (False, "true")
+        assert push(website, event("2"), headers=key).json()["code"] == "idempotency_key_reused"
 
     def test_the_same_twice_in_one_batch(self, website, handled):
         assert batch(website, event(), event()).json() == counts(accepted=1, duplicates=1)
