@@ -4,6 +4,7 @@ They are embedded, in memory-like haste (no fsync), under `.data/test/`, apart f
 addresses go into the environment, so this must be started before Django reads its settings.
 """
 
+import fcntl
 import os
 import subprocess
 from pathlib import Path
@@ -63,8 +64,11 @@ class Engines:
 
 
 def forget_ended_runs() -> None:
-    """Delete the folders of runs that were killed; their engines ended with them."""
-    for folder in RUNS.glob("*-*"):
-        pid, _, started = folder.name.partition("-")
-        if started_at(int(pid)) != started:
-            embedded.wipe(folder)
+    """Delete the folders of runs that were killed; their engines ended with them. One run cleans up at a time."""
+    RUNS.mkdir(parents=True, exist_ok=True)
+    with (RUNS / "cleaning.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for folder in RUNS.glob("*-*"):
+            pid, _, started = folder.name.partition("-")
+            if started_at(int(pid)) != started:
+                embedded.wipe(folder)

@@ -76,9 +76,11 @@ def encoded(text: str) -> str:
 
 
 MALFORMED = ["[]", "[1, []]", "[false, [1]]", '[false, ["a", "b"]]', "[false, [[1], 2]]", "[false, [null, 2]]"]
+MALFORMED += ["[" * 5000, "[false, [1e999, 1]]"]
+NO_BASE64 = ["x", "%00", "é", "!", encoded("[false,[1,1]]") + "*"]
 
 
-@pytest.mark.parametrize("cursor", ["x", "%00", "é", "!", f"{encoded('[false,[1,1]]')}*", *map(encoded, [*MALFORMED, "[" * 5000, "[false, [1e999, 1]]"])])
+@pytest.mark.parametrize("cursor", [*NO_BASE64, *map(encoded, MALFORMED)])
 def test_a_malformed_cursor_is_refused(cursor):
     rows(1)
     with pytest.raises(Problem) as refused:
