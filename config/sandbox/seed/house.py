@@ -90,6 +90,8 @@ def store(brand: Brand) -> None:
         measure="deliveries.failing",
         window_seconds=30,
         threshold=0.5,
+        minimum=2,
+        emails=["ops@sandbox.invalid"],  # written to mail/ in the data folder
         webhook_url=_backend_url(ALERTS),
     )
 
