@@ -62,6 +62,16 @@ def test_the_page_of_two_channels_lets_nothing_in_from_elsewhere(client):
     assert "unsafe" not in page["Content-Security-Policy"]
 
 
+def test_the_page_is_opened_where_its_sockets_open(client, settings):
+    settings.PUBLIC_URL = "http://127.0.0.1:8000"
+    elsewhere = client.get("/sandbox/", headers={"Host": "localhost:8000"})
+    assert (elsewhere.status_code, elsewhere["Location"]) == (302, "http://127.0.0.1:8000/sandbox/")
+    assert client.get("/sandbox/", headers={"Host": "127.0.0.1:8000"}).status_code == 200
+    assert client.get("/sandbox/", headers={"Host": "localhost:9000"}).status_code == 200
+    settings.PUBLIC_URL = "https://hub.example"
+    assert client.get("/sandbox/", headers={"Host": "localhost:8000"}).status_code == 200
+
+
 @pytest.mark.parametrize("purpose", policies.REQUIRED)
 @pytest.mark.parametrize("locale", policies.LOCALES)
 def test_each_policy_is_a_page(client, purpose, locale):

@@ -1,11 +1,16 @@
 """Pages for people: the two channels side by side, and the texts they agree to."""
 
+from urllib.parse import urlsplit
+
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from config.sandbox import access, policies
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 @require_safe
@@ -13,7 +18,15 @@ def two_channels(request: HttpRequest) -> HttpResponse:
     """The website left, the mini-program right, live."""
     if not access.is_local(request):
         raise PermissionDenied
+    if _has_another_name(request):
+        return redirect(f"{settings.PUBLIC_URL}{request.path}")
     return render(request, "sandbox/two_channels.html")
+
+
+def _has_another_name(request: HttpRequest) -> bool:
+    """Whether a browser calls this machine's hub by another name than its own, to which no socket would open."""
+    here, home = urlsplit(f"//{request.get_host()}"), urlsplit(settings.PUBLIC_URL)
+    return {here.hostname, home.hostname} <= LOOPBACK and here.hostname != home.hostname and here.port == home.port
 
 
 @require_safe
