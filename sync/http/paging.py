@@ -114,8 +114,9 @@ class Keyset:
             raise Problem.field("cursor", MALFORMED) from error
         if any(isinstance(value, datetime) and value.tzinfo is None for value in values):
             raise Problem.field("cursor", MALFORMED)
-        condition = Q()
+        # The first field alone, so that an index starts here: of an OR it would read everything before.
+        bound, condition = Q(**{f"{self.fields[0]}__{side}e": values[0]}), Q()
         for depth, name in enumerate(self.fields):
             equal = dict(zip(self.fields[:depth], values, strict=False))
             condition |= Q(**equal, **{f"{name}__{side}": values[depth]})
-        return condition
+        return bound & condition

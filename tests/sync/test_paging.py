@@ -4,7 +4,9 @@ import base64
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from django.db import connection
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from rest_framework.request import Request
 
 from sync.http import Keyset, Problem, etag, page_size, read_cursor, require_match
@@ -51,6 +53,18 @@ def test_a_row_inserted_meanwhile_moves_nothing():
     page = NEWEST.page(request("/api/v1/things?limit=3"), Quota.objects.all())
     Quota.objects.create(key="new", window="2026-01-01T00:00:00Z", count=99)
     assert [row.key for row in walk(page, "next").rows] == expected[3:]
+
+
+def test_a_deep_page_starts_where_the_cursor_stands():
+    rows(9)
+    page = NEWEST.page(request("/api/v1/things?limit=3"), Quota.objects.all())
+    with CaptureQueriesContext(connection) as asked, connection.cursor() as cursor:
+        cursor.execute("CREATE INDEX quota_newest ON sync_quota (count DESC, id DESC)")
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
+        walk(page, "next")
+        cursor.execute(f"EXPLAIN {asked[-1]['sql']}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Index Cond: (count <= " in plan, plan
 
 
 def test_an_empty_list_has_no_neighbours():
