@@ -21,18 +21,18 @@ WITH room AS (
         ORDER BY next_at, position LIMIT room.free FOR UPDATE SKIP LOCKED
     ) d
 ), judged AS (
-    SELECT due.id, head.id AS head, head.next_at, head.leased_until
+    SELECT due.id, head.id AS head, head.next_at AS heads_turn,
+        (SELECT next_at FROM sync_delivery seen WHERE seen.id = due.id) AS seen_at
     FROM due LEFT JOIN LATERAL (
-        SELECT e.id, e.next_at, e.leased_until FROM sync_delivery e
+        SELECT e.id, e.next_at FROM sync_delivery e
         WHERE e.endpoint_id = due.endpoint_id AND e.subject = due.subject
           AND e.state = 'waiting' AND e.position < due.position
         ORDER BY e.position LIMIT 1
     ) head ON true
 ), put_off AS (
-    UPDATE sync_delivery d SET next_at = CASE
-        WHEN j.leased_until > now() THEN now() + interval '2 seconds'
-        ELSE greatest(j.next_at, now() + interval '0.2 seconds') END
+    UPDATE sync_delivery d SET next_at = greatest(j.heads_turn, now() + interval '0.2 seconds')
     FROM judged j WHERE d.id = j.id AND j.head IS NOT NULL
+      AND d.next_at = j.seen_at  -- else its head was finished after this statement's snapshot
 ), claimed AS (
     UPDATE sync_delivery d
     SET lease = %(lease)s,
@@ -40,8 +40,10 @@ WITH room AS (
     FROM judged j WHERE d.id = j.id AND j.head IS NULL
     RETURNING d.id, d.event_id, d.endpoint_id, d.attempts, d.position
 )
-SELECT c.id AS delivery, c.endpoint_id, c.attempts, room.url, room.secret, {{columns}}
-FROM claimed c JOIN room ON room.id = c.endpoint_id JOIN sync_event e ON e.id = c.event_id ORDER BY c.position
+SELECT looked.at AS looked_at, c.id AS delivery, c.endpoint_id, c.attempts, room.url, room.secret, {{columns}}
+FROM (SELECT count(*) AS at FROM due) looked
+LEFT JOIN (claimed c JOIN room ON room.id = c.endpoint_id JOIN sync_event e ON e.id = c.event_id) ON true
+ORDER BY c.position
 """  # noqa: S608 - constants
 
 WRITE = """

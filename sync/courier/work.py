@@ -80,18 +80,18 @@ class Courier:
     async def _turn(self) -> None:
         self.due.clear()
         lease = uuid4()
-        claimed = await self.claim(lease)
-        for row in claimed:
+        rows = await self.claim(lease)
+        for row in rows if rows[0]["delivery"] else ():
             self.busy[row["endpoint_id"]] += 1
             task = asyncio.ensure_future(self._deliver(row, lease))
             self.flying.add(task)
             task.add_done_callback(self.flying.discard)
         await self._beat()
-        if not claimed:
+        if not rows[0]["looked_at"]:
             await _either(self.due, SWEEP)
 
     async def claim(self, lease: UUID) -> list[dict]:
-        """Lease what is due and may be sent now."""
+        """Lease what is due and may be sent now; one empty row when there is nothing."""
         known = {"most": PER_ENDPOINT, "lease": lease, "endpoints": list(self.busy), "busy": list(self.busy.values())}
         async with self.pool.connection() as connection:
             return await (await connection.execute(CLAIM_DUE, known, prepare=True)).fetchall()

@@ -38,7 +38,7 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["endpoint", "next_at"], condition=Q(state="waiting"), name="delivery_due"),
+            models.Index(fields=["endpoint", "next_at", "position"], condition=Q(state="waiting"), name="delivery_due"),
             models.Index(
                 fields=["endpoint", "subject", "position"], condition=Q(state="waiting"), name="delivery_head"
             ),
