@@ -46,8 +46,9 @@ def ask(*, purpose: str, phone: str, channel: Channel, address: str, session: UU
 
 
 def _count(phone: str, channel: Channel, address: str) -> None:
+    """Who asks comes first: beyond their own quota they use up nobody else's."""
     who, where = blind_index("sms-phone", phone).hex()[:32], blind_index("sms-address", address).hex()[:32]
-    counted = ((f"sms/{who}", PER_PHONE), (f"sms/{channel.code}/{where}", PER_ADDRESS), ("sms", EVERYBODY))
+    counted = ((f"sms/{channel.code}/{where}", PER_ADDRESS), (f"sms/{who}", PER_PHONE), ("sms", EVERYBODY))
     for what, limits in counted:
         for limit, every in limits:
             quotas.count(what, limit=limit, every=every)

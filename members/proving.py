@@ -124,9 +124,15 @@ def _phone_is_mine(door: Door, case: LinkCase | None = None) -> SignedIn:
 
 
 @act
-def step_up(*, session_id: UUID, spend: Spend) -> Session:
-    """The person behind a session proved the member's own phone again: what is grave is open to them for a while."""
+def step_up(*, session_id: UUID, phone: str, spend: Spend) -> Session:
+    """The person behind a session proved the member's own phone again: what is grave is open to them for a while.
+
+    Raises Problem `token_revoked`, and `code_invalid` for a phone that is the member's no more.
+    """
     session = alive(session_id)
+    (item,) = identity.of_phone(phone, rules.SMS)
+    if not Member.objects.filter(pk=session.member_id, phone_index=item.index).exists():
+        raise Problem("code_invalid")
     spend()
     session.stepped_up_at, session.assurance = clock.now(), rules.SMS
     session.save(update_fields=["stepped_up_at", "assurance"])

@@ -63,7 +63,11 @@ class StepUp(MemberAuthView):
     @extend_schema(request=CodeIn, responses=SteppedUpOut)
     def post(self, request):
         challenge = self.challenge(request, "step_up")
-        session = proving.step_up(session_id=request.auth.session, spend=lambda: challenges.spend(challenge))
+        session = proving.step_up(
+            session_id=request.auth.session,
+            phone=challenge.phone,
+            spend=lambda: challenges.spend(challenge),
+        )
         until = session.stepped_up_at + rules.STEP_UP_LASTS
         return secret_answer({"assurance": session.assurance, "until": instant(until)})
 

@@ -1,5 +1,7 @@
 """What the endpoints of signing in take and give."""
 
+from ipaddress import ip_address, ip_network
+
 from django.conf import settings
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -45,6 +47,17 @@ def address_of(request) -> str:
     if forwarded and getattr(settings, "SECURE_PROXY_SSL_HEADER", None):
         return forwarded.rpartition(",")[2].strip()
     return request.META.get("REMOTE_ADDR", "")
+
+
+def whereabouts(request) -> str:
+    """What quotas count as one address: of IPv6 the /64 that a single household or server has to itself."""
+    try:
+        address = ip_address(address_of(request))
+    except ValueError:
+        return ""
+    if address.version == 4 or address.ipv4_mapped:
+        return str(getattr(address, "ipv4_mapped", None) or address)
+    return str(ip_network((int(address) >> 64 << 64, 64)))
 
 
 def device_of(request) -> str:

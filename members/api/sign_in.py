@@ -5,7 +5,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from members import challenges, queries, registration, rules, website_login, wechat
-from members.api.shapes import CodeIn, address_of, as_session, consents, device_of, secret_answer
+from members.api.shapes import CodeIn, as_session, consents, device_of, secret_answer, whereabouts
 from members.api.shown import BegunOut, ConsentRequiredOut, PoliciesOut, SentOut, SessionOut
 from members.identity import Shown, of_phone, of_wechat
 from members.models import Member
@@ -25,10 +25,10 @@ PER_ADDRESS = (120, 60)  # tries to sign in, seconds
 class SignInView(ClientView):
     """An endpoint that signs people in: counted per channel and address."""
 
-    def initial(self, request, *args, **kwargs):
-        super().initial(request, *args, **kwargs)
+    def admit(self, request):
+        super().admit(request)
         limit, every = PER_ADDRESS
-        where = blind_index("sign-in-address", address_of(request)).hex()[:32]
+        where = blind_index("sign-in-address", whereabouts(request)).hex()[:32]
         quotas.count(f"sign-in/{request.auth.channel.code}/{where}", limit=limit, every=every)
 
     def answer(self, request, shown: Shown, given: dict) -> Response:
@@ -72,7 +72,7 @@ class SmsCodes(ClientView):
             purpose=purpose,
             phone=own_phone(proof.member) if purpose == Challenge.Purpose.STEP_UP else given["phone"],
             channel=proof.channel,
-            address=address_of(request),
+            address=whereabouts(request),
             session=None if purpose == Challenge.Purpose.SIGN_IN else proof.session,
         )
         lasting = {"expires_in": seconds(challenges.LIFETIME), "resend_in": seconds(challenges.RESEND)}

@@ -9,6 +9,7 @@ from members import sms
 from members.models import SmsChallenge
 from sync.act import act
 from sync.http import Problem
+from sync.secret import blind_index
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -152,6 +153,38 @@ def test_an_address_gets_twenty_codes_an_hour_on_a_channel(website, settings, ou
     answers = [ask(website, make.mobile()).status_code for _ in range(21)]
     assert answers == [202] * 20 + [429]
     assert ask(make.client("mini-program"), make.mobile()).status_code == 202
+
+
+def test_who_asks_too_much_uses_up_no_number_of_somebody_else(website, settings):
+    settings.QUOTA_FACTOR = 1
+    for _asked in range(20):
+        ask(website, make.mobile())
+    for _asked in range(3):
+        assert ask(website).status_code == 429
+    assert ask(make.client("mini-program")).status_code == 202
+
+
+def test_a_household_of_addresses_is_one_address(website, settings):
+    settings.QUOTA_FACTOR = 1
+
+    def asked_from(address):
+        website.http.defaults["REMOTE_ADDR"] = address
+        return ask(website, make.mobile()).status_code
+
+    answers = [asked_from(f"2001:db8:1:2::{host:x}") for host in range(21)]
+    assert answers == [202] * 20 + [429]
+    assert asked_from("2001:db8:1:3::1") == asked_from("::ffff:192.0.2.1") == 202
+
+
+def test_a_step_up_by_a_phone_given_away_meanwhile_is_refused(outside):
+    member = make.member(phone="+8613800138000")
+    client = make.member_client(member)
+    sent = client.post("auth/sms-codes", {"purpose": "step_up"}).json()
+    make.identity(member, "phone", "+8613900139000")
+    member.phone, member.phone_index = "+8613900139000", blind_index("phone", "+8613900139000")
+    member.save()
+    given = {"challenge_id": sent["challenge_id"], "code": outside.sms_code(sent["challenge_id"])}
+    assert client.post("auth/step-up", given).json()["code"] == "code_invalid"
 
 
 def test_a_gateway_that_does_not_answer_is_said_so(website, outside):
