@@ -51,4 +51,5 @@ def _seen(session: Session, now: datetime) -> None:
     first_use = session.rotated_at is not None and session.successor_used_at is None
     if first_use or now - session.last_seen_at > SEEN_EVERY:
         used = {"successor_used_at": Clock()} if first_use else {}
-        Session.objects.filter(pk=session.pk).update(last_seen_at=Clock(), **used)
+        current = Session.objects.filter(pk=session.pk, access_digest=session.access_digest)  # rotated meanwhile?
+        current.update(last_seen_at=Clock(), **used)

@@ -29,8 +29,12 @@ GRACE = timedelta(seconds=60)
 SECRET, TAG = 32, 16  # bytes
 
 REVOKED = """
-SELECT asked.id::text FROM unnest(%s::uuid[]) AS asked (id) LEFT JOIN members_session s ON s.id = asked.id
+SELECT asked.id::text FROM unnest(%s::uuid[]) AS asked (id)
+LEFT JOIN members_session s ON s.id = asked.id
+LEFT JOIN members_member m ON m.id = s.member_id
+LEFT JOIN sync_channel c ON c.id = s.channel_id
 WHERE s.id IS NULL OR s.revoked_at IS NOT NULL OR s.expires_at <= clock_timestamp()
+    OR m.status <> 'active' OR NOT c.is_active
 """
 
 
@@ -155,7 +159,7 @@ def _end(sessions, reason: str) -> int:
 
 
 def revoked(ids: Iterable[str]) -> set[str]:
-    """Of these session ids, those that are ended, expired or unknown. One query."""
+    """Of these session ids, those that let nobody in any more, for whatever reason a token would be refused."""
     with connection.cursor() as cursor:
         cursor.execute(REVOKED, [list(ids)])
         return {row[0] for row in cursor.fetchall()}

@@ -7,8 +7,9 @@ import pytest
 from django.utils import timezone
 
 from members import auth, sessions
-from members.models import Session
+from members.models import Member, Session
 from sync.http import Problem
+from sync.models import Channel
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -214,3 +215,22 @@ def test_revoking_everything_of_a_member_leaves_others(client):
     with pytest.raises(Problem, match="token_revoked"):
         auth.by_token(client.session.tokens.access)
     assert other.get("me").status_code == 200
+
+
+@pytest.mark.parametrize("end", ["frozen", "switched off"])
+def test_sockets_end_with_whatever_a_token_would_be_refused_for(end):
+    client, other = make.member_client(), make.member_client(channel="mini-program")
+    if end == "frozen":
+        Member.objects.filter(pk=client.member.pk).update(status="frozen")
+    else:
+        Channel.objects.filter(code="website").update(is_active=False)
+    asked = [str(client.session.id), str(other.session.id)]
+    assert sessions.revoked(asked) == {str(client.session.id)}
+
+
+def test_a_token_read_before_a_refresh_does_not_end_the_grace_of_the_next(client):
+    first = refresh(client.session.tokens.refresh).json()
+    read_before = Session.objects.select_related("channel").get(pk=client.session.id)
+    second = refresh(first["refresh_token"]).json()
+    auth._seen(read_before, timezone.now())  # what is left to do for the request that came with the old token
+    assert refresh(first["refresh_token"]).json()["refresh_token"] == second["refresh_token"]
