@@ -64,7 +64,8 @@ def is_internal(ip: str) -> bool:
     allowed = (ipaddress.ip_network(network, strict=False) for network in settings.INTERNAL_NETWORKS)
     if any(address.version == network.version and address in network for network in allowed):
         return False
-    return not address.is_global or address.is_multicast
+    site_local = address.version == 6 and address.is_site_local
+    return not address.is_global or address.is_multicast or address.is_reserved or site_local
 
 
 def _inner(address):

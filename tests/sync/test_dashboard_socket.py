@@ -54,7 +54,7 @@ def test_it_forwards_what_is_told(live, manager):
         assert client.next("figures")["figures"] in ({"members": 7}, {"members": 8})
 
 
-@pytest.mark.parametrize("end", ["signs out", "switched off", "loses the permission"])
+@pytest.mark.parametrize("end", ["signs out", "switched off", "loses the permission", "new password"])
 def test_it_closes_within_two_seconds_when_the_permission_ends(live, manager, end):
     key = signed_in(manager)
     with live.connect(ticket_of(key), path="dashboard", origin=settings.PUBLIC_URL) as client:
@@ -63,6 +63,9 @@ def test_it_closes_within_two_seconds_when_the_permission_ends(live, manager, en
             staff.Session.objects.all().delete()
         elif end == "switched off":
             User.objects.update(is_active=False)
+        elif end == "new password":
+            manager.set_password("another one, long enough")
+            manager.save()
         else:
             manager.user_permissions.clear()
         assert client.closed(timeout=2) == 4403
