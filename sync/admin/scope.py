@@ -55,6 +55,17 @@ def of_subject(path: str = "subject"):
     return lambda channels: Exists(Audience.objects.filter(subject=OuterRef(path), channel__in=channels))
 
 
+def of_event(path: str = ""):
+    """Events that a channel that is held may see; `path` leads to the event. An order's, only those of its channel."""
+    seen = of_subject(f"{path}subject")
+
+    def within(channels: list[Channel]):
+        codes = [each.code for each in channels]
+        return seen(channels) & Q(**{f"{path}data__channel__isnull": True}) | Q(**{f"{path}data__channel__in": codes})
+
+    return within
+
+
 def of_sender(channels: list[Channel]):
     """What channels that are held sent in, and what their merchants' provider did."""
     senders = [f"channels/{each.code}" for each in channels]

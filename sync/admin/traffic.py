@@ -26,7 +26,7 @@ from sync.models import (
 
 @admin.register(Event)
 class EventAdmin(HubAdmin):
-    within = staticmethod(scope.of_subject())
+    within = staticmethod(scope.of_event())
     list_display = [
         shown.fact("type", _("Type")),
         shown.subject("subject", _("Subject")),
@@ -187,7 +187,7 @@ class AcknowledgedAdmin(AudienceAdmin):
 
 @admin.register(Settled)
 class SettledAdmin(HubAdmin):
-    within = staticmethod(scope.of_subject("event__subject"))
+    within = staticmethod(scope.of_event("event__"))
     list_display = ["position", shown.link("event", _("Event")), shown.at("at", _("Settled"))]
     list_select_related = ["event"]
     ordering = ["-position"]

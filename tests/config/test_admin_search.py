@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 
 from members.models import Member
+from sync.admin import search
 from tests import make
 from tests.config import make_staff
 from tests.config.make_staff import PHONE
@@ -131,3 +132,19 @@ def test_a_search_by_phone_is_an_index_scan(world):
         cursor.execute("SET enable_seqscan = on")
     assert "member_phone_once" in rows
     assert "member_phone_last4" in last_four
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_question_that_takes_too_long_is_answered_with_advice(world, browser, monkeypatch):
+
+    slow = "pg_sleep(5) IS NOT NULL"
+    bent = lambda queryset, _searches, _text: queryset.extra(where=[slow])  # noqa: E731, S610 - a text of ours
+    monkeypatch.setattr(search, "found", bent)
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = '100ms'")
+    answer = browser.get(list_of("members.Member"), {"q": "x"}, follow=True)
+    with connection.cursor() as cursor:
+        cursor.execute("RESET statement_timeout")
+    assert answer.status_code == 200
+    assert answer.redirect_chain == [(list_of("members.Member"), 302)]
+    assert [str(each) for each in answer.context["messages"]]
