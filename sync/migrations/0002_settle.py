@@ -12,6 +12,7 @@ UNSEEN = """
 UNSETTLED = """
         SELECT e.* FROM sync_event e WHERE NOT EXISTS (SELECT 1 FROM sync_settled s WHERE s.event_id = e.id)
 """
+# Told are the channels that may see the subject; of what belongs to a channel (its data names it), that one's group.
 BATCH = """
     RETURN QUERY WITH fresh AS ({fresh}
     ), placed AS (
@@ -24,9 +25,13 @@ BATCH = """
         SELECT DISTINCT ON (p.position, n.id) f.id, n.id, f.subject, p.position, 'waiting', 0
         FROM placed p
         JOIN fresh f ON f.id = p.event_id
-        JOIN sync_audience a ON a.subject = f.subject
-        JOIN sync_channel seen_on ON seen_on.id = a.channel_id
-        JOIN sync_channel c ON c.group_id = seen_on.group_id AND c.is_active
+        JOIN LATERAL (
+            SELECT own.group_id FROM sync_channel own WHERE own.code = f.data->>'channel'
+            UNION ALL
+            SELECT seen_on.group_id FROM sync_audience a JOIN sync_channel seen_on ON seen_on.id = a.channel_id
+            WHERE a.subject = f.subject AND f.data->>'channel' IS NULL
+        ) told ON true
+        JOIN sync_channel c ON c.group_id = told.group_id AND c.is_active
         JOIN sync_endpoint n ON n.channel_id = c.id AND n.is_active
         WHERE (n.types = '{{}}' OR f.type = ANY (n.types)) AND f.actor <> 'channel/' || c.code
         ORDER BY p.position, n.id

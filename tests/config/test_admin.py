@@ -11,8 +11,6 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from config import roles
-from loyalty import services as points
-from sync.act import SYSTEM
 from sync.models import Channel
 from tests import make
 from tests.config import make_staff
@@ -119,6 +117,17 @@ def test_staff_of_one_channel_do_not_find_the_others(world):
     assert world.other.number not in browser.get(list_of("members.Member")).content.decode()
 
 
+def test_staff_of_one_channel_find_no_event_of_another_channels_order(world):
+    make.admit(f"member/{world.member.pk}", world.website)
+    subject = f"member/{world.member.pk}"
+    here = make_deliveries.event(subject, "order.paid", {"channel": "website"})
+    there = make_deliveries.event(subject, "order.paid", {"channel": "mini-program"})
+    browser = make_staff.signed_in("operator", [world.website])
+    assert browser.get(page_of(world.event)).status_code == browser.get(page_of(here)).status_code == 200
+    assert browser.get(page_of(there)).status_code == 404
+    assert str(there.pk) not in browser.get(list_of("sync.Event"), {"q": subject}).content.decode()
+
+
 def test_staff_without_channels_find_nothing(world):
     browser = make_staff.signed_in("operator")
     for row in (world.order, world.member, world.event, world.endpoint, world.payment):
@@ -148,11 +157,8 @@ def test_a_list_costs_the_same_however_many_rows(world):
 
     costs()  # content types are kept from now on
     before = costs()
-    for _more in range(2):
-        make.member(phone=make.mobile(), openid=make.mobile())
-        make_deliveries.attempts(world.endpoint, 200, None)
-        make_orders.payment(make_orders.order(member=world.member, channel=world.website))
-        points.spend(member=world.member.pk, points=1, reference=str(_more), by=SYSTEM)
+    for turn in range(2):
+        world.more(turn)
 
     assert costs() == before
     assert max(before.values()) <= 12

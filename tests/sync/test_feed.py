@@ -83,6 +83,19 @@ def test_a_channel_sees_what_its_sharing_group_may_see_and_nothing_else(backend)
     assert pages(backend) == ["order.placed"]
 
 
+def test_an_order_is_told_to_the_group_of_its_channel_whoever_sees_the_member(backend):
+    stranger = make.backend_client(make.channel("stranger", group="elsewhere"))
+    for channel in (backend.channel, stranger.channel):
+        admit("member/1", channel)
+    make_deliveries.event("member/1", "member.updated")
+    make_deliveries.event("member/1", "order.paid", {"channel": "stranger"})
+    make_deliveries.event("member/1", "order.placed", {"channel": "mini-program"})
+    make_deliveries.event("member/2", "order.shipped", {"channel": "website"})
+    make.channel("mini-program")
+    assert pages(backend) == ["member.updated", "order.placed", "order.shipped"]
+    assert pages(stranger) == ["member.updated", "order.paid"]
+
+
 def test_what_it_wrote_itself_is_told_as_well(backend):
     admit("member/1", backend.channel)
     fact = events.Recorded("order.placed", "member/1", {}, make.BACKEND)

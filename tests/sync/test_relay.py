@@ -158,6 +158,23 @@ class TestWhoIsToldOfIt:
             ("mini-program", "member/1"),
         }
 
+    def test_an_order_goes_to_the_group_of_its_channel_whoever_sees_the_member(self):
+        shop, stranger = make.channel("website"), make.channel("stranger", group="elsewhere")
+        for channel in (shop, stranger):
+            admit("member/1", channel)
+            make_deliveries.endpoint(channel, f"https://{channel.code}.example/hook")
+        happen("member/1", "order.paid", data={"channel": "stranger"})
+        happen("member/1", "order.placed", data={"channel": "website"})
+        happen("member/1", "member.updated")
+        assert settle() == (3, 4)
+        told = Delivery.objects.order_by("position").values_list("endpoint__channel__code", "event__type")
+        assert sorted(told) == [
+            ("stranger", "member.updated"),
+            ("stranger", "order.paid"),
+            ("website", "member.updated"),
+            ("website", "order.placed"),
+        ]
+
     def test_a_backend_is_not_sent_what_it_wrote_itself(self):
         admit("member/1", make.channel("website"))
         for code in ("website", "mini-program"):
