@@ -4,6 +4,7 @@ import os
 
 import django
 import pytest
+from django.conf import settings
 
 from tests.engines import Engines
 from tests.processes import hub  # noqa: F401 - a fixture
@@ -12,6 +13,7 @@ engines = Engines()
 engines.start()
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"  # only now: named earlier, pytest-django would read it
 django.setup()
+settings.WHITENOISE_AUTOREFRESH = True  # else each test client reads the folders of every app's static files
 
 
 @pytest.hookimpl(trylast=True)
