@@ -2,14 +2,15 @@
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import CharField, OuterRef, Subquery, Value
+from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext_lazy as _
 
-from sync import notices
 from sync.addresses import Refused, refuse_internal
 from sync.admin import search, shown
 from sync.admin.pages import HubAdmin, StillOpen
 from sync.admin.panels import Panel, show_on
-from sync.models import Alert, AlertRule, Discrepancy, Measure, Notice, ReconciliationRun
+from sync.models import Alert, AlertRule, Discrepancy, Endpoint, Measure, Notice, ReconciliationRun
 
 
 @admin.register(AlertRule)
@@ -45,7 +46,7 @@ def _reachable(form) -> str:
 class AlertAdmin(HubAdmin):
     list_display = [
         shown.link("rule", _("Rule")),
-        shown.computed("about", _("About"), lambda alert: notices.about(alert.subject) or shown.EMPTY),
+        shown.computed("about", _("About"), lambda alert: alert.known_as or alert.subject or shown.EMPTY),
         shown.computed("value", _("Value"), lambda alert: f"{alert.value:.3g}"),
         shown.computed(
             "is",
@@ -63,6 +64,13 @@ class AlertAdmin(HubAdmin):
         (None, {"fields": [list_display[0], list_display[1], list_display[2]]}),
         (_("Times"), {"fields": [list_display[4], shown.at("told_at", _("Told")), list_display[5]]}),
     ]
+
+    def get_queryset(self, request):
+        named = Endpoint.objects.annotate(subject=Concat(Value("endpoint/"), Cast("pk", CharField())))
+        known_as = named.filter(subject=OuterRef("subject")).values(
+            words=Concat("channel__name", Value(" · "), "url", output_field=CharField())
+        )
+        return super().get_queryset(request).annotate(known_as=Subquery(known_as[:1]))
 
 
 @admin.register(Notice)

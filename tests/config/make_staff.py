@@ -71,6 +71,23 @@ class World:
         self._traffic()
         self._watch()
 
+    def more(self, turn: int) -> None:
+        """Another row of what there can be many of."""
+        person = make.member(phone=make.mobile(), openid=make.mobile())
+        make.session(person)
+        make_orders.payment(make_orders.order(member=person, channel=self.website))
+        points.earn(member=person.pk, points=5, reference=str(turn), by=SYSTEM)
+        Consent.objects.create(member=person, purpose="terms", version="1", act="granted", channel=self.website)
+        LinkCase.objects.create(kind="merge", member=person, other=self.member, mask="1", identity_kind="phone")
+        endpoint = make_deliveries.endpoint(self.website, f"https://shop.example/{turn}")
+        make_deliveries.attempts(endpoint, 200, None)
+        make.backend_client(self.website)
+        alert = Alert.objects.create(rule=AlertRule.objects.get(), subject=f"endpoint/{endpoint.pk}", value=1)
+        Notice.objects.create(alert=alert, moment="opened", medium="email", to="ops@example.cn")
+        ReconciliationRun.objects.create(name="sync.reconcile.deliveries", finished_at=Now())
+        kept = {"reconciliation": "x", "field": "available", "expected": "1", "found": "2"}
+        Discrepancy.objects.create(subject=f"account/{person.pk}", **kept)
+
     def _papers(self):
         case = {"mask": "137****5678", "identity_kind": "phone"}
         Consent.objects.create(member=self.member, purpose="terms", version="1", act="granted", channel=self.website)
