@@ -196,7 +196,12 @@ SPECTACULAR_SETTINGS = {
 # How a lower floor reaches up (DESIGN 2) ------------------------------------------------------------------------
 MEMBER_RECORDS = ["members.records.Members", "loyalty.records.Loyalty", "orders.records.Orders"]
 DASHBOARD_PERMISSION = "config.view_dashboard"
-RECONCILIATIONS = ["sync.reconcile.deliveries", "loyalty.reconcile.balances", "orders.reconcile.earnings"]
+RECONCILIATIONS = [
+    "sync.reconcile.deliveries",
+    "loyalty.reconcile.balances",
+    "orders.reconcile.earnings",
+    "orders.reconcile.payments",
+]
 INBOX_HANDLERS = {
     "order.placed": "orders.facts.placed",
     "wechat_pay.TRANSACTION.SUCCESS": "orders.facts.wechat_paid",

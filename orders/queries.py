@@ -9,6 +9,7 @@ from django.utils import translation
 from orders import rules
 from orders.models import Line, Order, Recipient
 from orders.rules import Status
+from sync.clock import seen_until
 from sync.http import instant
 from sync.models import Channel
 
@@ -33,6 +34,13 @@ def whole() -> QuerySet[Order]:
 def seen_by(channel: Channel) -> QuerySet[Order]:
     """The orders a channel sees: its own and those of its sharing group."""
     return whole().filter(channel__group=channel.group_id)
+
+
+def changes(channel: Channel, asked: dict) -> QuerySet[Order]:
+    """What a list by last change shows a channel: only up to where no act that is still open can add an older one."""
+    group = list(Channel.objects.filter(group=channel.group_id).values_list("pk", flat=True))  # known to the planner
+    rows = matching(whole().filter(channel__in=group), asked)
+    return rows if "external_id" in asked else rows.filter(updated_at__lt=seen_until(Order))
 
 
 def with_status(rows: QuerySet[Order], status: str) -> QuerySet[Order]:

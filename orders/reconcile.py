@@ -23,7 +23,17 @@ SELECT coalesce(p.number, e.number), p.points_earned, e.points, coalesce(e.count
 FROM paid p FULL JOIN earned e USING (number)
 WHERE p.number IS NULL OR coalesce(e.points, 0) <> p.points_earned OR coalesce(e.count, 0) > 1
     OR (p.should_earn AND e.points IS NULL)
-ORDER BY 1
+ORDER BY 1 LIMIT 10000
+"""
+PAYMENTS = """
+SELECT o.number, o.payment_status, o.total_fen, o.paid_fen, coalesce(p.fen, 0)
+FROM orders_order o
+LEFT JOIN (
+    SELECT order_id, sum(amount_fen)::bigint AS fen FROM orders_payment WHERE state = 'paid' GROUP BY order_id
+) p ON p.order_id = o.id
+WHERE NOT o.is_history
+    AND (o.paid_fen <> coalesce(p.fen, 0) OR (o.payment_status = 'paid' AND o.paid_fen <> o.total_fen))
+ORDER BY 1 LIMIT 10000
 """
 
 
@@ -35,3 +45,13 @@ def earnings() -> Iterator[Mismatch]:
             expected = "no paid order of a member" if told is None else f"one earning of {told or 'some'} points"
             found = "none" if points is None else f"{entries} of {points} points"
             yield Mismatch(f"order/{number}", field="points_earned", expected=expected, found=found)
+
+
+def payments() -> Iterator[Mismatch]:
+    """Every paid order was paid its total, by payments that add up to it; nobody paid for an order that is not paid."""
+    with connection.cursor() as cursor:
+        cursor.execute(PAYMENTS)
+        for number, status, total_fen, paid_fen, received_fen in cursor:
+            due_fen = total_fen if status == "paid" else 0
+            found = f"{paid_fen} fen on the order, {received_fen} fen of payments"
+            yield Mismatch(f"order/{number}", field="paid_fen", expected=f"{due_fen} fen ({status})", found=found)

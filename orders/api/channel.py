@@ -30,7 +30,7 @@ class Orders(ChannelView):
 
     @extend_schema(parameters=[ListIn, *PAGED], responses=OrdersOut)
     def get(self, request):
-        rows = queries.matching(queries.seen_by(request.auth.channel), ListIn.read_query(request))
+        rows = queries.changes(request.auth.channel, ListIn.read_query(request))
         page = BY_CHANGE.page(request, rows)
         return Response(page.body([queries.as_order(order) for order in page.rows]))
 

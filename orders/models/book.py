@@ -92,7 +92,15 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["member", "-placed_at", "-id"], name="order_of_member"),
             models.Index(fields=["channel", "updated_at", "id"], name="order_changed"),
+            models.Index(fields=["updated_at", "id"], name="order_changed_anywhere"),  # of a whole sharing group
             models.Index(fields=["-placed_at", "-id"], name="order_newest"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="payment_never_undone",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__payment_status="paid") & ~pgtrigger.Q(new__payment_status="paid"),
+            )
         ]
         permissions = [("cancel_order", "Can cancel orders"), ("reveal_recipient", "Can reveal recipients")]
 

@@ -1,6 +1,7 @@
 """Money: merchants, payments, and what does not fit and needs a person."""
 
 import pghistory
+import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -84,6 +85,20 @@ class Payment(models.Model):
             models.UniqueConstraint(fields=["order"], condition=Q(state="paid"), name="payment_one_per_order"),
             models.UniqueConstraint(
                 fields=["order"], condition=Q(state__in=["opening", "open"]), name="payment_one_open_per_order"
+            ),
+        ]
+
+        triggers = [
+            pgtrigger.Protect(
+                name="money_never_changed",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(
+                    "OLD.state = 'paid' AND (OLD.state, OLD.order_id, OLD.provider, OLD.transaction_id, OLD.amount_fen)"
+                    " IS DISTINCT FROM (NEW.state, NEW.order_id, NEW.provider, NEW.transaction_id, NEW.amount_fen)"
+                ),
+            ),
+            pgtrigger.Protect(
+                name="money_never_forgotten", operation=pgtrigger.Delete, condition=pgtrigger.Q(old__state="paid")
             ),
         ]
 

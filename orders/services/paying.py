@@ -51,9 +51,9 @@ def mark_paid(
 
 def misfit(order: Order, payment: Payment, transaction_id: str, amount_fen: int) -> PaymentCase.Kind | None:
     """Why this money does not settle the order; None when it does."""
-    if order.payment_status == Order.PaymentStatus.PAID or _is_counted(payment.provider, transaction_id):
-        return Kind.PAID_TWICE
-    if amount_fen != payment.amount_fen:
+    if order.payment_status == Order.PaymentStatus.PAID or _known(payment.provider, transaction_id):
+        return Kind.PAID_TWICE  # or a person decides about this money already
+    if {amount_fen, payment.amount_fen} != {order.total_fen}:  # a total changed since is not paid by the old one
         return Kind.WRONG_AMOUNT
     if order.payment_status == Order.PaymentStatus.CLOSED or payment.state == Payment.State.CLOSED:
         return Kind.AFTER_CLOSE
@@ -121,7 +121,3 @@ def open_case(kind: PaymentCase.Kind, *, provider: str, transaction_id: str, **k
 def _known(provider: str, transaction_id: str) -> Payment | PaymentCase | None:
     named = {"provider": provider, "transaction_id": transaction_id}
     return Payment.objects.filter(**named).first() or PaymentCase.objects.filter(**named).first()
-
-
-def _is_counted(provider: str, transaction_id: str) -> bool:
-    return Payment.objects.filter(provider=provider, transaction_id=transaction_id).exists()

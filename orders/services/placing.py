@@ -61,6 +61,7 @@ def place(
             discounts=list(discounts),
             buyer_note=buyer_note or None,
             placed_at=placed_at or Clock(),
+            updated_at=Clock(),
             **_amounts(amounts),
         )
     )
@@ -75,7 +76,8 @@ def place(
 
 def digest_of(channel: Channel, asked: dict) -> bytes:
     """What is kept of a request to know it again: a keyed hash of its values, whatever their order."""
-    canonical = json.dumps(asked, sort_keys=True, default=str, ensure_ascii=False)
+    said = {name: value for name, value in asked.items() if value not in (None, "")}  # left out is the same as empty
+    canonical = json.dumps(said, sort_keys=True, default=str, ensure_ascii=False)
     return secret.keyed_digest(canonical, f"order/{channel.code}")
 
 

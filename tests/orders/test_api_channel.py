@@ -1,11 +1,13 @@
 """What a channel's backend enters, reads and settles."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from orders.models import Disclosure, Order, PaymentCase
+from sync.clock import Clock
 from tests import make
 from tests.orders import make_orders as o
 
@@ -182,11 +184,46 @@ def test_a_malformed_list_is_refused(backend, query):
     assert backend.get("orders", **query).json()["code"] == "invalid"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_list_by_change_never_goes_past_an_order_that_is_still_being_changed(backend):
+    slow, quick = o.order(), o.order()
+    last = quick.updated_at.isoformat()
+    changed, go_on = threading.Event(), threading.Event()
+
+    def settle_slowly():
+        with transaction.atomic():
+            Order.objects.filter(pk=slow.pk).update(updated_at=Clock())
+            changed.set()
+            go_on.wait(10)
+        connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(settle_slowly)
+        assert changed.wait(10)
+        Order.objects.filter(pk=quick.pk).update(updated_at=Clock())
+        meanwhile = backend.get("orders", updated_after=last).json()["results"]
+        go_on.set()
+        done.result()
+    assert meanwhile == []
+    after = backend.get("orders", updated_after=last).json()["results"]
+    assert [order["number"] for order in after] == [slow.number, quick.number]
+
+
+@pytest.mark.parametrize(
+    "more", [{"total_fen": None}, {"member_id": None, "identity": None}, {"address": None, "buyer_note": None}]
+)
+def test_what_is_left_out_and_what_is_empty_is_the_same_request(backend, more):
+    sent = o.body()
+    first, again = backend.post("orders", sent), backend.post("orders", sent | more)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+
+
 @pytest.mark.parametrize("rows", [1, 3])
 def test_a_list_costs_the_same_however_many(backend, django_assert_num_queries, rows):
     for _row in range(rows):
         o.order(lines=3)
-    with django_assert_num_queries(4):  # the key, its last use, the page, the lines
+    with django_assert_num_queries(6):  # the key, its last use, the group, the clock, the page, the lines
         assert len(backend.get("orders").json()["results"]) == rows
 
 

@@ -95,6 +95,31 @@ def test_one_transaction_counted_twice(order):
     refused("payment_counted_once", lambda: o.payment(other, **paid))
 
 
+def forbidden(change):
+    with pytest.raises((ProgrammingError, InternalError), match="pgtrigger"), transaction.atomic():
+        change()
+
+
+@pytest.mark.parametrize("status", ["unpaid", "closed"])
+def test_a_paid_order_never_becomes_anything_else(order, status):
+    o.pay(o.payment(order))
+    rows = Order.objects.filter(pk=order.pk)
+    forbidden(lambda: rows.update(payment_status=status, paid_at=None, paid_fen=0))
+    rows.update(fulfilment_status="shipped")
+
+
+def test_money_that_came_in_is_never_changed_or_forgotten(order):
+    payment, other = o.payment(order), o.order()
+    o.pay(payment)
+    rows = Payment.objects.filter(pk=payment.pk)
+    forbidden(lambda: rows.update(state="closed", paid_at=None))
+    forbidden(lambda: rows.update(amount_fen=1))
+    forbidden(lambda: rows.update(transaction_id="another"))
+    forbidden(lambda: rows.update(order=other))
+    forbidden(lambda: rows._raw_delete("default"))
+    rows.update(payer=None)
+
+
 def test_one_misfit_kept_twice(order):
     case = {"kind": "wrong_amount", "provider": "offline", "transaction_id": "1", "amount_fen": 1}
     PaymentCase.objects.create(paid_at=make.NOON, **case)

@@ -72,6 +72,21 @@ def test_another_amount_becomes_a_case(member):
     assert unchanged(order)
 
 
+def test_what_an_order_cost_before_does_not_pay_what_it_costs_now(member):
+    order = o.order(member=member)
+    payment = o.payment(order)
+    Order.objects.filter(pk=order.pk).update(shipping_fen=100, total_fen=13_000)
+    case_of(o.pay(payment), "wrong_amount")
+    assert Order.objects.get(pk=order.pk).payment_status == "unpaid"
+
+
+def test_money_that_is_a_case_does_not_pay_as_well(member):
+    order = o.order(member=member)
+    case = case_of(o.pay(make.uuid7()), "unknown_order")
+    assert case_of(o.pay(o.payment(order)), "unknown_order").pk == case.pk
+    assert unchanged(order)
+
+
 def test_money_for_a_closed_payment_becomes_a_case(member):
     order = o.order(member=member)
     case_of(o.pay(o.payment(order, state="closed")), "after_close")

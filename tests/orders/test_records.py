@@ -28,6 +28,14 @@ def found() -> list[tuple[str, str]]:
     return [(each.subject, each.found) for each in reconcile.earnings()]
 
 
+def past_the_triggers(sql: str, *parameters) -> None:
+    """What no act and no person can do here: somebody at the database itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(sql, parameters)
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+
+
 def test_what_belongs_together_agrees(paid, django_assert_num_queries):
     o.pay(o.payment(o.order(member=paid.member, fen=99)), fen=99, transaction_id="2")
     o.pay(o.payment(o.order()), transaction_id="3")
@@ -43,7 +51,7 @@ def test_a_payment_without_its_points_is_named(paid):
 
 
 def test_points_without_their_payment_are_named(paid):
-    Order.objects.filter(pk=paid.pk).update(payment_status="unpaid", paid_at=None, paid_fen=0)
+    past_the_triggers("UPDATE orders_order SET payment_status = 'unpaid', paid_at = NULL, paid_fen = 0")
     assert found() == [(f"order/{paid.number}", "1 of 129 points")]
 
 
@@ -53,12 +61,41 @@ def test_points_that_differ_are_named(paid):
 
 
 def test_an_entry_posted_around_the_house_is_named(paid):
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute("UPDATE loyalty_entry SET available = 500, contra = -500")
-        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+    past_the_triggers("UPDATE loyalty_entry SET available = 500, contra = -500")
     assert Entry.objects.get().available == 500
     assert found() == [(f"order/{paid.number}", "1 of 500 points")]
+
+
+def paid_amounts() -> list[tuple[str, str, str]]:
+    return [(each.subject, each.expected, each.found) for each in reconcile.payments()]
+
+
+def test_orders_and_their_payments_that_agree_are_not_named(paid, django_assert_num_queries):
+    o.payment(o.order(member=paid.member))
+    o.order(fen=0)
+    with django_assert_num_queries(1):
+        assert paid_amounts() == []
+
+
+def test_an_order_paid_without_a_payment_is_named():
+    order = o.order()
+    Order.objects.filter(pk=order.pk).update(payment_status="paid", paid_at=make.NOON, paid_fen=12_900)
+    told = "12900 fen on the order, 0 fen of payments"
+    assert paid_amounts() == [(f"order/{order.number}", "12900 fen (paid)", told)]
+
+
+def test_a_payment_of_an_order_that_is_not_paid_is_named():
+    order = o.order()
+    o.payment(order, state="paid", paid_at=make.NOON, transaction_id="1")
+    told = "0 fen on the order, 12900 fen of payments"
+    assert paid_amounts() == [(f"order/{order.number}", "0 fen (unpaid)", told)]
+
+
+def test_an_order_paid_another_amount_is_named(paid):
+    past_the_triggers("UPDATE orders_payment SET amount_fen = 1")
+    assert paid_amounts() == [(f"order/{paid.number}", "12900 fen (paid)", "12900 fen on the order, 1 fen of payments")]
+    past_the_triggers("UPDATE orders_order SET paid_fen = 1")
+    assert paid_amounts() == [(f"order/{paid.number}", "12900 fen (paid)", "1 fen on the order, 1 fen of payments")]
 
 
 def test_orders_move_with_their_member(paid):
