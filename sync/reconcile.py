@@ -34,17 +34,21 @@ UPDATE sync_discrepancy SET resolved_at = clock_timestamp()
 WHERE reconciliation = %s AND resolved_at IS NULL AND last_seen_at < %s
 """
 UNDELIVERED = """
-SELECT e.id, n.id, n.url
+SELECT DISTINCT e.id, n.id, n.url
 FROM sync_event e
 JOIN sync_settled s ON s.event_id = e.id
-JOIN sync_audience a ON a.subject = e.subject AND a.since <= e.time
-JOIN sync_channel seen_on ON seen_on.id = a.channel_id
-JOIN sync_channel c ON c.group_id = seen_on.group_id AND c.is_active
+JOIN LATERAL (
+    SELECT own.id, own.group_id FROM sync_channel own WHERE own.code = e.data->>'channel'
+    UNION
+    SELECT seen_on.id, seen_on.group_id FROM sync_audience a JOIN sync_channel seen_on ON seen_on.id = a.channel_id
+    WHERE a.subject = e.subject AND a.since <= e.time AND e.data->>'channel' IS NULL
+) told ON true
+JOIN sync_channel c ON c.group_id = told.group_id AND c.is_active
 JOIN sync_endpoint n ON n.channel_id = c.id AND n.is_active
 WHERE e.time > now() - interval '1 day'
   AND (n.types = '{}' OR e.type = ANY (n.types)) AND e.actor <> 'channel/' || c.code
   AND s.at > (SELECT max(pgh_created_at) FROM sync_endpointevent h WHERE h.pgh_obj_id = n.id)
-  AND s.at > (SELECT max(pgh_created_at) FROM sync_channelevent h WHERE h.pgh_obj_id IN (c.id, seen_on.id))
+  AND s.at > (SELECT max(pgh_created_at) FROM sync_channelevent h WHERE h.pgh_obj_id IN (c.id, told.id))
   AND NOT EXISTS (SELECT FROM sync_delivery d WHERE d.event_id = e.id AND d.endpoint_id = n.id)
 """
 UNSETTLED = """

@@ -122,6 +122,17 @@ def test_an_event_without_its_delivery_is_named_until_it_has_one():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_an_order_of_another_group_is_due_nothing_here():
+    endpoint, event = settled_and_seen()
+    make_deliveries.delivery(endpoint, event)
+    make.channel("till", group="other")
+    make_deliveries.event("member/0193", data={"channel": "till"})
+    assert list(reconcile.deliveries()) == []
+    mine = make_deliveries.event("member/0193", data={"channel": "website"})
+    assert [each.subject for each in reconcile.deliveries()] == [f"event/{mine.pk}"]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_an_endpoint_that_did_not_ask_is_due_nothing():
     settled_and_seen(types=["points.earned"])
     assert list(reconcile.deliveries()) == []
