@@ -85,8 +85,11 @@ class StaffAdmin(HubAdmin, DjangoUserAdmin):
         return allowed and (obj is None or not obj.is_superuser or request.user.is_superuser)
 
     def user_change_password(self, request, id, form_url=""):
+        """Whoever chooses a password can be that person: only of one who looks at no channel beyond one's own."""
         target = self.get_object(request, id)
         if target is None or not self.has_change_permission(request, target):
+            raise PermissionDenied
+        if set(roles.granted(target)) - set(sight(request).channels):
             raise PermissionDenied
         return super().user_change_password(request, id, form_url)
 

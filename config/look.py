@@ -99,7 +99,7 @@ UNFOLD = {
     "SITE_ICON": lambda request: static("hub/mark.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("hub/mark.svg")}],
     "STYLES": [lambda request: static("hub/admin.css")],
-    "LOGIN": {"image": lambda request: static("hub/login.svg")},
+    "LOGIN": {"image": lambda request: static("hub/login.svg"), "form": "config.signing_in.SignInForm"},
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,

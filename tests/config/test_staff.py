@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.test import Client
 
 from config import roles
 from sync.models import AlertRule
@@ -49,6 +50,36 @@ def test_an_administrator_cannot_change_who_may_do_everything(channels):
     assert browser.post(page_of(root), form(root, is_active="")).status_code == 403
     assert browser.post(password, {"password1": "x" * 20, "password2": "x" * 20}).status_code == 403
     assert make.snapshot() == before
+
+
+def test_nobody_chooses_the_password_of_one_who_sees_more(channels):
+    browser, person = make_staff.signed_in("administrator", channels[:1]), make_staff.person("manager", channels)
+    password, chosen = f"/admin/auth/user/{person.pk}/password/", "tea-and-gold-2026"
+    given = {"password1": chosen, "password2": chosen, "usable_password": "true"}
+    assert browser.post(password, given).status_code == 403
+    assert not User.objects.get(pk=person.pk).check_password(chosen)
+    roles.grant(person, channels[:1])
+    assert browser.post(password, given).status_code == 302
+    assert User.objects.get(pk=person.pk).check_password(chosen)
+
+
+@pytest.mark.parametrize("spread", ["names", "addresses"])
+def test_passwords_cannot_be_guessed_without_end(settings, spread):
+    settings.QUOTA_FACTOR = 1
+    make_staff.person("operator", username="lin", password="tea-and-gold-2026")
+    tries = 21 if spread == "names" else 51
+
+    def sign_in(turn, **given):
+        address = f"192.0.2.{turn if spread == 'addresses' else 1}"
+        return Client().post("/admin/login/", {"username": "lin", "password": "x"} | given, REMOTE_ADDR=address)
+
+    for turn in range(tries):
+        refused = sign_in(turn, username=f"name-{turn}" if spread == "names" else "LIN")
+        assert refused.status_code == 200
+    last = sign_in(turn, password="tea-and-gold-2026")
+    assert last.status_code == 200
+    assert "尝试次数过多" in last.content.decode()
+    assert not last.wsgi_request.user.is_authenticated
 
 
 def test_an_administrator_cannot_make_themselves_superuser(channels):
