@@ -78,5 +78,11 @@ def outermost(work: Callable):
                 events.flush()
             return result
         except OperationalError as error:
-            if not left or getattr(error.__cause__, "sqlstate", "") not in {DEADLOCK, SERIALIZATION}:
+            if not left or not is_retried(error):
                 raise
+
+
+def is_retried(error: Exception) -> bool:
+    """Whether the database gave up this transaction for another one's sake: the same again will do."""
+    sqlstate = getattr(error.__cause__, "sqlstate", "")
+    return isinstance(error, OperationalError) and sqlstate in {DEADLOCK, SERIALIZATION}

@@ -57,10 +57,12 @@ def digest_of(request) -> bytes:
 
 
 def rendered(view, handler, request, args, kwargs) -> HttpResponse:
-    """Run the view; errors become the answers they would be."""
+    """Run the view; errors become the answers they would be, but for a deadlock, which the act around it retries."""
     try:
         response = handler(request, *args, **kwargs)
-    except Exception as error:  # noqa: BLE001 - every error of a view has its answer
+    except Exception as error:  # every error of a view has its answer
+        if act.is_retried(error) and not view.calls_outside:
+            raise
         response = problem_for(error, {})
     if hasattr(response, "render"):
         response = view.finalize_response(request, response, *args, **kwargs).render()

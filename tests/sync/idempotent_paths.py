@@ -1,5 +1,6 @@
 """A view that writes a row and a fact, for the tests of idempotency keys."""
 
+from django.db import connection
 from django.urls import path
 from rest_framework.response import Response
 
@@ -8,6 +9,8 @@ from sync.act import act
 from sync.http import Input, Problem, Text
 from sync.models import SharingGroup
 from sync.views import ChannelView
+
+clashes: list[str] = []  # how the database gives up the acts to come
 
 
 class GroupIn(Input):
@@ -19,6 +22,8 @@ class GroupIn(Input):
 def found(*, code: str, name: str, by) -> SharingGroup:
     group = SharingGroup.objects.create(code=code, name=name)
     events.record("group.founded", subject=f"group/{code}", data={"code": code}, by=by)
+    if name == "clash" and clashes:
+        connection.cursor().execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{clashes.pop()}'; END $$")
     if name == "refuse":
         raise Problem("order_state")
     if name == "deny":

@@ -12,6 +12,7 @@ from sync.idempotency import drop_expired
 from sync.ids import uuid7
 from sync.models import Channel, ChannelKey, Event, IdempotentAnswer, SharingGroup
 from sync.secret import digest, token
+from tests.sync import idempotent_paths
 
 pytestmark = pytest.mark.urls("tests.sync.idempotent_paths")
 PATHS = ["/api/v1/groups", "/api/v1/outside"]
@@ -79,6 +80,23 @@ def test_what_may_succeed_later_is_not_kept(path, body):
         assert "Idempotency-Replayed" not in answer
     assert IdempotentAnswer.objects.count() == founded() == 0
     assert post(client, path).status_code == 201
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", PATHS)
+def test_a_deadlock_is_retried_under_a_key_as_well(path):
+    idempotent_paths.clashes += ["40P01", "40001", "40P01"]
+    assert post(backend("website"), path, name="clash").status_code == 201
+    assert founded() == 1
+
+
+@pytest.mark.django_db
+def test_a_deadlock_that_does_not_end_may_be_tried_again_later():
+    client = backend("website")
+    idempotent_paths.clashes += ["40P01"] * 4
+    assert post(client, name="clash").json()["code"] == "unavailable"
+    assert post(client, name="clash").status_code == 201
+    assert founded() == 1
 
 
 @pytest.mark.django_db
