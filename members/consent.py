@@ -11,9 +11,9 @@ Given = list[dict]  # [{"purpose", "version"}] as a client sends them
 
 
 def missing(given: Given) -> list[Policy]:
-    """The required policies in force that are not among those given."""
-    said = _pairs(given)
-    return [p for p in queries.current_policies() if p.is_required and (p.purpose, p.version) not in said]
+    """All required policies in force, when one of them is not among those given: whoever agrees to them is done."""
+    required = [policy for policy in queries.current_policies() if policy.is_required]
+    return [] if {(p.purpose, p.version) for p in required} <= _pairs(given) else required
 
 
 def grant(member: Member, given: Given, *, channel: Channel, by: Actor) -> bool:

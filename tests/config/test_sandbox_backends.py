@@ -22,10 +22,10 @@ def url(stand_ins, settings) -> str:  # noqa: F811 - the fixture
     return f"http://127.0.0.1:{settings.SANDBOX_PORT}/stand-ins/backends/website"
 
 
-def push(url: str, *, secret: str | None = None, body: str = BODY, at: datetime | None = None) -> httpx.Response:
+def push(url: str, *, secret: str | None = None, body: str = BODY, late=timedelta(0)) -> httpx.Response:
     """A webhook as the hub sends one."""
     key = secret or credentials.of_channel("website")["outbound_secret"]
-    time = at or datetime.now(UTC)
+    time = datetime.now(UTC) - late
     headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(time.timestamp()))}
     headers["webhook-signature"] = Webhook(key).sign("msg_1", time, body)
     return httpx.post(url, content=body.encode(), headers=headers)
@@ -47,8 +47,8 @@ def test_a_backend_takes_and_shows_what_verifies(url, client):
     "wrong",
     [
         {"secret": credentials.of_channel("mini-program")["outbound_secret"]},
-        {"at": datetime.now(UTC) - timedelta(minutes=6)},
-        {"at": datetime.now(UTC) + timedelta(minutes=6)},
+        {"late": timedelta(minutes=6)},
+        {"late": -timedelta(minutes=6)},
     ],
 )
 def test_what_does_not_verify_is_shown_as_such_and_refused(url, client, wrong):

@@ -51,6 +51,17 @@ def test_the_same_phone_on_another_channel_is_the_same_member(doors):
     assert make.types_of(Member.objects.get()) == ["member.registered"] + ["member.consent_granted"] * 2
 
 
+def test_whoever_agrees_to_what_the_refusal_lists_is_registered(doors):
+    asked = doors.sms(make.mobile(), consents=make.policies()[:1]).json()
+    given = [{"purpose": policy["purpose"], "version": policy["version"]} for policy in asked["required"]]
+
+    body = {"registration_token": asked["registration_token"], "consents": given}
+    answer = make.client().post("auth/register", body)
+
+    assert (answer.status_code, answer.json()["created"]) == (200, True)
+    assert answer.json()["member"]["consents_required"] == []
+
+
 def test_without_consent_nothing_of_the_person_is_kept(doors):
     answer = doors.sms("13800138000", consents=[])
 
