@@ -8,7 +8,7 @@ from psycopg import sql
 from config import embedded
 from tests.journeys.clients import Backend, Client
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 PHONE = "13500135000"
 TABLES = """
 SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'sandbox\\_%'
