@@ -4,13 +4,14 @@ from django.conf import settings
 from django.core.checks import Error, register
 from django.utils.module_loading import import_string
 
-LISTS = ("RECONCILIATIONS", "INBOX_HANDLERS", "BEARERS")
+LISTS = ("RECONCILIATIONS", "INBOX_HANDLERS", "BEARERS", "SESSION_CHECK", "STAFF_CHECK")
 
 
 def named_paths():
     """(setting, dotted path) of everything a lower floor reaches up to."""
     for name in LISTS:
         value = getattr(settings, name, ())
+        value = [value] if isinstance(value, str) else value
         for path in value.values() if isinstance(value, dict) else value:
             yield name, path
 

@@ -14,6 +14,7 @@ from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.db import DatabaseError
 
 from sync.models import Ticket
 from sync.rounds import REVOKED
@@ -59,7 +60,7 @@ class LiveSocket(AsyncConsumer):
         await self.board.start()
         try:
             refusal = await self.enter()
-        except psycopg.Error:
+        except (psycopg.Error, DatabaseError):
             refusal = TRY_LATER
         if refusal:
             await self.send({"type": "websocket.close", "code": refusal})
@@ -123,7 +124,7 @@ class MemberSocket(LiveSocket):
     def is_at_home(self, origins: list[str] | None) -> bool:
         """Browsers send where they are: the channel's own origins, or the hub's. A mini-program sends nothing."""
         origin = self.headers.get(b"origin", b"").decode("latin-1")
-        return origins is not None and (not origin or origin in origins or origin == own_origin())
+        return origins is not None and (not origin or origin in origins or is_own(origin))
 
     async def join(self) -> None:
         await self.board.join(self.socket, self.query.get("after", [None])[0])
@@ -139,7 +140,7 @@ class DashboardSocket(LiveSocket):
         return settings.STAFF_CHECK
 
     def is_at_home(self, _origins: list[str] | None) -> bool:
-        return self.headers.get(b"origin", b"").decode("latin-1") == own_origin()
+        return is_own(self.headers.get(b"origin", b"").decode("latin-1"))
 
     async def join(self) -> None:
         self.socket.busy = False
@@ -158,6 +159,9 @@ class DashboardSocket(LiveSocket):
                 await asyncio.sleep(2)
 
 
-def own_origin() -> str:
-    """Where the hub's own pages come from, with its port."""
-    return "{0.scheme}://{0.netloc}".format(urlsplit(settings.PUBLIC_URL))
+def is_own(origin: str) -> bool:
+    """Whether a page of the hub itself asks: at PUBLIC_URL, or at another of its hosts with the same port."""
+    public = urlsplit(settings.PUBLIC_URL)
+    hosts = {public.hostname, *settings.ALLOWED_HOSTS}
+    port = f":{public.port}" if public.port else ""
+    return origin in {f"{public.scheme}://{host}{port}" for host in hosts}

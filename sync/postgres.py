@@ -25,6 +25,6 @@ def parameters(application: str, *, statement_timeout: str = "60s") -> dict:
 
 def connect(application: str) -> psycopg.Connection:
     """A connection of its own, in autocommit. Raises psycopg.OperationalError."""
-    connection = psycopg.connect(**parameters(application))
+    connection = psycopg.connect(**parameters(application, statement_timeout="10min"))
     set_json_loads(orjson.loads, connection)
     return connection
