@@ -3,6 +3,7 @@
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 
 
@@ -15,6 +16,9 @@ def is_local(request: HttpRequest) -> bool:
 
 
 def is_foreign_page(request: HttpRequest) -> bool:
-    """Whether a browser sends it for a page of another origin."""
-    origin = request.headers.get("Origin")
-    return origin is not None and urlsplit(origin).netloc != request.get_host()
+    """Whether a browser sends it for a page of another origin, or under a name that is not this machine's."""
+    try:
+        origin, host = request.headers.get("Origin"), request.get_host()
+        return origin is not None and urlsplit(origin).netloc != host
+    except (DisallowedHost, ValueError):  # ValueError: an origin that is none
+        return True

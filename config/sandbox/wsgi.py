@@ -20,10 +20,10 @@ if not settings.SANDBOX:
 
 
 class StandIns(WSGIHandler):
-    """Django with the stand-ins' paths instead of the hub's; for this machine only."""
+    """Django with the stand-ins' paths instead of the hub's; for this machine only, for no page of another site."""
 
     def get_response(self, request):
-        if not access.is_local(request):
+        if not access.is_local(request) or access.is_foreign_page(request):
             return HttpResponseForbidden()
         request.urlconf = "config.sandbox.stand_in_urls"
         return super().get_response(request)

@@ -17,7 +17,7 @@ def test_another_machine_may_not(client):
 
 
 def test_a_page_of_another_site_may_not(client):
-    for origin in ("https://evil.example", "null", "http://testserver.evil.example"):
+    for origin in ("https://evil.example", "null", "http://testserver.evil.example", "http://[testserver"):
         refused = client.post("/sandbox/reset", headers={"Origin": origin})
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
 
@@ -30,12 +30,24 @@ def test_another_host_may_not(client):
     assert client.get("/sandbox/sms", headers={"Host": "evil.example"}).status_code == 400
 
 
-def test_the_stand_ins_answer_this_machine_only():
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({}, "404 Not Found"),
+        ({"HTTP_ORIGIN": "http://127.0.0.1:1"}, "404 Not Found"),
+        ({"REMOTE_ADDR": "10.0.0.9"}, "403 Forbidden"),
+        ({"HTTP_ORIGIN": "https://evil.example"}, "403 Forbidden"),
+        ({"HTTP_ORIGIN": "null"}, "403 Forbidden"),
+        ({"HTTP_HOST": "evil.example", "HTTP_ORIGIN": "http://evil.example"}, "403 Forbidden"),
+        ({"HTTP_HOST": "evil.example"}, "403 Forbidden"),
+    ],
+)
+def test_the_stand_ins_answer_this_machine_only_and_no_page_of_another_site(said, status):
     answers = []
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "1"}
-    environ |= {"REMOTE_ADDR": "10.0.0.9", "wsgi.input": BytesIO(), "wsgi.url_scheme": "http"}
+    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "SERVER_NAME": "127.0.0.1", "SERVER_PORT": "1"}
+    environ |= {"REMOTE_ADDR": "127.0.0.1", "wsgi.input": BytesIO(), "wsgi.url_scheme": "http"} | said
     wsgi.application(environ, lambda status, headers: answers.append(status)).close()
-    assert answers == ["403 Forbidden"]
+    assert answers == [status]
 
 
 @pytest.mark.parametrize("path", ["nowhere", "wechat-pay/x/succeed", "carrier/SF1/push", "channels/website"])
