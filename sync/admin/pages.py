@@ -16,11 +16,15 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from sync import quotas
 from sync.admin import scope, search
 from sync.admin.paging import CappedPaginator
 from sync.admin.panels import panels_of
 from sync.admin.trail import changes_of
-from sync.http.problems import STATEMENT_TIMEOUT
+from sync.http import Problem
+from sync.http.problems import CODES, STATEMENT_TIMEOUT
+
+PHONES_SEARCHED = ((60, 600), (600, 24 * 3600))  # by one person (how many, seconds)
 
 
 class HubList(ChangeList):
@@ -97,6 +101,14 @@ class HubAdmin(ModelAdmin):
         return ("pk",) if self.searches else ()  # shows the box; what it does is below
 
     def get_search_results(self, request, queryset, search_term):
+        """Phones are counted: else a masked one could be found out by trying all it may be."""
+        try:
+            if search.is_phone(search_term):
+                for limit, every in PHONES_SEARCHED:
+                    quotas.count(f"phones-searched/{request.user.pk}", limit=limit, every=every)
+        except Problem:
+            messages.warning(request, CODES["rate_limited"][1])
+            return queryset.none(), False
         return (search.found(queryset, self.searches, search_term) if search_term else queryset), False
 
     # Pages

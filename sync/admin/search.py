@@ -22,6 +22,14 @@ def found(queryset, searches: list[Search], text: str):
     return queryset.none()
 
 
+def is_phone(text: str) -> bool:
+    """Whether it is a whole mobile number."""
+    try:
+        return bool(phone(text.strip()[:LONGEST]))
+    except InvalidPhone:
+        return False
+
+
 def by_phone(path: str) -> Search:
     """A whole mobile number, by blind index."""
 

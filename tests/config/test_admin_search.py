@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from members.models import Member
-from sync.admin import search
+from sync.admin import pages, search
 from tests import make
 from tests.config import make_staff
 from tests.config.make_staff import PHONE
@@ -36,6 +36,15 @@ def test_a_member_is_found_by_phone_last_four_number_and_nickname(world, browser
 @pytest.mark.parametrize("typed", ["1371234", "13712345679", "37", "+86137", "%", "小溪", "'; DROP", "x" * 5000])
 def test_a_part_of_a_phone_finds_nobody(world, browser, typed):
     assert found(browser, "members.Member", q=typed) == []
+
+
+def test_a_masked_phone_is_not_found_out_by_trying_all_it_may_be(world, browser, settings, monkeypatch):
+    settings.QUOTA_FACTOR = 1
+    monkeypatch.setattr(pages, "PHONES_SEARCHED", ((3, 86_400),))
+    for middle in range(3):
+        assert found(browser, "members.Member", q=f"137{middle:04d}5678") == []
+    assert found(browser, "members.Member", q=PHONE) == found(browser, "orders.Order", q=PHONE) == []
+    assert found(browser, "members.Member", q=world.member.number) == [world.member.pk]
 
 
 def test_an_order_is_found_by_its_numbers_and_its_members_phone(world, browser):
