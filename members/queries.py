@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import get_language
 
 from members.models import Consent, Identity, Member, Policy, Session
@@ -12,8 +12,8 @@ from sync.http import Problem, instant
 from sync.models import Audience, Channel, Stream
 
 
-def as_me(member: Member) -> dict:
-    """The member as the contract shows them to themselves."""
+def as_me(member: Member, seen_by: Channel | None = None) -> dict:
+    """The member as the contract shows them to themselves; to a channel, with the ways into its sharing group."""
     return {
         "id": str(member.id),
         "number": member.number,
@@ -23,7 +23,7 @@ def as_me(member: Member) -> dict:
         "birthday": member.birthday and member.birthday.isoformat(),
         "email": member.email,
         "phone": member.phone_mask or None,
-        "identities": [as_identity(identity) for identity in identities_of(member.id)],
+        "identities": [as_identity(identity) for identity in identities_of(member.id, seen_by)],
         "consents_required": consents_required(member.id),
         "status": member.status,
         "version": member.version,
@@ -32,9 +32,11 @@ def as_me(member: Member) -> dict:
     }
 
 
-def identities_of(member_id: UUID):
-    """What ties doors to the member, oldest first; claims without proof apart."""
+def identities_of(member_id: UUID, seen_by: Channel | None = None) -> QuerySet[Identity]:
+    """What ties doors to the member, oldest first; claims without proof apart. To a channel: those of its group."""
     found = Identity.objects.filter(member=member_id).exclude(proof=Identity.Proof.CLAIMED)
+    if seen_by:
+        found = found.filter(Q(channel=None) | Q(channel__group=seen_by.group_id))
     return found.select_related("channel").order_by("id")
 
 

@@ -99,7 +99,7 @@ class OneMember(ChannelView):
     @extend_schema(parameters=[ETAG], responses=SeenMemberOut)
     def get(self, request, member_id):
         member = queries.may_see(request.auth.channel, member_id)
-        body = queries.as_me(member)
+        body = queries.as_me(member, seen_by=request.auth.channel)
         absorbed = member.id != member_id
         body |= {"email": mask_email(member.email), "merged_into": str(member.id) if absorbed else None}
         return Response(body, headers={"ETag": etag(body)})

@@ -144,6 +144,18 @@ def test_a_member_of_the_sharing_group_is_seen_with_masks():
     assert answer["ETag"]
 
 
+def test_the_ways_into_another_brand_are_not_shown():
+    member = make.member(openid="openid-of-ming")
+    till = make.channel("till", group="another brand")
+    make.identity(member, "external", "customer-0001", channel=till)
+    make.admit(f"member/{member.id}", till)
+
+    def kinds(channel):
+        return [each["kind"] for each in make.backend_client(channel).get(f"members/{member.id}").json()["identities"]]
+
+    assert (kinds("website"), kinds(till)) == (["wechat_openid"], ["external"])
+
+
 def test_a_member_of_another_brand_is_not_there():
     member = make.member()
     stranger = make.backend_client(make.channel("till", group="another brand"))
