@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
 from orders.api.placing import place_as_asked
-from orders.api.shapes import PlaceIn
+from orders.api.shapes import AHEAD, PlaceIn
 from orders.models import Order, Payment, PaymentCase
 from orders.payments import transactions
 from sync.act import Actor
@@ -16,6 +18,8 @@ from sync.models import Channel
 
 def placed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Order:
     """`order.placed`: the body of POST orders. Told twice, or posted as well, it is one order. Raises Problem."""
+    if occurred_at > timezone.now() + AHEAD:
+        raise Problem.field("time", _("This time lies in the future"), "future")
     try:
         asked = PlaceIn.of(data)
     except ValidationError as error:

@@ -38,7 +38,7 @@ PASSING = (OperationalError, InterfaceError, PoolTimeout)
 LONGEST_PAUSE = 60  # seconds between two tries
 AT_ONCE = 2.0  # seconds that the request of a sender may spend on applying
 SWEEP = 20.0  # seconds that a sweep may take
-WINDOW = 1_000  # waiting messages that a sweep looks at
+WINDOW = 1_000  # subjects that a sweep looks at
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,10 @@ def apply_at_once(sender: str, subjects: Iterable[str]) -> None:
 def apply_due() -> int:
     """Apply everything that is due, for twenty seconds at most. Returns how many messages were handled."""
     until, handled = monotonic() + SWEEP, 0
-    waiting = InboxMessage.objects.filter(state=InboxMessage.State.WAITING, next_at__lte=Now())
-    window = waiting.order_by("received_at").values_list("sender", "subject")[:WINDOW]
-    for sender, subject in dict.fromkeys(window):
+    waiting = InboxMessage.objects.filter(state=InboxMessage.State.WAITING)
+    heads = waiting.order_by("sender", "subject", "id").distinct("sender", "subject").values("pk")
+    due = InboxMessage.objects.filter(pk__in=heads, next_at__lte=Now()).order_by("next_at")
+    for sender, subject in due.values_list("sender", "subject")[:WINDOW]:
         if monotonic() > until:
             break
         handled += apply(sender, subject)

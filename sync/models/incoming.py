@@ -44,7 +44,9 @@ class InboxMessage(models.Model):
                 name="inbox_applied_at_follows_state",
             ),
         ]
-        indexes = [models.Index(fields=["received_at"], condition=Q(state="waiting"), name="inbox_waiting")]
+        indexes = [
+            models.Index(fields=["sender", "subject", "id"], condition=Q(state="waiting"), name="inbox_waiting"),
+        ]
 
     def __str__(self):
         return f"{self.type} {self.message_id}"

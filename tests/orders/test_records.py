@@ -1,7 +1,10 @@
 """Orders follow their member, and every payment has its points."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from loyalty.models import Entry
 from orders import facts, reconcile
@@ -131,4 +134,12 @@ def test_a_pushed_order_that_is_none_says_why(wrong, code):
     with pytest.raises(Problem) as problem:
         facts.placed(channel, o.body() | wrong, make.NOON, BY)
     assert problem.value.code == code
+    assert not Order.objects.exists()
+
+
+def test_a_pushed_order_of_the_future_is_refused():
+    channel, later = make.channel(), timezone.now() + timedelta(minutes=6)
+    with pytest.raises(Problem) as problem:
+        facts.placed(channel, o.body(), later, BY)
+    assert [field for field, _code, _detail in problem.value.errors] == ["time"]
     assert not Order.objects.exists()

@@ -284,6 +284,14 @@ class TestApplying:
         assert [state for state, _problem in states()] == ["applied"] * 3
         assert [data for _channel, data, _at, _by in handled] == [{}, {"fail": True}, {}]
 
+    def test_a_long_queue_that_waits_keeps_no_other_subject_from_its_turn(self, website, handled):
+        facts = [inbox.Fact(str(n), "order.placed", "order/7", orjson.dumps(event(str(n)))) for n in range(1_100)]
+        inbox.store_many("channels/website", facts)
+        inbox.store("channels/website", "x", "order.placed", "order/8", orjson.dumps(event("x")))
+        InboxMessage.objects.filter(message_id="0").update(next_at=Now() + timedelta(hours=1))
+        assert inbox.apply_due() == 1
+        assert InboxMessage.objects.get(state="applied").subject == "order/8"
+
     def test_an_answer_that_is_not_there_at_the_moment_is_passing(self, website):
         push(website, event(refuse="wechat_unavailable"))
         assert states() == [("waiting", "wechat_unavailable")]
