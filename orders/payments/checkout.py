@@ -77,9 +77,17 @@ def make_way(payment: Payment) -> None:
         _close(provider, number)
     elif told.get("trade_state") not in UNPAYABLE:
         if transactions.is_paid(told):
-            transactions.apply(told)
+            _settle(told)
         raise services.InProgress
     services.close_payment(payment=payment.pk)
+
+
+def _settle(told: dict) -> None:
+    """The query tells of money before the notification does: the same road."""
+    try:
+        transactions.apply(told)
+    except transactions.Malformed as error:
+        raise wechat_pay.Unavailable(f"a transaction without {error}") from error
 
 
 def _close(provider: WechatPay, number: str) -> None:

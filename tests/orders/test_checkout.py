@@ -216,6 +216,13 @@ def test_a_paid_query_with_another_amount_becomes_a_case(shopper, order, wechat)
     assert PaymentCase.objects.get().kind == "wrong_amount"
 
 
+def test_a_paid_query_that_does_not_say_when_is_not_believed(shopper, order, wechat):
+    payment = opened(shopper, order)
+    wechat.pay(payment["payment_id"].replace("-", ""), success_time="")
+    assert ask(shopper, order, "wechat_native").json()["code"] == "wechat_unavailable"
+    assert Payment.objects.get().state == "open"
+
+
 def test_payer_indexes_are_keyed(shopper, order):
     opened(shopper, order)
     assert bytes(Payment.objects.get().payer_index) == secret.blind_index("payer", "o-shopper")
