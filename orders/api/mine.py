@@ -1,6 +1,7 @@
 """A member's own orders."""
 
 import json
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
@@ -32,10 +33,7 @@ class MyOrder(MemberView):
 
     @extend_schema(parameters=[ETAG], responses=OrderOut)
     def get(self, request, number):
-        order = queries.whole().filter(member=request.auth.member, number=number).first()
-        if order is None:
-            raise Problem("not_found")
-        shown = queries.as_order(order)
+        shown = queries.as_order(owned(request.auth.member, number))
         return Response(shown, headers={"ETag": etag(shown)})
 
 
@@ -47,9 +45,18 @@ class MyPayments(MemberView):
     @extend_schema(request=PayIn, responses={201: PaymentOut})
     def post(self, request, number):
         asked = PayIn.read(request)
+        owned(request.auth.member, number)
         address = request.META.get("REMOTE_ADDR", "")
         whose = {"member": request.auth.member, "channel": request.auth.channel, "address": address}
         return Response(as_payment(pay(number=number, method=asked["method"], **whose)), status=201)
+
+
+def owned(member: UUID, number: str) -> Order:
+    """An order of the member; raises Problem `not_found`."""
+    order = queries.whole().filter(member=member, number=number).first()
+    if order is None:
+        raise Problem("not_found")
+    return order
 
 
 def pay(**wanted) -> Payment:

@@ -1,0 +1,104 @@
+"""Every operation of the served contract, with what a right call of it is made of.
+
+The list is drawn from the contract itself: an endpoint that is added is swept as well, or says what is missing here.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from sync import auth
+from tests import contract, make
+
+UNKNOWN = "0193a8f0-0000-7000-8000-000000000000"
+NUMBER = "D2026112200000000"
+CODE = {"challenge_id": UNKNOWN, "code": "123456"}
+ITEM = {"sku": "TEA-01", "name": "龙井", "quantity": 1, "unit_price_fen": 100}
+EVENT = {"specversion": "1.0", "id": "1", "source": "/channels/website", "type": "order.placed", "data": {}}
+BODIES = {  # one body in shape for each operation that takes one
+    "post_auth_sms_codes": {"phone": "13800138000", "purpose": "sign_in"},
+    "post_auth_phone": CODE,
+    "post_auth_phone_link": CODE,
+    "post_auth_step_up": CODE,
+    "post_auth_register": {"registration_token": "nothing"},
+    "post_auth_wechat_mini_program": {"code": "nothing"},
+    "post_auth_wechat_website": {"code": "nothing", "state": "nothing", "verifier": "nothing"},
+    "post_auth_wechat_phone": {"code": "nothing"},
+    "post_auth_refresh": {"refresh_token": "nothing"},
+    "patch_me": {"nickname": "小红"},
+    "post_members_resolve": {"identities": [{"kind": "external", "value": "1"}]},
+    "post_orders": {"external_id": "1", "items": [ITEM], "shipping_fen": 0, "discounts": [], "points_to_redeem": 0},
+    "post_orders_number_payments": {
+        "provider": "offline", "transaction_id": "1", "amount_fen": 1, "paid_at": "2026-11-22T04:00:00Z"
+    },
+    "post_me_orders_number_payments": {"method": "wechat_native"},
+    "post_members_member_points_entries": {"kind": "earn", "points": 1, "reason": "", "reference": "1"},
+    "post_inbox": EVENT,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One operation: a method and a path in the words of OpenAPI."""
+
+    method: str
+    path: str
+    name: str
+
+    def __str__(self):
+        return f"{self.method} {self.path.removeprefix('/api/v1/')}"
+
+    @cached_property
+    def operation(self) -> dict:
+        return contract.document()["paths"][self.path][self.method.lower()]
+
+    @property
+    def callers(self) -> set[str]:
+        return {kind for either in self.operation.get("security", []) for kind in either}
+
+    @property
+    def is_signed(self) -> bool:
+        return "signed" in self.callers
+
+    @property
+    def takes_body(self) -> bool:
+        return "requestBody" in self.operation
+
+    def takes(self, parameter: str) -> bool:
+        return any(known.get("name") == parameter for known in self.operation["parameters"])
+
+    def url(self, **given) -> str:
+        """The path with its parameters: unknown ones unless given."""
+        return re.sub(r"\{(\w+)\}", lambda found: given.get(found[1], self.unknown(found[1])), self.path)
+
+    def unknown(self, parameter: str) -> str:
+        return NUMBER if parameter == "number" else UNKNOWN
+
+    @property
+    def parameters(self) -> list[str]:
+        return re.findall(r"\{(\w+)\}", self.path)
+
+    @property
+    def body(self) -> dict | None:
+        """A body in shape."""
+        return BODIES[self.name] if self.takes_body else None
+
+    def caller(self) -> make.Caller:
+        """Somebody who may come in."""
+        channel = make.channel(
+            "mini-program" if "mini_program" in self.name or "wechat_phone" in self.name else "website"
+        )
+        if self.callers & {auth.CLIENT}:
+            return make.client(channel)
+        if auth.MEMBER in self.callers:
+            return make.member_client(make.member(channel=channel), channel)
+        return make.backend_client(channel) if auth.BACKEND in self.callers else make.Caller({}, channel=channel)
+
+
+def all_of_them() -> list[Endpoint]:
+    """Every operation of the contract."""
+    return [
+        Endpoint(method.upper(), path, operation["operationId"])
+        for path, methods in contract.document()["paths"].items()
+        for method, operation in methods.items()
+    ]
