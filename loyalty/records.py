@@ -1,5 +1,6 @@
 """A member's points when two members become one: the balance moves by paired entries, its history stays readable."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -28,6 +29,10 @@ class Loyalty:
         """Points in any state, debt, or spending that counts towards a tier."""
         empty = dict.fromkeys(["available", "pending", "held", "debt", "qualifying_fen"], 0)
         return Account.objects.filter(member=member_id).exclude(**empty).exists()
+
+    def seen_at(self, member_id: UUID) -> datetime | None:
+        """Points come and go without their member."""
+        return None
 
     def move(self, source: UUID, target: UUID) -> dict:
         """Carry balance, qualifying spending and used references over; Σ of both accounts stays what it was."""

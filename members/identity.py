@@ -10,10 +10,11 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Q
 
 from members import rules, services
-from members.models import Identity, Member, Session
+from members.models import Identity, Member
+from members.records import all_records
 from members.wechat import Person
 from sync import clock, events
 from sync.act import Actor
@@ -184,17 +185,12 @@ def let_go_of_phone(member: Member, *, by: Actor) -> None:
 
 
 def is_unseen(identity: Identity, owner: Member) -> bool:
-    """Whether a phone may have a new holder by now: neither it nor its owner was seen for 90 days.
+    """Whether a phone may have a new holder by now: for 90 days it was not proven, its owner neither seen nor buying.
 
     A frozen owner keeps the phone: waiting lifts no restriction.
     """
     if owner.status != Member.Status.ACTIVE:
         return False
-    others = Identity.objects.filter(member=identity.member_id, proof=Proof.VERIFIED)
-    seen = [_latest(others), _latest(Session.objects.filter(member=identity.member_id))]
-    seen_at = max((at for at in seen if at), default=None)
+    seen = [records.seen_at(owner.id) for records in all_records()]
+    seen_at = max(filter(None, seen), default=None)
     return rules.is_unseen(proven_at=identity.last_seen_at, seen_at=seen_at, now=clock.now())
-
-
-def _latest(rows: QuerySet):
-    return rows.aggregate(latest=Max("last_seen_at"))["latest"]

@@ -4,13 +4,14 @@
 (`members/checks.py`) fails when a model with a foreign key to Member is in nobody's `models`.
 """
 
+from datetime import datetime
 from functools import cache
 from typing import ClassVar, Protocol
 from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils.module_loading import import_string
 
 from members.models import Consent, Identity, LinkCase, Member, Merge, Session
@@ -27,6 +28,9 @@ class Records(Protocol):
 
     def holds_value(self, member_id: UUID) -> bool:
         """Whether the member would lose something if this app's rows became another's."""
+
+    def seen_at(self, member_id: UUID) -> datetime | None:
+        """When the member last did something that only they do; None when never, or when this app could not know."""
 
     def move(self, source: UUID, target: UUID) -> dict:
         """Make the source's rows the target's. Returns the journal that can undo it: ids and sums, JSON, no names."""
@@ -51,6 +55,14 @@ class Members:
     def holds_value(self, member_id: UUID) -> bool:
         """A phone or a restriction. A restricted member must not vanish into another."""
         return Member.objects.filter(pk=member_id).exclude(phone_mask="", status=Member.Status.ACTIVE).exists()
+
+    def seen_at(self, member_id: UUID) -> datetime | None:
+        """The last proof of any identity, the last use of any session."""
+        proven = Identity.objects.filter(member=member_id, proof=Identity.Proof.VERIFIED)
+        found = [
+            rows.aggregate(at=Max("last_seen_at"))["at"] for rows in (proven, Session.objects.filter(member=member_id))
+        ]
+        return max(filter(None, found), default=None)
 
     def move(self, source: UUID, target: UUID) -> dict:
         """Identities and absorbed members become the target's, and consents about which the target has said nothing.

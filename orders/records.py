@@ -1,9 +1,10 @@
 """What orders hold of a member (`members/records.py`)."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Max
 
 from orders.models import Order
 from sync.clock import Clock
@@ -22,6 +23,10 @@ class Orders:
     def holds_value(self, member_id: UUID) -> bool:
         """Any order counts, whatever became of it."""
         return Order.objects.filter(member=member_id).exists()
+
+    def seen_at(self, member_id: UUID) -> datetime | None:
+        """When they last bought."""
+        return Order.objects.filter(member=member_id).aggregate(at=Max("placed_at"))["at"]
 
     def move(self, source: UUID, target: UUID) -> dict:
         """The source's orders become the target's: another owner, so another version. Returns their ids."""

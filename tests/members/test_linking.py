@@ -8,6 +8,7 @@ from django.utils import timezone
 from members.models import Identity, LinkCase, Member, Merge, Session
 from sync.models import Audience
 from tests import make
+from tests.orders import make_orders
 
 pytestmark = pytest.mark.django_db
 
@@ -167,6 +168,13 @@ def test_an_owner_who_was_seen_keeps_the_phone(doors, owner):
     owner.identities.update(last_seen_at=days_ago(91))
     make.session(owner, last_seen_at=days_ago(30))
     assert doors.sms(owner.phone).json()["member"]["id"] == str(owner.id)
+
+
+@pytest.mark.parametrize(("days", "keeps"), [(30, True), (91, False)])
+def test_an_owner_who_bought_keeps_the_phone(doors, owner, days, keeps):
+    make_orders.order(member=owner, placed_at=days_ago(days))
+    owner.identities.update(last_seen_at=days_ago(91))
+    assert (doors.sms(owner.phone).json()["member"]["id"] == str(owner.id)) is keeps
 
 
 def test_waiting_lifts_no_restriction(doors, owner):
