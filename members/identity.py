@@ -45,7 +45,7 @@ def look_again(work: Callable[[], T]) -> T:
     raise Problem("unavailable", retry_after=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evidence:
     """An identity that was proven just now; `assurance` is 2 (WeChat) or 3 (SMS)."""
 
@@ -74,7 +74,7 @@ class Evidence:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Shown:
     """What a person proved, the most personal first, and how the proof is used up in the act that it allows.
 

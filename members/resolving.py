@@ -22,7 +22,7 @@ from sync.secret import blind_index, mask_id, mask_phone
 SAID = (Proof.ATTESTED, Proof.ASSERTED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Said:
     """One identity as a channel says it; `namespace` is the app of an openid, the channel of its own number."""
 

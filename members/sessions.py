@@ -38,7 +38,7 @@ WHERE s.id IS NULL OR s.revoked_at IS NOT NULL OR s.expires_at <= clock_timestam
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tokens:
     """A pair of bearer tokens, in clear: to be answered once and never kept."""
 

@@ -14,7 +14,7 @@ from sync.secret import digest, token
 LIFETIME = timedelta(minutes=10)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Begun:
     """What the page needs to send its reader to WeChat and to know them again."""
 

@@ -38,7 +38,7 @@ class TokenRefused(Exception):
     """WeChat does not take the access token any more."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Person:
     """Who stands behind a code: OpenID in this app, UnionID where WeChat tells it."""
 

@@ -51,10 +51,11 @@ def address_of(request) -> str:
 
 def whereabouts(request) -> str:
     """What quotas count as one address: of IPv6 the /64 that a single household or server has to itself."""
+    given = address_of(request)
     try:
-        address = ip_address(address_of(request))
+        address = ip_address(given)
     except ValueError:
-        return ""
+        return given
     if address.version == 4 or address.ipv4_mapped:
         return str(getattr(address, "ipv4_mapped", None) or address)
     return str(ip_network((int(address) >> 64 << 64, 64)))

@@ -2,6 +2,11 @@
 
 import pytest
 
+from members.identity import Evidence, Shown
+from members.resolving import Said
+from members.sessions import Tokens
+from members.website_login import Begun
+from members.wechat import Person
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -53,3 +58,19 @@ def test_no_log_holds_a_secret(lived, caplog):
     tokens, codes = lived
     for secret in [*tokens, *codes, PHONE, OPENID]:
         assert secret not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "carrier",
+    [
+        Tokens("secret-1", "secret-2"),
+        Evidence("phone", "+86secret", 3),
+        Shown([Evidence("phone", "+86secret", 3)], token="secret"),
+        Said("phone", "+86secret"),
+        Person("secret", "secret"),
+        Begun("https://secret", "secret", "secret"),
+    ],
+)
+def test_what_carries_secrets_does_not_print_them(carrier):
+    assert "secret" not in repr(carrier)
+    assert "secret" not in str(carrier)
