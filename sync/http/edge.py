@@ -1,6 +1,7 @@
 """Middleware at the edge: request ids, size limits, the PATCH override, CORS by channel."""
 
 from http import HTTPStatus
+from io import BytesIO
 
 from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
@@ -43,6 +44,8 @@ class Limits:
     def __call__(self, request):
         if not request.path.startswith(MACHINE_PATHS):
             return self.get_response(request)
+        if self.is_of_unknown_length(request):
+            self.measure(request)
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not (length.isascii() and length.isdigit()):
             return problem_response(Problem("invalid"))
@@ -53,6 +56,20 @@ class Limits:
         if request.method == "POST" and request.headers.get("X-HTTP-Method-Override", "").upper() == "PATCH":
             request.method = "PATCH"
         return self.get_response(request)
+
+    @staticmethod
+    def is_of_unknown_length(request) -> bool:
+        """Whether a body may come in chunks (HTTP/1.1) or frames (HTTP/2), which Django alone takes for none."""
+        is_open = request.META.get("wsgi.input_terminated") and not request.META.get("CONTENT_LENGTH")
+        is_file = request.content_type.startswith("multipart/")
+        return bool(is_open) and not is_file and request.method in {"POST", "PUT", "PATCH", "DELETE"}
+
+    @staticmethod
+    def measure(request) -> None:
+        """Read the body, as far as one may be sent, so that its length is known."""
+        body = request.META["wsgi.input"].read(MAX_BODY + 1)
+        request.META["CONTENT_LENGTH"] = str(len(body))
+        request._stream = BytesIO(body)
 
 
 class Cors:

@@ -1,6 +1,7 @@
 """The edge: pages of which origin may read what, PATCH for clients that cannot send it, what goes wrong inside."""
 
 import json
+from io import BytesIO
 
 import psycopg
 import pytest
@@ -88,6 +89,18 @@ def test_patch_may_be_sent_as_post():
     stale = client.post("me", {"nickname": "x"}, {"If-Match": tag, "X-HTTP-Method-Override": "PATCH"})
     assert (stale.status_code, stale.json()["current"]["nickname"]) == (412, "patch")
     assert client.post("me", {}, {"X-HTTP-Method-Override": "PATCH"}).json()["code"] == "precondition_required"
+
+
+def in_chunks(body: bytes, **headers):
+    """A body whose length nobody said beforehand, as granian hands it on."""
+    told = {"wsgi.input": BytesIO(body), "wsgi.input_terminated": True, "CONTENT_TYPE": "application/json"}
+    return make.Http().generic("POST", "/api/v1/auth/refresh", headers=headers, **told)
+
+
+def test_a_body_of_unknown_length_is_read_and_limited():
+    assert in_chunks(b'{"refresh_token": "nothing"}').json()["code"] == "not_authenticated"
+    assert in_chunks(b"").json()["errors"][0]["field"] == "refresh_token"
+    assert in_chunks(b'{"refresh_token": "' + b"x" * 2**20 + b'"}').json()["code"] == "too_large"
 
 
 @pytest.mark.parametrize("other", ["PUT", "DELETE", "GET", "", "PATCH, GET"])
