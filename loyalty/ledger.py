@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection
 from django.utils.translation import gettext_lazy as _
 from psycopg.types.numeric import Int8
 
@@ -28,6 +29,13 @@ FROM loyalty_post(
     %s::timestamptz, %s::timestamptz, %s
 ) AS p
 """  # noqa: S608 - names of our own columns
+GIVEN_TODAY = """
+WITH own AS (SELECT unnest(id || absorbed) AS id FROM loyalty_account WHERE member_id = %s)
+SELECT coalesce(sum(-contra) FILTER (WHERE account_id IN (SELECT id FROM own)), 0)::bigint,
+    coalesce(sum(-contra), 0)::bigint
+FROM loyalty_entry WHERE source = %s AND kind = 'earned' AND available_at IS NOT NULL
+    AND created_at >= date_trunc('day', clock_timestamp(), 'Asia/Shanghai')
+"""
 
 
 class NotEnough(Exception):
@@ -126,9 +134,16 @@ def post(member: UUID, posting: Posting) -> Posted:
     return Posted(entry, balance, created=outcome == "posted")
 
 
-def known(member: UUID, source: str, reference: str) -> bool:
-    """Whether the reference was used on the member's account, or on one it absorbed."""
+def known(member: UUID, source: str, reference: str) -> Entry | None:
+    """The entry that the reference stands for, on the member's account or on one it absorbed."""
     account = Account.objects.filter(member=member).values_list("id", "absorbed").first()
-    if account is None:
-        return False
-    return Entry.objects.filter(account__in=[account[0], *account[1]], source=source, reference=reference).exists()
+    accounts = [account[0], *account[1]] if account else []
+    found = Entry.objects.filter(account__in=accounts, source=source, reference=reference)
+    return found.order_by("-id").first()
+
+
+def given_today(member: UUID, source: str) -> tuple[int, int]:
+    """The points that a source has given since midnight in Shanghai: to the member, and to all."""
+    with connection.cursor() as cursor:
+        cursor.execute(GIVEN_TODAY, [member, source])
+        return cursor.fetchone()

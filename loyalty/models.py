@@ -132,6 +132,14 @@ class Entry(models.Model):
             models.UniqueConstraint(fields=["source", "account", "reference"], name="entry_reference_once"),
             models.UniqueConstraint(fields=["account", "version"], name="entry_version_once"),
         ]
+        indexes = [
+            models.Index(  # what a channel has given today
+                fields=["source", "created_at"],
+                include=["account", "contra"],
+                condition=Q(kind="earned", available_at__isnull=False),
+                name="entry_given",
+            )
+        ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self):

@@ -68,13 +68,15 @@ def spend(
 def book(*, member: UUID, channel: Channel, kind: str, points: int, reference: str, by: Actor, **more) -> Posted:
     """What a channel's backend books: `kind` is earn or spend; `more` are reason, available_at, expires_at.
 
-    More than the channel may give at once stays pending for staff. Spending needs the member on this channel within
-    the last 30 minutes, but for a repeated request. Raises NotPresent, NotEnough, Frozen, ReferenceConflict.
+    More than the channel may give (at once, to the member or to all in a day) stays pending for staff. Spending needs
+    the member on this channel within the last 30 minutes, but for a repeated request. Raises NotPresent, NotEnough,
+    Frozen, ReferenceConflict.
     """
     survivor = locked(member)
     named = {"source": source_of(by), "reference": reference, "channel": channel} | more
     if kind == "earn":
-        return _post(survivor, earning(points, for_staff=points > channel.earn_per_entry, **named), by)
+        for_staff = _exceeds(survivor.pk, channel, points, named["source"], reference)
+        return _post(survivor, earning(points, for_staff=for_staff, **named), by)
     if not queries.is_present(survivor.pk, channel) and not ledger.known(survivor.pk, named["source"], reference):
         raise NotPresent
     return _spend(survivor, spending(points, **named), by)
@@ -140,6 +142,18 @@ def earning(points: int, *, for_staff: bool = False, available_at: datetime | No
 def spending(points: int, **named) -> Posting:
     """The posting that takes points."""
     return Posting(kind=Entry.Kind.SPENT, moves=Moves(available=-points), contra_kind=REDEEMED, **named)
+
+
+def _exceeds(member: UUID, channel: Channel, points: int, source: str, reference: str) -> bool:
+    """Whether staff has to let these points through; of what was posted before, what was decided then."""
+    if before := ledger.known(member, source, reference):
+        return before.available_at is None
+    to_member, to_all = ledger.given_today(member, source)
+    return (
+        points > channel.earn_per_entry
+        or points > channel.earn_per_member - to_member
+        or points > channel.earn_per_day - to_all
+    )
 
 
 def _spend(member: Member, posting: Posting, by: Actor) -> Posted:

@@ -29,12 +29,13 @@ class ChannelAdmin(HubAdmin):
     list_select_related = ["group"]
     list_filter = ["kind", "is_active"]
     searches = [search.exactly("code", "name", "app_id")]
-    editable = ("name", "group", "app_id", "merchant_id", "origins", "is_trusted", "is_active", "earn_per_entry")
+    limits = ("earn_per_entry", "earn_per_member", "earn_per_day")
+    editable = ("name", "group", "app_id", "merchant_id", "origins", "is_trusted", "is_active", *limits)
     on_adding = ("code", "kind", "name", "group")
     fieldsets = [
         (None, {"fields": [("name", "code"), ("kind", "group"), "is_active"]}),
         (_("WeChat"), {"fields": [("app_id", "merchant_id")]}),
-        (_("What it may do"), {"fields": ["origins", "is_trusted", "earn_per_entry"]}),
+        (_("What it may do"), {"fields": ["origins", "is_trusted", limits]}),
         (_("History"), {"fields": [shown.at("created_at", _("Created"))]}),
     ]
 

@@ -63,6 +63,8 @@ class Channel(models.Model):
     is_trusted = models.BooleanField(_("may attest identities"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     earn_per_entry = models.PositiveIntegerField(_("points it may give at once"), default=10_000)
+    earn_per_member = models.PositiveIntegerField(_("points it may give a member in a day"), default=50_000)
+    earn_per_day = models.PositiveIntegerField(_("points it may give in a day"), default=5_000_000)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

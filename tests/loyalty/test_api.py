@@ -12,7 +12,7 @@ from sync.act import SYSTEM
 from sync.http import instant
 from sync.ids import uuid7
 from tests import make
-from tests.loyalty.make_points import balance, holder, rule, tiers
+from tests.loyalty.make_points import balance, execute, holder, rule, tiers
 
 pytestmark = pytest.mark.django_db
 
@@ -162,6 +162,37 @@ def test_what_exceeds_the_channels_limit_waits_for_staff():
     assert (over.json()["entry"]["points"], over.json()["entry"]["available_at"]) == (101, None)
     assert balance(member) == (100, 101, 0, 0)
     assert backend.post(entries_path(member), body(points=101, reference="over")).status_code == 200
+
+
+@pytest.mark.parametrize(("limit", "elsewhere"), [("earn_per_member", 100), ("earn_per_day", 0)])
+def test_what_exceeds_the_limit_of_a_day_waits_for_staff(limit, elsewhere):
+    make.channel(**{limit: 150})
+    member, other, backend = make.member(), make.member(), make.backend_client()
+
+    backend.post(entries_path(member), body(points=60, reference="1"))
+    backend.post(entries_path(member), body(points=60, reference="2", pending_until="2036-01-01T00:00:00Z"))
+    over = backend.post(entries_path(member), body(points=31, reference="3", pending_until="2036-01-01T00:00:00Z"))
+    backend.post(entries_path(member), body(points=30, reference="4"))
+    backend.post(entries_path(other), body(points=100, reference="1"))
+
+    assert over.json()["entry"]["available_at"] is None
+    assert balance(member) == (90, 91, 0, 0)
+    assert balance(other)[0] == elsewhere
+    for reference, points in (("1", 60), ("4", 30)):
+        again = backend.post(entries_path(member), body(points=points, reference=reference))
+        assert again.status_code == 200
+    assert balance(member) == (90, 91, 0, 0)
+
+
+def test_what_was_given_yesterday_does_not_count_today():
+    make.channel(earn_per_day=150)
+    member, backend = make.member(), make.backend_client()
+    backend.post(entries_path(member), body(points=150, reference="1"))
+    execute("SET LOCAL session_replication_role = replica")
+    execute("UPDATE loyalty_entry SET created_at = created_at - interval '1 day'")
+    execute("SET LOCAL session_replication_role = DEFAULT")
+    backend.post(entries_path(member), body(points=150, reference="2"))
+    assert balance(member) == (300, 0, 0, 0)
 
 
 def test_a_backend_spends_for_a_member_who_is_there():

@@ -39,7 +39,7 @@ NAMES = {
     "auditor": "审计",
 }
 ALERTS = "alerts"  # a fake backend for alerts, which are not signed
-POINTS_AT_ONCE = 1_000_000  # 100 times the normal limit
+EARNING = {"earn_per_entry": 1_000_000, "earn_per_member": 5_000_000, "earn_per_day": 500_000_000}  # 100 × the normal
 
 
 @dataclass
@@ -133,7 +133,7 @@ def _channel(group: SharingGroup, code: str) -> Channel:
         inbound_secret=known["inbound_secret"],
         origins=[settings.PUBLIC_URL] if code == "website" else [],
         is_active=is_active,
-        earn_per_entry=POINTS_AT_ONCE,
+        **EARNING,
     )
 
 
