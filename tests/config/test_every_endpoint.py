@@ -7,9 +7,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from members.models import Session
 from sync import auth
 from sync.http.problems import CODES
-from sync.models import ChannelKey
+from sync.models import ChannelKey, IdempotentAnswer
 from sync.signatures import signature
 from tests import contract, make
 from tests.config.endpoints import BODIES, Endpoint, all_of_them
@@ -267,6 +268,31 @@ def test_headers_that_are_out_of_shape_do_no_harm(endpoint, unchanged):
         assert body["errors"][0]["field"] == "Idempotency-Key"
     for host in ("evil.example", "testserver.evil.example", "a b", "testserver:x", "é"):
         refused(ask(endpoint, caller.headers | {"Host": host}), 400, "invalid")
+
+
+SECRETS = ("/api/v1/auth/", "/api/v1/ws-tickets", "/api/v1/me/codes")
+
+
+@each([e for e in ENDPOINTS if e.method == "POST"])
+def test_an_answer_is_kept_for_its_key_unless_it_holds_a_secret(endpoint):
+    caller = endpoint.caller()
+    first, second = (rightly(endpoint, caller, endpoint.body or b"", {"Idempotency-Key": "key 1"}) for _ in range(2))
+    is_secret = endpoint.path.startswith(SECRETS)
+    assert endpoint.takes("Idempotency-Key") == (not is_secret)
+    kept = not is_secret and (first.status_code < 300 or first.status_code in {403, 404, 409})
+    assert [answer.key for answer in IdempotentAnswer.objects.all()] == (["key 1"] if kept else [])
+    assert ("Idempotency-Replayed" in second, "Idempotency-Replayed" in first) == (kept, False)
+    assert not kept or (second.status_code, second.content) == (first.status_code, first.content)
+
+
+@each([e for e in ENDPOINTS if e.method == "POST" and e.takes("Idempotency-Key") and not e.is_signed])
+def test_permission_is_asked_before_an_answer_is_given_again(endpoint):
+    caller = endpoint.caller()
+    rightly(endpoint, caller, endpoint.body or b"", {"Idempotency-Key": "key 1"})
+    ChannelKey.objects.update(scopes=[])
+    Session.objects.update(revoked_at=timezone.now())
+    answer = rightly(endpoint, caller, endpoint.body or b"", {"Idempotency-Key": "key 1"})
+    refused(answer, *((401, "token_revoked") if auth.MEMBER in endpoint.callers else (403, "scope_missing")))
 
 
 @each([e for e in ENDPOINTS if e.method == "GET"])
