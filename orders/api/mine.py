@@ -6,6 +6,7 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
+from members.api.shapes import address_of
 from orders import queries, services
 from orders.api.shapes import MyListIn, PayIn
 from orders.api.shown import OrderOut, OrdersOut, PaymentOut
@@ -46,8 +47,7 @@ class MyPayments(MemberView):
     def post(self, request, number):
         asked = PayIn.read(request)
         owned(request.auth.member, number)
-        address = request.META.get("REMOTE_ADDR", "")
-        whose = {"member": request.auth.member, "channel": request.auth.channel, "address": address}
+        whose = {"member": request.auth.member, "channel": request.auth.channel, "address": address_of(request)}
         return Response(as_payment(pay(number=number, method=asked["method"], **whose)), status=201)
 
 

@@ -61,6 +61,14 @@ def test_elsewhere_it_gets_an_address(shopper, order, wechat, method, name):
     assert asked.get("scene_info", {}).get("payer_client_ip") == ("127.0.0.1" if method == "wechat_h5" else None)
 
 
+def test_behind_a_proxy_the_payers_own_address_is_told(shopper, order, wechat, settings):
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    shopper.headers["X-Forwarded-For"] = "198.51.100.66, 203.0.113.7"  # the first is what the client claims
+    opened(shopper, order, "wechat_h5")
+    (asked,) = wechat.trades.values()
+    assert asked["scene_info"]["payer_client_ip"] == "203.0.113.7"
+
+
 def test_the_openid_lies_encrypted(shopper, order):
     opened(shopper, order)
     row = Payment.objects.values("payer", "params").get()
