@@ -10,7 +10,7 @@ from sync.http.problems import CODES
 from sync.secret import blind_index
 
 WINDOW = 900  # seconds
-PER_ADDRESS, PER_NAME = 20, 50
+PER_ADDRESS, PER_NAME = 100, 30  # an office shares its address
 
 
 class SignInForm(AuthenticationForm):
