@@ -79,6 +79,11 @@ class StaffAdmin(HubAdmin, DjangoUserAdmin):
     def get_fieldsets(self, request, obj=None):
         return self.fieldsets if obj else self.add_fieldsets
 
+    @admin.display(description=_("Channels"))
+    def channels(self, user):
+        """For those who may only read; else the form's own field is shown."""
+        return ", ".join(each.name for each in roles.granted(user)) or shown.EMPTY
+
     def has_change_permission(self, request, obj=None):
         """Who may do everything is changed only by one who may."""
         allowed = super().has_change_permission(request, obj)

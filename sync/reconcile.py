@@ -57,6 +57,7 @@ WHERE s.position IS NULL AND e.time BETWEEN now() - interval '1 day' AND now() -
 """
 OVERDUE = """
 SELECT d.id, d.next_at FROM sync_delivery d JOIN sync_endpoint n ON n.id = d.endpoint_id AND n.is_active
+JOIN sync_channel c ON c.id = n.channel_id AND c.is_active
 WHERE d.state = 'waiting' AND d.next_at < now() - interval '10 minutes'
   AND (d.leased_until IS NULL OR d.leased_until < now() - interval '10 minutes')
   AND NOT EXISTS (
