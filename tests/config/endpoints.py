@@ -7,8 +7,11 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from loyalty import services as loyalty
 from sync import auth
+from sync.act import Actor
 from tests import contract, make
+from tests.orders import make_orders
 
 UNKNOWN = "0193a8f0-0000-7000-8000-000000000000"
 NUMBER = "D2026112200000000"
@@ -93,6 +96,26 @@ class Endpoint:
         if auth.MEMBER in self.callers:
             return make.member_client(make.member(channel=channel), channel)
         return make.backend_client(channel) if auth.BACKEND in self.callers else make.Caller({}, channel=channel)
+
+
+def foreign() -> dict[str, str]:
+    """For each parameter of a path an object that exists and is none of the caller's: a stranger's, elsewhere."""
+    elsewhere = make.channel("elsewhere", group="another brand")
+    stranger = make.member(channel=elsewhere)
+    entry = loyalty.earn(
+        member=stranger.pk,
+        points=1,
+        reference="1",
+        by=Actor("channel", elsewhere.code, elsewhere.code),
+        channel=elsewhere,
+    )
+    return {
+        "number": make_orders.order(member=stranger, channel=elsewhere).number,
+        "session_id": str(make.session(stranger, elsewhere).pk),
+        "member": str(stranger.pk),
+        "member_id": str(stranger.pk),
+        "entry": str(entry.pk),
+    }
 
 
 def all_of_them() -> list[Endpoint]:

@@ -13,7 +13,7 @@ from sync.http.problems import CODES
 from sync.models import ChannelKey, IdempotentAnswer
 from sync.signatures import signature
 from tests import contract, make
-from tests.config.endpoints import BODIES, Endpoint, all_of_them
+from tests.config.endpoints import BODIES, Endpoint, all_of_them, foreign
 
 pytestmark = pytest.mark.django_db
 ENDPOINTS = all_of_them()
@@ -226,6 +226,13 @@ def test_what_is_not_there_is_not_found(endpoint, unchanged):
         refused(rightly(endpoint, caller, endpoint.body or b"", headers, url=url), 404, "not_found")
     url = endpoint.url(**dict.fromkeys(endpoint.parameters, "a%00b"))
     refused(rightly(endpoint, caller, endpoint.body or b"", headers, url=url), 400, "invalid")
+
+
+@each([e for e in ENDPOINTS if e.parameters])
+def test_what_is_somebody_elses_is_not_there(endpoint, unchanged):
+    caller, url = endpoint.caller(), endpoint.url(**foreign())
+    unchanged()
+    refused(rightly(endpoint, caller, endpoint.body or b"", {"If-Match": "*"}, url=url), 404, "not_found")
 
 
 WRONG = {
