@@ -9,6 +9,15 @@ from sync.http import Input
 from sync.http.described import HEADER, PROBLEM
 from sync.signatures import Signed
 
+ABOUT = """Members, orders and points of a brand, for its websites, mini-programs, apps and their backends.
+
+* JSON in UTF-8. Ids are UUIDs; people read numbers. Times are RFC 3339 in UTC with milliseconds; money is integer fen.
+* Every error is `application/problem+json`; its `code` never changes, its texts follow `Accept-Language`.
+* `POST` with `X-HTTP-Method-Override: PATCH` is `PATCH`.
+* Every `POST` takes an `Idempotency-Key`; answers that hold a token, a code or a ticket are never kept for it.
+* Lists are read by `cursor`: follow `next` and `previous`.
+* Clients ignore fields, enum values and event types that they do not know.
+"""
 SCHEMES = {
     auth.CLIENT: {"type": "apiKey", "in": "header", "name": "X-Channel", "description": "A channel's code"},
     auth.MEMBER: {"type": "http", "scheme": "bearer", "description": "A member's access token"},
@@ -78,6 +87,7 @@ def of_the_contract(endpoints):
 def add_shared_parts(result, generator, request, public):
     """Security schemes, what every request and answer may carry, the problem every operation may answer with."""
     told.describe(result, generator.registry)
+    result["info"]["description"] = ABOUT
     components = result["components"]
     components |= {"securitySchemes": SCHEMES, "parameters": SHARED, "headers": {"RequestId": TRACE}}
     content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
