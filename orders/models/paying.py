@@ -69,6 +69,7 @@ class Payment(models.Model):
     transaction_id = models.CharField(_("provider's number"), max_length=64, blank=True)
     created_at = models.DateTimeField(_("opened"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True)
+    asked_at = models.DateTimeField(_("asked about"), null=True, editable=False)
     paid_at = models.DateTimeField(_("paid at"), null=True)
 
     class Meta:

@@ -66,23 +66,27 @@ def payer_of(member: UUID, channel: Channel, method: str) -> str | None:
 
 def make_way(payment: Payment) -> None:
     """Close an open payment, asking WeChat Pay first; money that is there or on its way raises InProgress."""
-    provider, number = WechatPay(payment.merchant), wechat_pay.out_trade_no(payment.pk)
-    try:
-        told = provider.query(number)
-    except wechat_pay.Refused as refused:
-        if refused.code not in UNKNOWN:
-            raise
-        told = {"trade_state": "CLOSED"}
+    told = told_of(payment)
     if told.get("trade_state") == "NOTPAY":
-        _close(provider, number)
+        _close(WechatPay(payment.merchant), wechat_pay.out_trade_no(payment.pk))
     elif told.get("trade_state") not in UNPAYABLE:
         if transactions.is_paid(told):
-            _settle(told)
+            settle(told)
         raise services.InProgress
     services.close_payment(payment=payment.pk)
 
 
-def _settle(told: dict) -> None:
+def told_of(payment: Payment) -> dict:
+    """What WeChat Pay says of a payment; one it does not know counts as closed."""
+    try:
+        return WechatPay(payment.merchant).query(wechat_pay.out_trade_no(payment.pk))
+    except wechat_pay.Refused as refused:
+        if refused.code not in UNKNOWN:
+            raise
+        return {"trade_state": "CLOSED"}
+
+
+def settle(told: dict) -> None:
     """The query tells of money before the notification does: the same road."""
     try:
         transactions.apply(told)

@@ -1,0 +1,11 @@
+"""Work of this floor that the clock starts. Each may run twice, late, or be killed."""
+
+from celery import shared_task
+
+from orders.payments import asking
+
+
+@shared_task(acks_late=True, soft_time_limit=120)
+def ask_about_payments(**_later):
+    """Hear of payments whose notification was lost."""
+    asking.ask_due()
