@@ -82,7 +82,14 @@ class Switchboard:
         return task
 
     async def run(self, sql: str, parameters) -> list[dict]:
-        """The rows of one statement. Raises psycopg.Error."""
+        """The rows of one statement. Raises psycopg.Error when PostgreSQL is away, not when it was."""
+        try:
+            return await self._run(sql, parameters)
+        except psycopg.OperationalError:
+            await self.pool.check()  # connections from before a restart are replaced
+            return await self._run(sql, parameters)
+
+    async def _run(self, sql: str, parameters) -> list[dict]:
         async with self.pool.connection() as database:
             cursor = await database.execute(sql, parameters, prepare=True)
             return await cursor.fetchall() if cursor.description else []

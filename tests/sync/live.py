@@ -94,6 +94,11 @@ def session(member=None, **fields):
     return make.session(member or make.member(), **fields)
 
 
+def subject(of) -> str:
+    """The subject of a session's member."""
+    return events.of_member(of.member_id)
+
+
 @contextmanager
 def live_running():
     """The application in uvicorn, as `manage.py up` runs it."""

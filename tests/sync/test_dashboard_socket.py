@@ -3,23 +3,15 @@
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
-from django.db import close_old_connections
 from django.test import Client
 
 from sync import staff, tickets
 from sync.live import tell_dashboard
 from sync.models import Ticket
-from tests.sync.live import live_running, session, ticket_for
+from tests.sync.live import session, ticket_for
 from tests.sync.patience import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def live():
-    with live_running() as running:
-        yield running
-    close_old_connections()
 
 
 @pytest.fixture
