@@ -86,7 +86,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalty", "0002_absorbed")]
+    dependencies = [("loyalty", "0001_initial")]
 
     operations = [
         migrations.RunSQL(
