@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from guardian.shortcuts import assign_perm
 
 from sync.admin import scope, search, shown
+from sync.admin.outside import judging
 from sync.admin.pages import ByChannel, HubAdmin
 from sync.admin.panels import Panel, show_on
 from sync.models import Channel, ChannelKey, Delivery, Endpoint, Event, SharingGroup
@@ -89,6 +90,9 @@ class EndpointAdmin(HubAdmin):
             },
         ),
     ]
+
+    def get_form(self, request, obj=None, **kwargs):
+        return judging(super().get_form(request, obj, **kwargs), "url")
 
     def save_model(self, request, obj, form, change):
         if not change:

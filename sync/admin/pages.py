@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.db.models import URLField
 from django.http import Http404
 from django.shortcuts import redirect
-from django.utils.text import capfirst
+from django.utils.text import capfirst, format_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
@@ -137,7 +137,8 @@ class HubAdmin(ModelAdmin):
             kwargs["assume_scheme"] = "https"
         if isinstance(db_field, ArrayField):
             kwargs["widget"] = UnfoldAdminTextInputWidget
-            kwargs["help_text"] = _("Several are separated by commas")
+            several = _("Several are separated by commas")
+            kwargs["help_text"] = format_lazy("{} · {}", several, db_field.help_text) if db_field.help_text else several
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):

@@ -1,13 +1,12 @@
 """The watch: alerts and their rules, reconciliations and what they found, figures."""
 
 from django.contrib import admin
-from django.core.exceptions import ValidationError
 from django.db.models import CharField, OuterRef, Subquery, Value
 from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext_lazy as _
 
-from sync.addresses import Refused, refuse_internal
 from sync.admin import search, shown
+from sync.admin.outside import judging
 from sync.admin.pages import HubAdmin, StillOpen
 from sync.admin.panels import Panel, show_on
 from sync.models import Alert, AlertRule, Discrepancy, Endpoint, Measure, Notice, ReconciliationRun
@@ -26,20 +25,7 @@ class AlertRuleAdmin(HubAdmin):
     ]
 
     def get_form(self, request, obj=None, **kwargs):
-        form = super().get_form(request, obj, **kwargs)
-        form.clean_webhook_url = _reachable
-        return form
-
-
-def _reachable(form) -> str:
-    """Refuse an address inside at once; it is judged again at each call."""
-    url = form.cleaned_data["webhook_url"]
-    try:
-        if url:
-            refuse_internal(url)
-    except Refused as error:
-        raise ValidationError(str(error)) from error
-    return url
+        return judging(super().get_form(request, obj, **kwargs), "webhook_url")
 
 
 @admin.register(Alert)

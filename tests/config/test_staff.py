@@ -5,7 +5,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from config import roles, signing_in
-from sync.models import AlertRule
+from sync.models import AlertRule, Endpoint
 from tests import make
 from tests.config import make_staff
 
@@ -131,6 +131,14 @@ def test_an_alert_rule_does_not_take_an_address_inside(channels, url):
     assert answer.status_code == 200
     assert "webhook_url" in answer.context["adminform"].errors
     assert AlertRule.objects.get(pk=rule.pk).webhook_url == ""
+
+
+def test_an_endpoint_does_not_take_an_address_inside_and_gets_a_secret_of_its_own(channels):
+    engineer = make_staff.signed_in("engineer", channels)
+    given = {"channel": channels[0].pk, "url": "http://10.0.0.1/hook", "types": "", "is_active": "on"}
+    assert "url" in engineer.post("/admin/sync/endpoint/add/", given).context["adminform"].errors
+    assert engineer.post("/admin/sync/endpoint/add/", given | {"url": "http://127.0.0.1:9/hook"}).status_code == 302
+    assert Endpoint.objects.get().secret.startswith("whsec_")
 
 
 def test_a_change_says_who_made_it(channels):
