@@ -15,6 +15,7 @@ from sync.clock import Clock
 from sync.http import instant
 from sync.models import Channel
 
+TOLD_AS = {Entry.Kind.MOVED: str(Entry.Kind.ADJUSTED)}  # a merge's transfer: the contract has no word for it
 PRESENT = timedelta(minutes=30)
 
 
@@ -58,7 +59,7 @@ def as_entry(entry: Entry) -> dict:
     """An entry as the contract shows it."""
     return {
         "id": str(entry.pk),
-        "kind": entry.kind,
+        "kind": TOLD_AS.get(entry.kind, entry.kind),
         "points": entry.points,
         "available_after": entry.available_after,
         "reference": entry.reference,

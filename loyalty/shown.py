@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from loyalty.models import Entry
+from loyalty.queries import TOLD_AS
 from sync.http.described import PageOut, ProblemOut
 
 whole, text, time = serializers.IntegerField, serializers.CharField, serializers.DateTimeField
@@ -54,7 +55,7 @@ class EntryOut(serializers.Serializer):
     """One movement of points, `points` signed."""
 
     id = serializers.UUIDField()
-    kind = serializers.ChoiceField(Entry.Kind.values)
+    kind = serializers.ChoiceField([kind for kind in Entry.Kind.values if kind not in TOLD_AS])
     points = whole()
     available_after = whole(min_value=0)
     reference = text()

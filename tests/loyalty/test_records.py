@@ -43,6 +43,13 @@ def test_the_balance_moves_by_paired_entries():
     assert drifted() == []
 
 
+def test_what_came_with_a_merge_is_an_adjustment_to_readers():
+    source, target = holder(70), holder(30)
+    absorb(source, target)
+    entries = make.member_client(target).get("me/points/entries").json()["results"]
+    assert [(entry["kind"], entry["points"]) for entry in entries] == [("adjusted", 70), ("earned", 30)]
+
+
 @pytest.mark.parametrize(("mine", "owed"), [("source", 10), ("target", 10), ("source", 50)])
 def test_a_debt_on_either_side_is_settled_by_the_points_of_the_other(mine, owed):
     source, target = make.member(), make.member()
