@@ -19,7 +19,9 @@ POINTS = ("account", "entry", "tier", "earnrule")
 ORDERS = ("order", "line", "payment", "paymentcase")
 CHANNELS = ("channel", "sharinggroup", "endpoint")
 TRAFFIC = ("event", "delivery", "attempt", "inboxmessage", "acknowledged", "audience", "stream")
-WATCH = ("reconciliationrun", "discrepancy", "alert", "alertrule", "measure")
+WATCH = ("reconciliationrun", "discrepancy", "alert", "alertrule", "notice", "measure", "heartbeat")
+MACHINERY = ("settled", "batch", "ticket", "idempotentanswer", "quota")
+WAYS_IN = ("smschallenge", "websitelogin", "registration", "wechattoken")
 
 
 def _permissions(act: str, app: str, models: Iterable[str]) -> set[str]:
@@ -39,6 +41,8 @@ ORDERS_SEEN = _view("orders", ORDERS)
 CHANNELS_SEEN = _view("sync", CHANNELS)
 TRAFFIC_SEEN = _view("sync", TRAFFIC)
 WATCH_SEEN = _view("sync", WATCH)
+MACHINERY_SEEN = _view("sync", MACHINERY) | _view("members", WAYS_IN)
+SHOWN_ON_REASON = _view("orders", ["recipient", "disclosure"])
 LOOKS = MEMBERS_SEEN | ORDERS_SEEN | CHANNELS_SEEN | TRAFFIC_SEEN | WATCH_SEEN
 
 TITLES = {
@@ -61,15 +65,22 @@ ROLES: dict[str, set[str]] = {
     | _view("sync", ["channelkey"])
     | {"auth.view_group", "members.freeze_member", "orders.cancel_order", "config.view_dashboard"},
     "manager": LOOKS | {"config.view_dashboard"},
-    "support": MEMBERS_SEEN | ORDERS_SEEN | {"members.reveal_phone", "orders.reveal_recipient"},
+    "support": MEMBERS_SEEN | ORDERS_SEEN | SHOWN_ON_REASON | {"members.reveal_phone", "orders.reveal_recipient"},
     "finance": MEMBERS_SEEN | ORDERS_SEEN | WATCH_SEEN | _view("orders", ["merchant"]) | {"config.view_dashboard"},
     "engineer": CHANNELS_SEEN
     | TRAFFIC_SEEN
+    | MACHINERY_SEEN
     | WATCH_SEEN
     | _edit("sync", "endpoint", "alertrule")
     | _view("sync", ["channelkey"])
     | {"config.view_dashboard"},
-    "auditor": LOOKS | _view("auth", ["user", "group"]) | _view("sync", ["channelkey"]) | {"config.view_dashboard"},
+    "auditor": LOOKS
+    | MACHINERY_SEEN
+    | SHOWN_ON_REASON
+    | _view("auth", ["user", "group"])
+    | _view("orders", ["merchant", "merchantkey"])
+    | _view("sync", ["channelkey"])
+    | {"config.view_dashboard"},
 }
 
 

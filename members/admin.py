@@ -15,6 +15,7 @@ from members.models import (
     Session,
     SmsChallenge,
     WebsiteLogin,
+    WechatToken,
 )
 from sync import events
 from sync.admin import scope, search, shown
@@ -226,6 +227,13 @@ class SmsChallengeAdmin(HubAdmin):
 
     def get_queryset(self, request):
         return super().get_queryset(request).defer(None).defer("code_digest")  # the phone is opened for its mask
+
+
+@admin.register(WechatToken)
+class WechatTokenAdmin(HubAdmin):
+    within = staticmethod(lambda channels: scope.Q(app_id__in=[each.app_id for each in channels]))
+    list_display = ["app_id", shown.at("expires_at", _("Expires"))]
+    fieldsets = [(None, {"fields": list_display})]
 
 
 class UnderWay(HubAdmin):

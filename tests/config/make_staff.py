@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from config import roles
 from loyalty import services as points
-from members.models import Consent, LinkCase, Merge, SmsChallenge
+from members.models import Consent, LinkCase, Merge, SmsChallenge, WechatToken
 from orders.models import Disclosure, PaymentCase, Recipient
 from sync.act import SYSTEM
 from sync.models import (
@@ -99,6 +99,7 @@ class World:
         soon = timezone.now() + timedelta(minutes=5)
         code = {"purpose": "sign_in", "code_digest": b"1", "channel": self.website}
         SmsChallenge.objects.create(phone=PHONE, expires_at=soon, **code)
+        WechatToken.objects.create(app_id=self.website.app_id, token="access-token-of-wechat", expires_at=soon)
         paid = {"transaction_id": "42", "amount_fen": 100, "paid_at": make.NOON, "provider": "wechat_pay"}
         PaymentCase.objects.create(kind="paid_twice", order=self.order, **paid)
 
