@@ -24,7 +24,8 @@ PAGES = {f"{model._meta.label}": page for model, page in admin.site._registry.it
 NO_PAGE = {"sync.Ticket", "members.WebsiteLogin", "members.Registration", "sandbox.App", "sandbox.Backend"}
 OURS = [name for name in PAGES if name.split(".")[0] in {"sync", "members", "loyalty", "orders"}]
 SECRETS = re.compile(
-    rf"{PHONE[3:]}|13787654321|{OPENID}|lin@example\.cn|whsec_|access-token|hub_sk_|app-secret|BEGIN (RSA )?PRIVATE|pbkdf2"
+    rf"{PHONE[3:]}|13787654321|{OPENID}|lin@example\.cn|whsec_|access-token|hub_sk_|app-secret"
+    r"|BEGIN (RSA )?PRIVATE|pbkdf2"
 )
 
 
