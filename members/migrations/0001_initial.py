@@ -315,6 +315,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='member',
+            index=models.Index(fields=['nickname'], name='member_nickname_prefix', opclasses=['varchar_pattern_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='member',
             index=models.Index(fields=['-created_at', '-id'], name='member_newest'),
         ),
         migrations.AddIndex(

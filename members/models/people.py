@@ -71,6 +71,7 @@ class Member(models.Model):
         ]
         indexes = [
             models.Index(fields=["phone_last4"], name="member_phone_last4"),
+            models.Index(fields=["nickname"], opclasses=["varchar_pattern_ops"], name="member_nickname_prefix"),
             models.Index(fields=["-created_at", "-id"], name="member_newest"),
             models.Index(fields=["home_channel", "-created_at"], name="member_by_channel"),
         ]

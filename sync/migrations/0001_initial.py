@@ -712,6 +712,10 @@ class Migration(migrations.Migration):
             model_name='delivery',
             index=models.Index(fields=['finished_at'], name='delivery_finished'),
         ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('state', 'dead')), fields=['-id'], name='delivery_dead'),
+        ),
         migrations.AddConstraint(
             model_name='delivery',
             constraint=models.UniqueConstraint(fields=('event', 'endpoint'), name='delivery_once_per_endpoint'),

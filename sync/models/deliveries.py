@@ -43,6 +43,7 @@ class Delivery(models.Model):
                 fields=["endpoint", "subject", "position"], condition=Q(state="waiting"), name="delivery_head"
             ),
             models.Index(fields=["finished_at"], name="delivery_finished"),
+            models.Index(fields=["-id"], condition=Q(state="dead"), name="delivery_dead"),
         ]
 
     def __str__(self):
