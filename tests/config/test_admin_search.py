@@ -142,7 +142,6 @@ def test_a_filter_by_channel_offers_only_channels_that_are_held(world):
         (Member.objects.filter(phone_last4="5678"), "member_phone_last4"),
         (Member.objects.filter(nickname__startswith="小"), "member_nickname_prefix"),
         (Delivery.objects.filter(state="dead").order_by("-id"), "delivery_dead"),
-        (Delivery.objects.filter(state="waiting", next_at__lt=make.NOON), "delivery_due"),
         (Order.objects.order_by("-placed_at", "-id")[:50], "order_newest"),
     ],
 )
