@@ -270,7 +270,8 @@ def test_it_goes_on_when_postgresql_ends_its_connections(courier):
         until(lambda: Heartbeat.objects.filter(name="courier").exists())
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'hub courier%'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name LIKE 'hub courier%'"
             )
         (made,) = deliver(to, "order.paid")
         until(lambda: states([made]) == ["delivered"])

@@ -187,7 +187,8 @@ def test_a_restart_of_postgresql_is_noticed_by_nobody(live, relay):
         before.next("hello")
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'hub %%'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name LIKE 'hub %%'"
             )
         with live.open(mine) as after:
             after.next("hello")

@@ -249,7 +249,8 @@ class TestARunningRelay:
             until(lambda: Settled.objects.count() == 1)
             with postgres.connect("test") as connection:
                 ended = connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hub relay'"
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND application_name = 'hub relay'"
                 ).fetchall()
             assert ended == [(True,)]
             happen("member/1", "order.paid")
