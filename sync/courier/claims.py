@@ -6,6 +6,7 @@ head makes the next one due. A claim is a lease with a token of its own: who com
 """
 
 LEASE = 60  # seconds
+FLIGHT = "1 second"  # a head in flight may be finished by a statement that does not see yet what waits behind it
 
 CLAIM = f"""
 WITH room AS (
@@ -24,7 +25,8 @@ WITH room AS (
     SELECT due.id, head.id AS head, head.next_at AS heads_turn,
         (SELECT next_at FROM sync_delivery seen WHERE seen.id = due.id) AS seen_at
     FROM due LEFT JOIN LATERAL (
-        SELECT e.id, e.next_at FROM sync_delivery e
+        SELECT e.id, CASE WHEN e.leased_until > now() THEN now() + interval '{FLIGHT}' ELSE e.next_at END AS next_at
+        FROM sync_delivery e
         WHERE e.endpoint_id = due.endpoint_id AND e.subject = due.subject
           AND e.state = 'waiting' AND e.position < due.position
         ORDER BY e.position LIMIT 1

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import repeat
 from uuid import uuid4
 
@@ -246,6 +247,17 @@ class TestLeases:
             (made,) = deliver(to, "order.paid", lease=uuid4(), leased_until=Now(), next_at=Now())
             until(lambda: states([made]) == ["delivered"])
         assert len(backend.received) == 1
+
+    def test_what_comes_behind_a_head_in_flight_does_not_wait_for_its_lease(self, courier):
+        soon, subject = Now() + timedelta(seconds=60), f"member/{uuid4()}"
+        with receiving() as backend:
+            to = endpoint(backend.url)
+            (head,) = deliver(to, "order.placed", subject=subject, lease=uuid4(), leased_until=soon, next_at=soon)
+            (behind,) = deliver(to, "order.paid", subject=subject)
+            until(lambda: Delivery.objects.get(pk=behind.pk).next_at > behind.created_at + timedelta(seconds=0.5))
+            done = {"state": "delivered", "finished_at": Now(), "next_at": None, "lease": None, "leased_until": None}
+            Delivery.objects.filter(pk=head.pk).update(**done)  # by a statement that did not see what came behind
+            until(lambda: states([behind]) == ["delivered"])
 
     def test_who_comes_too_late_changes_nothing(self, courier):
         with receiving(Answer(500, wait=0.5)) as backend:
