@@ -223,7 +223,6 @@ _stand_ins = f"http://127.0.0.1:{SANDBOX_PORT}/stand-ins"
 WECHAT_API_URL = env.text("WECHAT_API_URL", f"{_stand_ins}/wechat" if SANDBOX else "https://api.weixin.qq.com")
 WECHAT_OPEN_URL = env.text("WECHAT_OPEN_URL", f"{_stand_ins}/wechat-open" if SANDBOX else "https://open.weixin.qq.com")
 WECHAT_PAY_URL = env.text("WECHAT_PAY_URL", f"{_stand_ins}/wechat-pay" if SANDBOX else "https://api.mch.weixin.qq.com")
-KUAIDI100_URL = env.text("KUAIDI100_URL", f"{_stand_ins}/kuaidi100" if SANDBOX else "https://poll.kuaidi100.com")
 SMS_SENDER = env.text("SMS_SENDER", "sandbox" if SANDBOX else "console", choices={"console", "sandbox"})
 SMS_SANDBOX_URL = env.text("SMS_SANDBOX_URL", f"{_stand_ins}/sms")
 INTERNAL_NETWORKS = env.items("HUB_INTERNAL_NETWORKS", "127.0.0.1/32" if SANDBOX else "")

@@ -9,7 +9,7 @@ from drf_spectacular.drainage import GENERATOR_STATS, reset_generator_stats
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
-from config import facts, told
+from config import titles, told
 from sync import auth
 from sync.http.problems import CODES, MORE_TO_SAY
 from sync.views import ApiView
@@ -95,9 +95,9 @@ def test_every_problem_code_of_the_contract_is_in_it(document):
 
 
 def test_every_event_type_has_its_shape(document):
-    assert sorted(told.TYPES) == sorted(facts.TYPES)
+    assert sorted(told.TYPES) == sorted(titles.TYPES)
     described = [name for rule in document["components"]["schemas"]["CloudEvent"]["allOf"] for name in types_of(rule)]
-    assert sorted(described) == sorted(facts.TYPES)
+    assert sorted(described) == sorted(titles.TYPES)
 
 
 def types_of(rule: dict) -> list[str]:

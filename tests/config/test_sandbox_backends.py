@@ -1,5 +1,6 @@
 """Fake backends, fault switches and credentials: the sandbox's API and its stand-ins."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -83,10 +84,12 @@ def test_a_backend_behaves_as_it_is_told(url, client, monkeypatch, mode, status)
     assert len(received(client)) == 1
 
 
-def test_slow_backends_leave_somebody_to_answer(url, client, monkeypatch):
-    monkeypatch.setattr(backends.SLEEPERS, "acquire", lambda blocking: False)
+def test_slow_backends_leave_somebody_to_answer(url, client):
     Backend.objects.update(mode="slow")
-    assert push(url).status_code == 503
+    with ExitStack() as asleep:
+        while backends.SLEEPERS.acquire(blocking=False):
+            asleep.callback(backends.SLEEPERS.release)
+        assert push(url).status_code == 503
 
 
 @pytest.mark.parametrize("body", [{"mode": "else"}, {"mode": 1}, {}, {"mode": None}, []])
