@@ -4,7 +4,7 @@ from drf_spectacular.plumbing import build_mocked_view
 from drf_spectacular.utils import extend_schema
 from rest_framework.serializers import Serializer
 
-from loyalty.shown import PostedOut, TierChangeOut
+from loyalty.api.shown import PostedOut, TierChangeOut
 from members.api import told as members
 from orders.api.told import OrderChangeOut
 from sync.api.shown import SIGNATURE

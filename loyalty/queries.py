@@ -77,7 +77,7 @@ def as_posted(posted: Posted) -> dict:
 
 def active_rule() -> EarnRule | None:
     """The earn rule that counts now."""
-    return EarnRule.objects.filter(is_active=True).order_by("-created_at", "-version").first()
+    return EarnRule.objects.filter(kind=EarnRule.Kind.PAID, state=EarnRule.State.ACTIVE).first()
 
 
 def is_present(member: UUID, channel: Channel) -> bool:

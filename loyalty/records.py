@@ -6,9 +6,10 @@ from uuid import UUID
 
 from django.db.models import F
 
-from loyalty import ledger, tiers
+from loyalty import ledger
 from loyalty.ledger import BALANCE, Moves, Posting
 from loyalty.models import Account, Entry
+from loyalty.services import tiering
 from sync.act import SYSTEM
 from sync.clock import Clock
 
@@ -61,5 +62,5 @@ def hand_over(account: Account, target: UUID) -> dict:
     Account.objects.filter(pk=account.pk).update(
         qualifying_fen=0, tier=None, tier_since=None, version=F("version") + 1, updated_at=Clock()
     )
-    tiers.qualify(target, account.qualifying_fen, by=SYSTEM, at_least=account.tier)
+    tiering.qualify(target, account.qualifying_fen, by=SYSTEM, at_least=account.tier)
     return {"qualifying_fen": account.qualifying_fen, "tier": account.tier and account.tier.code}

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from loyalty import api
+from loyalty.api import channel as api
 
 urlpatterns = [
     path("me/points", api.MyPoints.as_view()),

@@ -41,6 +41,7 @@ def channel(code: str = "website", *, group: str = "brand", **fields) -> Channel
         "merchant_id": "1900000001",
         "inbound_secret": "whsec_" + base64.b64encode(code.encode().ljust(24, b"-")).decode(),
         "origins": [f"https://{code}.example"],
+        "refund_window_days": 0,
     }
     found, _made = Channel.objects.get_or_create(code=code, defaults=known | fields)
     return found

@@ -30,7 +30,7 @@ class ChannelAdmin(HubAdmin):
     list_select_related = ["group"]
     list_filter = ["kind", "is_active"]
     searches = [search.exactly("code", "name", "app_id")]
-    limits = ("earn_per_entry", "earn_per_member", "earn_per_day")
+    limits = ("earn_per_entry", "earn_per_member", "earn_per_day", "refund_window_days")
     editable = ("name", "group", "app_id", "merchant_id", "origins", "is_trusted", "is_active", *limits)
     on_adding = ("code", "kind", "name", "group")
     fieldsets = [

@@ -65,6 +65,9 @@ class Channel(models.Model):
     earn_per_entry = models.PositiveIntegerField(_("points it may give at once"), default=10_000)
     earn_per_member = models.PositiveIntegerField(_("points it may give a member in a day"), default=50_000)
     earn_per_day = models.PositiveIntegerField(_("points it may give in a day"), default=5_000_000)
+    refund_window_days = models.PositiveSmallIntegerField(
+        _("days until points of an order can be used"), default=7, help_text=_("The time in which goods may come back")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

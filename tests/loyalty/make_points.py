@@ -30,7 +30,7 @@ def tiers() -> list[Tier]:
 
 def rule(**fields) -> EarnRule:
     """The active earn rule: one point per yuan."""
-    return EarnRule.objects.create(**({"code": "paid", "version": 1, "points_per_yuan": 1} | fields))
+    return EarnRule.objects.create(**({"code": "paid", "version": 1, "points_per_yuan": 1, "state": "active"} | fields))
 
 
 def holder(points: int = 0, **fields) -> Member:

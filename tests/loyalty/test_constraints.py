@@ -93,7 +93,7 @@ def test_two_earn_rules_are_never_active():
 def test_a_version_of_an_earn_rule_exists_once():
     rule()
     with pytest.raises(IntegrityError, match="earn_rule_version_once"):
-        rule(is_active=False)
+        rule(state="draft")
 
 
 @pytest.mark.parametrize("same", ["code", "threshold_fen"])
@@ -117,7 +117,7 @@ def test_an_entry_belongs_to_an_account():
 
 
 def test_rules_and_tiers_keep_their_history():
-    made = rule()
+    made = rule(state="draft")
     made.points_per_yuan = 2
     made.save()
     assert [seen.points_per_yuan for seen in made.events.order_by("pgh_id")] == [1, 2]

@@ -72,7 +72,7 @@ def test_an_absorbed_member_earns_for_the_survivor():
 
 
 def test_a_payment_earns_by_whole_yuan_under_the_rule_that_counts():
-    tiers(), rule(is_active=False), rule(version=2, points_per_yuan=3)
+    tiers(), rule(state="retired"), rule(version=2, points_per_yuan=3)
     member = make.member()
 
     assert pay(member, 12_999) == 387
@@ -95,7 +95,7 @@ def test_a_payment_counts_once():
 
 @pytest.mark.parametrize("active", [True, False])
 def test_a_payment_that_earns_nothing_still_counts_towards_the_tier(active):
-    tiers(), rule(is_active=active)
+    tiers(), rule(state="active" if active else "retired")
     member = make.member()
 
     assert pay(member, 99 if active else 9_900) == 0

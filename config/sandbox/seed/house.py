@@ -64,7 +64,7 @@ def imagine() -> Brand:
         channels={code: _channel(group, code) for code in CHANNELS},
         merchant=merchant,
         tiers=[Tier(code=code, name=name, threshold_fen=fen) for code, name, fen in TIERS],
-        rule=EarnRule(code="per-yuan", points_per_yuan=1),
+        rule=EarnRule(code="per-yuan", points_per_yuan=1, state=EarnRule.State.ACTIVE),
         platform=key_pair(),
         public_key=public_key,
         # The same each time, so that sessions of staff outlive a reset; long enough for Django not to hash it anew.

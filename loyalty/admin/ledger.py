@@ -1,10 +1,10 @@
-"""Points as staff see them: accounts and entries are looked at, rules and tiers are changed."""
+"""Balances and what made them: looked at, never edited."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
-from loyalty.models import Account, EarnRule, Entry, Tier
+from loyalty.models import Account, Entry
 from members.models import Member
 from sync.admin import scope, search, shown
 from sync.admin.pages import ByChannel, HubAdmin
@@ -81,24 +81,6 @@ class EntryAdmin(HubAdmin):
             _("Times"),
             {"fields": [(shown.at("available_at", _("Available from")), shown.at("expires_at", _("Expires")))]},
         ),
-    ]
-
-
-@admin.register(Tier)
-class TierAdmin(HubAdmin):
-    list_display = ["name", "code", shown.money("threshold_fen", _("From spending"))]
-    editable = ("name", "threshold_fen")
-    on_adding = ("code", "name", "threshold_fen")
-    fieldsets = [(None, {"fields": [("name", "code"), "threshold_fen"]})]
-
-
-@admin.register(EarnRule)
-class EarnRuleAdmin(HubAdmin):
-    list_display = ["code", "version", "points_per_yuan", shown.yes("is_active", _("Active"))]
-    editable = ("is_active",)
-    on_adding = ("code", "version", "points_per_yuan", "is_active")
-    fieldsets = [
-        (None, {"fields": [("code", "version"), "points_per_yuan", "is_active", shown.at("created_at", _("Created"))]})
     ]
 
 

@@ -9,9 +9,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from loyalty import queries, services
+from loyalty.api.shown import EntriesOut, PointsInsufficientOut, PointsOut, PostedOut
 from loyalty.ledger import Posted
 from loyalty.models import Entry
-from loyalty.shown import EntriesOut, PointsInsufficientOut, PointsOut, PostedOut
 from members.queries import may_see
 from sync.http import Choice, Input, Instant, Keyset, Problem, Text, Whole, etag
 from sync.http.described import ETAG, PAGED, refusal

@@ -1,12 +1,12 @@
-"""Acts on points. Each locks the member, posts once, and tells what is new."""
+"""Points given, taken, and given back."""
 
 from datetime import datetime
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import ledger, queries, rules, tiers
-from loyalty.ledger import Moves, NotEnough, Posted, Posting, ReferenceConflict  # noqa: F401 - raised by these acts
+from loyalty import ledger, queries
+from loyalty.ledger import Moves, Posted, Posting
 from loyalty.models import EarnRule, Entry
 from members import services as members
 from members.models import Member
@@ -45,7 +45,7 @@ def earn(
 ) -> Entry:
     """Give points, once per reference; an open debt is settled first. Raises ReferenceConflict."""
     named = {"source": source_of(by), "reference": reference, "reason": reason, "channel": channel, "rule": rule}
-    return _post(locked(member), earning(points, **named), by).entry
+    return post(locked(member), earning(points, **named), by).entry
 
 
 @act
@@ -76,7 +76,7 @@ def book(*, member: UUID, channel: Channel, kind: str, points: int, reference: s
     named = {"source": source_of(by), "reference": reference, "channel": channel} | more
     if kind == "earn":
         for_staff = _exceeds(survivor.pk, channel, points, named["source"], reference)
-        return _post(survivor, earning(points, for_staff=for_staff, **named), by)
+        return post(survivor, earning(points, for_staff=for_staff, **named), by)
     if not queries.is_present(survivor.pk, channel) and not ledger.known(survivor.pk, named["source"], reference):
         raise NotPresent
     return _spend(survivor, spending(points, **named), by)
@@ -101,25 +101,7 @@ def reverse(*, entry: UUID, by: Actor) -> Posted:
         channel=undone.channel,
         owe=True,
     )
-    return _post(locked(undone.account.member_id), posting, by)
-
-
-@act
-def earn_for_payment(*, member: UUID, order_number: str, paid_fen: int, channel: Channel | None, by: Actor) -> int:
-    """Points, qualifying spending and tier for a payment; returns the points earned (0 below one yuan).
-
-    Called once per payment by the act that settles it: below one yuan there is no entry to know it by.
-    """
-    payer, rule = locked(member), queries.active_rule()
-    points = rules.points_for(paid_fen, rule.points_per_yuan) if rule else 0
-    if points:
-        reference = f"order:{order_number}:paid"
-        posted = _post(payer, earning(points, source=HUB, reference=reference, channel=channel, rule=rule), by)
-        if not posted.created:
-            return posted.entry.points
-    if paid_fen:
-        tiers.qualify(payer.pk, paid_fen, by=by, in_version=bool(points))
-    return points
+    return post(locked(undone.account.member_id), posting, by)
 
 
 def locked(member: UUID) -> Member:
@@ -159,10 +141,11 @@ def _exceeds(member: UUID, channel: Channel, points: int, source: str, reference
 def _spend(member: Member, posting: Posting, by: Actor) -> Posted:
     if member.status == Member.Status.FROZEN:
         raise Frozen
-    return _post(member, posting, by)
+    return post(member, posting, by)
 
 
-def _post(member: Member, posting: Posting, by: Actor) -> Posted:
+def post(member: Member, posting: Posting, by: Actor) -> Posted:
+    """Post for a member that is locked, and tell it when it is new."""
     posted = ledger.post(member.pk, posting)
     if posted.created:
         subject = events.of_member(member.pk)

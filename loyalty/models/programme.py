@@ -1,0 +1,145 @@
+"""The programme: how long points live, what they are worth, who is in which tier, and how far staff may go alone."""
+
+import pghistory
+import pgtrigger
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+
+@pghistory.track()
+class Programme(models.Model):
+    """The one set of terms in force. Without it points never expire and every shortfall is owed."""
+
+    class Validity(models.TextChoices):
+        NEVER = "never", _("Never expire")
+        ROLLING = "rolling", _("So many months after they were earned")
+        YEAR_END = "year_end", _("At the end of the year so many months later")
+
+    class RefundPolicy(models.TextChoices):
+        DEBT = "debt", _("The member owes them")
+        DEDUCT = "deduct", _("Their worth is taken off the refund")
+        FORGIVE = "forgive", _("They are forgiven")
+
+    class QualifyBy(models.TextChoices):
+        SPEND = "spend", _("Spending")
+        GROWTH = "growth", _("Growth")
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    validity = models.CharField(_("points expire"), max_length=10, choices=Validity, default=Validity.NEVER)
+    valid_months = models.PositiveSmallIntegerField(_("months"), default=12, validators=[MinValueValidator(1)])
+    grace_days = models.PositiveSmallIntegerField(
+        _("days of grace"),
+        default=0,
+        help_text=_("Points that come back to an expired lot live on for so long after it expired, once"),
+    )
+    notice_days = models.PositiveSmallIntegerField(_("days of notice before points expire"), default=30)
+    refund_policy = models.CharField(
+        _("refunded points already spent"), max_length=10, choices=RefundPolicy, default=RefundPolicy.DEBT
+    )
+    fen_per_point = models.PositiveIntegerField(_("worth of a point (fen)"), default=1)
+    redeem_percent = models.PositiveSmallIntegerField(
+        _("share of an order points may pay (%)"), default=100, validators=[MaxValueValidator(100)]
+    )
+    qualify_by = models.CharField(_("tiers follow"), max_length=10, choices=QualifyBy, default=QualifyBy.SPEND)
+    window_months = models.PositiveSmallIntegerField(
+        _("months that count"), default=12, validators=[MinValueValidator(1)]
+    )
+    tier_months = models.PositiveSmallIntegerField(
+        _("months a tier lasts"), default=12, validators=[MinValueValidator(1)]
+    )
+    tier_grace_days = models.PositiveSmallIntegerField(_("days of grace before a tier falls"), default=30)
+    adjust_alone = models.PositiveIntegerField(
+        _("points adjusted without a second person"),
+        default=1_000,
+        help_text=_("At once; above, somebody else approves"),
+    )
+    adjust_per_day = models.PositiveIntegerField(_("points one person may adjust in a day"), default=10_000)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("points programme"), _("points programme")
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="programme_only_one"),
+            models.CheckConstraint(
+                condition=Q(valid_months__gte=1, window_months__gte=1, tier_months__gte=1),
+                name="programme_months_count",
+            ),
+            models.CheckConstraint(
+                condition=Q(redeem_percent__lte=100, fen_per_point__gte=1), name="programme_points_are_worth_something"
+            ),
+        ]
+
+    def __str__(self):
+        return str(_("Points programme"))
+
+    @classmethod
+    def current(cls) -> "Programme":
+        """The terms in force."""
+        return cls.objects.first() or cls()
+
+
+@pghistory.track()
+class Tier(models.Model):
+    """A level reached by spending or growth; the highest whose threshold is met counts."""
+
+    code = models.SlugField(_("code"), max_length=20, unique=True)
+    name = models.CharField(_("name"), max_length=40)
+    threshold_fen = models.PositiveBigIntegerField(_("from spending (fen)"), unique=True)
+    threshold_growth = models.PositiveBigIntegerField(_("from growth"), null=True, blank=True, unique=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("tier"), _("tiers")
+        ordering = ["threshold_fen"]
+
+    def __str__(self):
+        return self.name
+
+
+@pghistory.track()
+class Benefit(models.Model):
+    """What a tier gives, as data: channels read it, the hub does not act on it."""
+
+    tier = models.ForeignKey(Tier, models.CASCADE, related_name="benefits", verbose_name=_("tier"))
+    code = models.SlugField(_("code"), max_length=40)
+    name = models.CharField(_("name"), max_length=80)
+    value = models.CharField(_("value"), max_length=80, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("benefit"), _("benefits")
+        ordering = ["code"]
+        constraints = [models.UniqueConstraint(fields=["tier", "code"], name="benefit_once_per_tier")]
+
+    def __str__(self):
+        return self.name
+
+
+class TierChange(models.Model):
+    """A member's tier rose, fell or was renewed, with the numbers that decided. Never changed."""
+
+    class Cause(models.TextChoices):
+        REACHED = "reached", _("Threshold reached")
+        REVIEWED = "reviewed", _("Review")
+        REFUNDED = "refunded", _("Qualifying order refunded")
+        MERGED = "merged", _("Members merged")
+
+    account = models.ForeignKey(
+        "loyalty.Account", models.PROTECT, related_name="tier_changes", verbose_name=_("account")
+    )
+    before = models.ForeignKey(Tier, models.PROTECT, null=True, related_name="+", verbose_name=_("from"))
+    after = models.ForeignKey(Tier, models.PROTECT, related_name="+", verbose_name=_("to"))
+    cause = models.CharField(_("cause"), max_length=10, choices=Cause)
+    qualifying = models.BigIntegerField(_("what counted"))
+    threshold = models.BigIntegerField(_("threshold"))
+    counted_from = models.DateTimeField(_("counted from"))
+    until = models.DateTimeField(_("lasts until"), null=True)
+    at = models.DateTimeField(_("at"), db_default=Now())
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("tier change"), _("tier changes")
+        indexes = [models.Index(fields=["account", "-at"], name="tier_change_of_account")]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self):
+        return f"{self.before_id} → {self.after_id}"
