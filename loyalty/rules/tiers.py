@@ -1,16 +1,8 @@
-"""Arithmetic and policy of points, pure."""
+"""Which tier a sum reaches, pure."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 from loyalty.models import Tier
-
-FEN_PER_YUAN = 100
-
-
-def points_for(paid_fen: int, points_per_yuan: Decimal | int) -> int:
-    """Points for a payment: so many per whole yuan, nothing for what is below one."""
-    return int(paid_fen // FEN_PER_YUAN * points_per_yuan)
 
 
 def tier_for(qualifying_fen: int, tiers: Sequence[Tier]) -> Tier | None:
