@@ -2,12 +2,12 @@
 
 from django.urls import path
 
-from loyalty.api import channel as api
+from loyalty.api import channel, mine
 
 urlpatterns = [
-    path("me/points", api.MyPoints.as_view()),
-    path("me/points/entries", api.MyEntries.as_view()),
-    path("members/<uuid:member>/points", api.MemberPoints.as_view()),
-    path("members/<uuid:member>/points/entries", api.MemberEntries.as_view()),
-    path("points/entries/<uuid:entry>/reverse", api.Reversal.as_view()),
+    path("me/points", mine.MyPoints.as_view()),
+    path("me/points/entries", mine.MyEntries.as_view()),
+    path("members/<uuid:member>/points", channel.MemberPoints.as_view()),
+    path("members/<uuid:member>/points/entries", channel.MemberEntries.as_view()),
+    path("points/entries/<uuid:entry>/reverse", channel.Reversal.as_view()),
 ]
