@@ -2,7 +2,7 @@ from loyalty.models.adjusting import Adjustment, AdjustmentFile, AdjustmentRow, 
 from loyalty.models.due import ExpiryNotice, WaitingLot
 from loyalty.models.ledger import Account, Draw, Entry, Hold, Lot
 from loyalty.models.programme import Benefit, Programme, Tier, TierChange
-from loyalty.models.purchases import Bonus, Purchase, PurchaseLine
+from loyalty.models.purchases import Bonus, Purchase, PurchaseLine, PurchaseRefund
 from loyalty.models.rules import EarnBoost, EarnRule
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Programme",
     "Purchase",
     "PurchaseLine",
+    "PurchaseRefund",
     "Reason",
     "Tier",
     "TierChange",

@@ -1,5 +1,6 @@
 """What members bought, as far as points and tiers care: the basis of what was earned, and of what goes back."""
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -78,6 +79,41 @@ class PurchaseLine(models.Model):
 
     def __str__(self):
         return self.sku
+
+
+class PurchaseRefund(models.Model):
+    """One refund as points see it: what it named, what it took back, what became of points spent already. For good."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    purchase = models.ForeignKey(Purchase, models.PROTECT, related_name="refunds", verbose_name=_("purchase"))
+    reference = models.CharField(_("refund"), max_length=100, unique=True)
+    fen = models.BigIntegerField(_("refunded (fen)"))
+    parts = models.JSONField(_("by line"), help_text=_("Order line: fen; the shipping has no line"))
+    points = models.BigIntegerField(_("points taken back"), default=0)
+    growth = models.BigIntegerField(_("growth taken back"), default=0)
+    owed = models.BigIntegerField(_("points owed since"), default=0)
+    forgiven = models.BigIntegerField(_("points forgiven"), default=0)
+    deducted_fen = models.BigIntegerField(_("taken off the refund (fen)"), default=0)
+    entry = models.OneToOneField(Entry, models.PROTECT, null=True, related_name="refund", verbose_name=_("reversal"))
+    at = models.DateTimeField(_("at"), db_default=Now())
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("refund of a purchase"), _("refunds of purchases")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(fen__gt=0, points__gte=0, growth__gte=0, owed__gte=0, forgiven__gte=0)
+                & Q(deducted_fen__gte=0, deducted_fen__lte=F("fen")),
+                name="purchase_refund_amounts_in_bounds",
+            ),
+            models.CheckConstraint(
+                condition=Q(points=0, entry=None) | Q(points__gt=0, entry__isnull=False),
+                name="purchase_refund_entry_follows_points",
+            ),
+        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self):
+        return self.reference
 
 
 class Bonus(models.Model):

@@ -13,6 +13,21 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.models.programme import Tier
 
+ONLY_OF_DRAFTS = """
+    -- FOR SHARE: whoever activates the rule at this moment is waited for, or waits
+    FOR v_rule IN
+        SELECT state FROM loyalty_earnrule
+        WHERE id IN ((to_jsonb(OLD) ->> 'rule_id')::bigint, (to_jsonb(NEW) ->> 'rule_id')::bigint) FOR SHARE
+    LOOP
+        IF v_rule.state <> 'draft' THEN
+            RAISE EXCEPTION 'The multipliers of an earn rule that is no draft are never changed';
+        END IF;
+    END LOOP;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    RETURN NEW;
+"""
 PATTERNS = _("SKUs, or how they begin, then an asterisk: TEA-*")
 
 
@@ -80,11 +95,16 @@ class EarnRule(models.Model):
                 name="terms_never_changed",
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Condition(
-                    "OLD.state <> 'draft' AND (NEW.state = 'draft'"
+                    "OLD.state = 'active' AND (NEW.state = 'draft'"
                     " OR (to_jsonb(OLD) - 'state') IS DISTINCT FROM (to_jsonb(NEW) - 'state'))"
+                    " OR OLD.state = 'retired' AND to_jsonb(OLD) IS DISTINCT FROM to_jsonb(NEW)"
                 ),
-            )
+            ),
+            pgtrigger.Protect(
+                name="kept", operation=pgtrigger.Delete, condition=pgtrigger.Condition("OLD.state <> 'draft'")
+            ),
         ]
+        permissions = [("activate_earnrule", "Can activate earn rules")]
 
     def __str__(self):
         return f"{self.code} v{self.version}"
@@ -118,6 +138,19 @@ class EarnBoost(models.Model):
             models.CheckConstraint(
                 condition=Q(multiplier__gte=0, multiplier__lte=100), name="earn_boost_multiplier_in_bounds"
             ),
+            models.CheckConstraint(
+                condition=Q(starts_at=None) | Q(ends_at=None) | Q(ends_at__gt=F("starts_at")),
+                name="earn_boost_ends_after_it_starts",
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="frozen_with_its_rule",
+                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+                when=pgtrigger.Before,
+                declare=[("v_rule", "record")],
+                func=ONLY_OF_DRAFTS,
+            )
         ]
 
     def __str__(self):
