@@ -254,11 +254,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='adjustmentrow',
-            trigger=pgtrigger.compiler.Trigger(name='terms_never_changed', sql=pgtrigger.compiler.UpsertTriggerSql(func='RAISE EXCEPTION \'pgtrigger: Cannot update of "file", "line", "member", "points", "reason", "reference", "undoes" rows from % table\', TG_TABLE_NAME;', hash='8b82dae226f87416751c6b883f7b15fc39b095b5', operation='UPDATE OF "file", "line", "member", "points", "reason", "reference", "undoes"', pgid='pgtrigger_terms_never_changed_6c4e8', table='loyalty_adjustmentrow', when='BEFORE')),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name='adjustmentrow',
-            trigger=pgtrigger.compiler.Trigger(name='done_for_good', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (NOT (OLD."state" = \'waiting\'))', func='RAISE EXCEPTION \'pgtrigger: Cannot update of "state", "adjustment" rows from % table\', TG_TABLE_NAME;', hash='0d5e522d957d73d2d60259379c0a11cba9a677f3', operation='UPDATE OF "state", "adjustment"', pgid='pgtrigger_done_for_good_8a7d5', table='loyalty_adjustmentrow', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='done_for_good', sql=pgtrigger.compiler.UpsertTriggerSql(condition="WHEN (to_jsonb(OLD) - ARRAY['state', 'problem', 'adjustment_id', 'note', 'known_as'] IS DISTINCT FROM to_jsonb(NEW) - ARRAY['state', 'problem', 'adjustment_id', 'note', 'known_as'] OR OLD.state <> 'waiting' AND to_jsonb(OLD) - ARRAY['note', 'known_as'] IS DISTINCT FROM to_jsonb(NEW) - ARRAY['note', 'known_as'] OR NEW.note NOT IN (OLD.note, ''))", func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='0205dea1dac6ce25bb5913dacdea8a9aad5a97c4', operation='UPDATE', pgid='pgtrigger_done_for_good_8a7d5', table='loyalty_adjustmentrow', when='BEFORE')),
         ),
         migrations.AddIndex(
             model_name='adjustment',

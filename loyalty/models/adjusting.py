@@ -13,6 +13,7 @@ from loyalty.models.ledger import Account, Entry
 from sync.ids import uuid7
 
 DECISION = "ARRAY['state', 'decided_by_id', 'decided_at', 'why', 'entry_id', 'note']"
+OUTCOME, WORDS = "ARRAY['state', 'problem', 'adjustment_id', 'note', 'known_as']", "ARRAY['note', 'known_as']"
 
 
 def staff(title, **more) -> models.ForeignKey:
@@ -253,13 +254,13 @@ class AdjustmentRow(models.Model):
         triggers = [
             pgtrigger.Protect(name="never_deleted", operation=pgtrigger.Delete),
             pgtrigger.Protect(
-                name="terms_never_changed",
-                operation=pgtrigger.UpdateOf("file", "line", "member", "points", "reason", "reference", "undoes"),
-            ),
-            pgtrigger.Protect(
                 name="done_for_good",
-                operation=pgtrigger.UpdateOf("state", "adjustment"),
-                condition=~pgtrigger.Q(old__state="waiting"),
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(
+                    f"to_jsonb(OLD) - {OUTCOME} IS DISTINCT FROM to_jsonb(NEW) - {OUTCOME}"
+                    f" OR OLD.state <> 'waiting' AND to_jsonb(OLD) - {WORDS} IS DISTINCT FROM to_jsonb(NEW) - {WORDS}"
+                    " OR NEW.note NOT IN (OLD.note, '')"
+                ),
             ),
         ]
 
