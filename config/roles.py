@@ -21,7 +21,7 @@ CHANNELS = ("channel", "sharinggroup", "endpoint")
 TRAFFIC = ("event", "delivery", "attempt", "inboxmessage", "acknowledged", "audience", "stream")
 WATCH = ("reconciliationrun", "discrepancy", "alert", "alertrule", "notice", "measure", "heartbeat")
 MACHINERY = ("settled", "batch", "ticket", "idempotentanswer", "quota")
-WAYS_IN = ("smschallenge", "websitelogin", "registration", "wechattoken")
+WAYS_IN = ("smschallenge", "membercode", "websitelogin", "registration", "wechattoken")
 
 
 def _permissions(act: str, app: str, models: Iterable[str]) -> set[str]:

@@ -9,6 +9,7 @@ from members.models import (
     Identity,
     LinkCase,
     Member,
+    MemberCode,
     Merge,
     Policy,
     Registration,
@@ -227,6 +228,15 @@ class SmsChallengeAdmin(HubAdmin):
 
     def get_queryset(self, request):
         return super().get_queryset(request).defer(None).defer("code_digest")  # the phone is opened for its mask
+
+
+@admin.register(MemberCode)
+class MemberCodeAdmin(HubAdmin):
+    within = staticmethod(scope.of_member("member_id"))
+    list_display = [shown.at("expires_at", _("Expires")), shown.link("member", _("Member")), "channel"]
+    list_select_related = ["member", "channel"]
+    ordering = ["-expires_at"]
+    fieldsets = [(None, {"fields": [*list_display, shown.at("created_at", _("Created"))]})]
 
 
 @admin.register(WechatToken)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from members.models import Registration, SmsChallenge, WebsiteLogin, WechatToken
+from members.models import MemberCode, Registration, SmsChallenge, WebsiteLogin, WechatToken
 from sync.clock import Clock
 
 KEPT = timedelta(hours=1)  # after its end, so that a late client hears why
@@ -10,11 +10,11 @@ BATCH = 5_000
 
 
 def forget_expired() -> int:
-    """Delete challenges, sign-ins under way, waiting registrations and WeChat tokens that ended. Returns how many.
+    """Delete what ended: challenges, codes, sign-ins under way, waiting registrations, WeChat tokens. Returns how many.
 
     May run at any time, by many at once.
     """
-    return sum(_forget(model) for model in (SmsChallenge, WebsiteLogin, Registration, WechatToken))
+    return sum(_forget(model) for model in (SmsChallenge, MemberCode, WebsiteLogin, Registration, WechatToken))
 
 
 def _forget(model) -> int:

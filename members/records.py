@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Max, Q
 from django.utils.module_loading import import_string
 
-from members.models import Consent, Identity, LinkCase, Member, Merge, Session
+from members.models import Consent, Identity, LinkCase, Member, MemberCode, Merge, Session
 from sync.clock import Clock
 
 
@@ -45,7 +45,7 @@ def all_records() -> list[Records]:
 class Members:
     """Identities, consents, sessions and cases."""
 
-    models: ClassVar = [Member, Identity, Consent, Session, LinkCase, Merge]
+    models: ClassVar = [Member, Identity, Consent, Session, MemberCode, LinkCase, Merge]
 
     def lock(self, member_ids: list[UUID]) -> None:
         """The identities; `services.lock` took the members."""

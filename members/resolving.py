@@ -1,7 +1,8 @@
 """Members by what a channel says of them: found or made, never merged, never verified.
 
 What the hub proved itself outweighs a channel's word, the channel's own word that of its sharing group. The answer is
-an id to write to; seeing a member takes a sign-in or a proof on the channel.
+an id to write to; seeing a member takes a sign-in or a proof on the channel. A code shown at a till is such a proof:
+the hub gave it to a live session a minute ago, and the person held it out to this channel of their own will.
 """
 
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from sync.act import Actor, act
 from sync.http import Problem
 from sync.models import Channel
 from sync.secret import blind_index, mask_id, mask_phone
+from sync.services import admit
 
 SAID = (Proof.ATTESTED, Proof.ASSERTED)
 
@@ -51,11 +53,12 @@ class Agreed:
 
 @dataclass(frozen=True)
 class Person:
-    """All that a channel says of a person. The profile counts only for who is new."""
+    """All that a channel says of a person. The profile counts only for who is new; `shown` are owners of codes."""
 
     said: list[Said]
     profile: dict = field(default_factory=dict)
     agreed: list[Agreed] = field(default_factory=list)
+    shown: frozenset[UUID] = frozenset()
 
 
 @act
@@ -68,10 +71,10 @@ def resolve(person: Person, *, channel: Channel, by: Actor) -> tuple[Member, boo
 
 
 def _resolved(person: Person, channel: Channel, by: Actor) -> tuple[Member, bool]:
-    known = {holder for said in person.said if (holder := holder_of(said, channel))}
+    known = holders_of(person, channel)
     if len(set(services.lock(*known))) > 1:
         raise Problem("identity_conflict")
-    if known != {holder for said in person.said if (holder := holder_of(said, channel))}:
+    if known != holders_of(person, channel):
         raise Taken
     member, created = (services.lock(*known)[0], False) if known else (_made(person, channel, by), True)
     news = [row for said in person.said if (row := _noted(member, said, channel))]
@@ -81,7 +84,14 @@ def _resolved(person: Person, channel: Channel, by: Actor) -> tuple[Member, bool
         for row in news:
             data = services.as_linked(member, row)
             events.record("member.identity_linked", subject=events.of_member(member.id), data=data, by=by)
+    if person.shown:
+        admit(events.of_member(member.id), channel)
     return member, created
+
+
+def holders_of(person: Person, channel: Channel) -> set[UUID]:
+    """Whose these identities and codes are."""
+    return {holder for said in person.said if (holder := holder_of(said, channel))} | person.shown
 
 
 def holder_of(said: Said, channel: Channel) -> UUID | None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from members.api import channel, me, sessions, sign_in
+from members.api import channel, codes, me, sessions, sign_in
 
 urlpatterns = [
     path("policies", sign_in.Policies.as_view()),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("auth/refresh", sessions.Refresh.as_view()),
     path("auth/logout", sessions.Logout.as_view()),
     path("me", me.Me.as_view()),
+    path("me/codes", codes.MyCodes.as_view()),
     path("me/sessions", sessions.Sessions.as_view()),
     path("me/sessions/<uuid:session_id>", sessions.OneSession.as_view()),
     path("members/resolve", channel.Resolve.as_view()),

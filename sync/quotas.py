@@ -16,6 +16,11 @@ ON CONFLICT (key, "window") DO UPDATE SET count = q.count + 1
 RETURNING count, ceil(extract(epoch FROM "window" + %(every)s * interval '1 second' - clock_timestamp()))::int
 """
 
+GIVE_BACK = """
+UPDATE sync_quota SET count = count - 1 WHERE key = %(key)s AND count > 0
+AND "window" = date_bin(%(every)s * interval '1 second', clock_timestamp(), timestamptz '2000-01-01')
+"""
+
 
 def count(what: str, *, limit: int, every: int) -> None:
     """Count one `what` in its window of `every` seconds; raises Problem `rate_limited` beyond `limit`.
@@ -27,6 +32,12 @@ def count(what: str, *, limit: int, every: int) -> None:
         counted, left = cursor.fetchone()
     if counted > limit * settings.QUOTA_FACTOR:
         raise Problem("rate_limited", retry_after=max(left, 1))
+
+
+def give_back(what: str, *, every: int) -> None:
+    """Undo one `count`: it was none of what is limited."""
+    with connection.cursor() as cursor:
+        cursor.execute(GIVE_BACK, {"key": f"{what}/{every}"[:160], "every": every})
 
 
 def drop_before(time: datetime) -> int:

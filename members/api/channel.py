@@ -1,12 +1,14 @@
 """Members as channel backends name and see them."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from members import queries
+from members.api.codes import MEMBER_CODE, CodeView, code_of
 from members.api.me import ProfileIn
 from members.api.shown import ResolvedOut, SeenMemberOut
 from members.models import Identity
@@ -18,8 +20,8 @@ from sync.models import Channel
 from sync.secret import InvalidPhone, mask_email, phone
 from sync.views import ChannelView
 
+MOST = 10  # identities of one person
 AHEAD = timedelta(minutes=5)  # how far a caller's clock may be
-MEMBER_CODE = "member_code"
 
 
 class IdentityIn(Input):
@@ -30,9 +32,7 @@ class IdentityIn(Input):
     app_id = Text(max_length=64, required=False, allow_blank=True)
 
     def validate(self, attrs):
-        """A code shown at a till must be one that is alive; a phone must be one."""
-        if attrs["kind"] == MEMBER_CODE:
-            raise Problem("code_invalid")
+        """A phone must be one."""
         if attrs["kind"] == Identity.Kind.PHONE:
             try:
                 attrs["value"] = phone(attrs["value"])
@@ -51,7 +51,7 @@ class AgreedIn(Input):
 
 
 class ResolveIn(Input):
-    identities = IdentityIn(many=True, min_length=1, max_length=10)
+    identities = IdentityIn(many=True, min_length=1, max_length=MOST)
     profile = ProfileIn(required=False)
     consents = AgreedIn(many=True, required=False, default=list, max_length=20)
     occurred_at = Instant(required=False)
@@ -65,19 +65,39 @@ class ResolveIn(Input):
         return attrs
 
 
-class Resolve(ChannelView):
-    """POST what the channel knows of a person; the answer is the member to write to. Safe to repeat."""
+class Resolve(CodeView):
+    """POST what the channel knows of a person; the answer is the member to write to. Safe to repeat.
+
+    A code that the person shows at a till finds its member, never makes one, and lets the channel see them.
+    """
 
     scope = "members:write"
 
     @extend_schema(request=ResolveIn, responses=ResolvedOut)
     def post(self, request):
         given, channel = ResolveIn.read(request), request.auth.channel
-        said = [Said(item["kind"], item["value"], namespace(item, channel)) for item in given["identities"]]
+        shown = self.who_shows(given["identities"])
+        said = [
+            Said(item["kind"], item["value"], namespace(item, channel))
+            for item in given["identities"]
+            if item["kind"] != MEMBER_CODE
+        ]
         agreed = [Agreed(c["purpose"], c["version"], c["granted_at"], c["evidence"]) for c in given["consents"]]
-        person = Person(said, dict(given.get("profile", {})), agreed)
+        person = Person(said, dict(given.get("profile", {})), agreed, shown)
         member, created = resolve(person, channel=channel, by=request.user)
         return Response({"member": {"id": str(member.id)}, "created": created})
+
+    def codes_in(self, body) -> set[str]:
+        """The codes among the identities."""
+        named = body.get("identities") if isinstance(body, dict) else None
+        return set().union(*map(code_of, named[:MOST])) if isinstance(named, list) else set()
+
+    def who_shows(self, identities: list[dict]) -> frozenset[UUID]:
+        """The members whose codes these are; raises Problem `code_invalid` for one that is nobody's."""
+        holders = [self.presented.get(item["value"]) for item in identities if item["kind"] == MEMBER_CODE]
+        if None in holders:
+            raise Problem("code_invalid")
+        return frozenset(holder.pk for holder in holders)
 
 
 def namespace(item: dict, channel: Channel) -> str:

@@ -114,6 +114,13 @@ class SessionOut(serializers.Serializer):
     assurance = serializers.ChoiceField([1, 2, 3])
 
 
+class MemberCodeOut(serializers.Serializer):
+    """Digits to show at a till, once; `expires_in` in seconds."""
+
+    code = serializers.RegexField(r"^9[0-9]{17}$")
+    expires_in = whole(min_value=1)
+
+
 class SteppedUpOut(serializers.Serializer):
     """Until when what is grave is open."""
 

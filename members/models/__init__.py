@@ -1,3 +1,4 @@
+from members.models.codes import MemberCode
 from members.models.consents import Consent, Policy
 from members.models.identities import Identity
 from members.models.linking import LinkCase, Merge
@@ -9,6 +10,7 @@ __all__ = [
     "Identity",
     "LinkCase",
     "Member",
+    "MemberCode",
     "Merge",
     "Policy",
     "Registration",

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from config import roles
 from loyalty import services as points
+from members import codes
 from members.models import Consent, LinkCase, Merge, SmsChallenge, WechatToken
 from orders.models import Disclosure, PaymentCase, Recipient
 from sync.act import SYSTEM
@@ -58,7 +59,7 @@ class World:
         self.website, self.mini = make.channel("website"), make.channel("mini-program")
         self.member = make.member(phone=PHONE, openid=OPENID, nickname="林小溪", email="lin@example.cn")
         self.other = make.member(channel="mini-program", phone="+8613787654321", nickname="王二")
-        make.session(self.member)
+        codes.issue(member=self.member.pk, session=make.session(self.member).pk)
         make.policies()
         make_points.tiers()
         points.earn(member=self.member.pk, points=100, reference="start", by=SYSTEM)
@@ -74,7 +75,7 @@ class World:
     def more(self, turn: int) -> None:
         """Another row of what there can be many of."""
         person = make.member(phone=make.mobile(), openid=make.mobile())
-        make.session(person)
+        codes.issue(member=person.pk, session=make.session(person).pk)
         make_orders.payment(make_orders.order(member=person, channel=self.website))
         points.earn(member=person.pk, points=5, reference=str(turn), by=SYSTEM)
         Consent.objects.create(member=person, purpose="terms", version="1", act="granted", channel=self.website)
