@@ -1,8 +1,12 @@
 """The ledger: every change of a balance is one call of one prepared SQL function, in the act of its caller.
 
-`loyalty_post()` (its migration holds the text) makes the account when it is missing, locks it, knows a reference it
-has seen, checks the balance by the database's clock, writes the entry and the account. The member is locked before
-(`members.services.lock`), so that a merge never takes an account away between lock and posting.
+The functions' text is in `loyalty/migrations/0002_ledger.py`. `loyalty_post()` makes the account when it is missing,
+locks it, knows a reference it has seen, checks the balance by the database's clock, draws on lots or makes one, writes
+the entry and the account. The member is locked before (`members.services.lock`), so that a merge never takes an account
+away between lock and posting.
+
+Time acts by itself: holds run out, pending points become available, lots expire. Whoever touches an account on which
+something is due settles that first, with its own entries and events, so no posting ever sees a balance of yesterday.
 """
 
 from dataclasses import dataclass, field
@@ -10,8 +14,9 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
-from psycopg.types.numeric import Int8
+from psycopg.types.numeric import Int4, Int8
 
 from loyalty.models import Account, EarnRule, Entry
 from sync import events
@@ -19,16 +24,32 @@ from sync.ids import uuid7
 from sync.models import Channel
 
 ENTRY = [column.attname for column in Entry._meta.concrete_fields]
+ISSUED, REDEEMED = "issued", "redeemed"  # contra sides
 BALANCE = ["available", "pending", "held", "debt", "version"]
 
-COLUMNS = ", ".join(["p.outcome", *(f"(p.account).{c}" for c in BALANCE), *(f"(p.entry).{c}" for c in ENTRY)])
+
+def _columns(entry: str, account: str) -> str:
+    return ", ".join([*(f"({account}).{c}" for c in BALANCE), *(f"({entry}).{c}" for c in ENTRY)])
+
+
 POST = f"""
-SELECT {COLUMNS}
+SELECT p.outcome, coalesce((p.account).due_at <= clock_timestamp(), FALSE), {_columns("p.entry", "p.account")}
 FROM loyalty_post(
     %s::uuid, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bigint, %s::uuid, %s::uuid,
-    %s::timestamptz, %s::timestamptz, %s
+    %s::timestamptz, %s::timestamptz, %s::integer, %s::integer, %s
 ) AS p
 """  # noqa: S608 - names of our own columns
+CLOSE_HOLD = f"""
+SELECT c.outcome, {_columns("c.captured", "c.after_capture")}, {_columns("c.released", "c.after_release")}
+FROM loyalty_close_hold(%s::uuid, %s) AS c
+"""  # noqa: S608
+SETTLE = f"""
+SELECT a.member_id, {_columns("s.entry", "s.account")}
+FROM loyalty_account a, loyalty_settle(a.id) AS s WHERE a.member_id = %s
+"""  # noqa: S608
+SETTLE_DUE = f"""
+SELECT s.settled, (s.account).member_id, {_columns("s.entry", "s.account")} FROM loyalty_settle_due(%s) AS s
+"""  # noqa: S608
 GIVEN_TODAY = """
 WITH own AS (SELECT unnest(id || absorbed) AS id FROM loyalty_account WHERE member_id = %s)
 SELECT coalesce(sum(-contra) FILTER (WHERE account_id IN (SELECT id FROM own)), 0)::bigint,
@@ -48,6 +69,10 @@ class NotEnough(Exception):
 
 class ReferenceConflict(Exception):
     """The reference already stands for another posting."""
+
+
+class OverReversed(Exception):
+    """A reversal of more points than are left of what it reverses."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +107,11 @@ class Moves:
 class Posting:
     """What is to be posted. `reference` names the fact once per source and account, absorbed accounts included.
 
-    Pending points whose `available_at` has passed are available at once. `owe`: what is not in pending is taken from
-    available, and what is not there either becomes debt; without it a short balance raises NotEnough. Whatever comes
-    in settles debt first.
+    Giving makes a lot, which expires at `expires_at`, else after `valid_days`, else as the programme says; pending
+    points whose `available_at` has passed are available at once. Taking draws on the earliest expiry first. `owe`: what
+    is taken comes from the lot of the earning that `reverses` names, then from pending, then from available points, and
+    what is not there either becomes debt; without it a short balance raises NotEnough. A reversal of a spending returns
+    to the lots it drew on. Whatever comes in settles debt first. Kind `held` makes a hold of `hold_seconds`.
     """
 
     kind: str
@@ -98,40 +125,78 @@ class Posting:
     channel: Channel | None = None
     available_at: datetime | None = None
     expires_at: datetime | None = None
+    valid_days: int | None = None
+    hold_seconds: int | None = None
     owe: bool = False
     id: UUID = field(default_factory=uuid7)
 
     def parameters(self) -> list:
         """As `loyalty_post()` takes them, after the member and an id for a new account."""
         rule, channel = self.rule and Int8(self.rule.pk), self.channel and self.channel.pk
+        days, seconds = (None if n is None else Int4(n) for n in (self.valid_days, self.hold_seconds))
         what = [self.id, self.kind, *self.moves.columns(), self.contra_kind, self.source, self.reference, self.reason]
-        return [*what, rule, self.reverses, channel, self.available_at, self.expires_at, self.owe]
+        return [*what, rule, self.reverses, channel, self.available_at, self.expires_at, days, seconds, self.owe]
 
 
 @dataclass(frozen=True)
 class Posted:
-    """The entry, the balance now, and whether this call made the entry or found it."""
+    """The entry, the balance it left, whether this call made it, and whether something is due again at once."""
 
     entry: Entry
     balance: Balance
-    created: bool
+    created: bool = True
+    is_due: bool = False
 
 
-def post(member: UUID, posting: Posting) -> Posted:
-    """Post once, in one round trip. The same posting again gives the entry that is there.
+def post(member: UUID, posting: Posting) -> Posted | None:
+    """Post once, in one round trip. The same posting again gives the entry that is there and the balance of now.
 
-    Raises NotEnough, ReferenceConflict; then nothing was changed.
+    None when something is due on the account: `settle` it and post again. Raises NotEnough, ReferenceConflict,
+    OverReversed; then nothing was changed.
     """
-    outcome, *values = events.hot(POST, [member, uuid7(), *posting.parameters()]).fetchone()
-    balance = Balance(*values[: len(BALANCE)])
-    if outcome == "short":
-        raise NotEnough(balance.available)
-    if outcome == "conflict":
-        raise ReferenceConflict
+    outcome, is_due, *values = events.hot(POST, [member, uuid7(), *posting.parameters()]).fetchone()
+    match outcome:
+        case "due":
+            return None
+        case "short":
+            raise NotEnough(values[0])
+        case "conflict":
+            raise ReferenceConflict
+        case "over":
+            raise OverReversed
+    return _posted(values, outcome == "posted", is_due, posting.channel)
+
+
+def close_hold(hold: UUID, points: int) -> list[Posted] | None:
+    """Capture so many points of a hold and release the rest; 0 releases all of it. The entries, in their order.
+
+    None when something is due on the account: `settle` it and try again. No entry when the hold is closed,
+    or holds less than that: then nothing was changed.
+    """
+    outcome, *values = events.hot(CLOSE_HOLD, [hold, Int8(points)]).fetchone()
+    if outcome == "due":
+        return None
+    halves = values[: len(values) // 2], values[len(values) // 2 :]
+    return [_posted(half) for half in halves if half[len(BALANCE)]]
+
+
+def settle(member: UUID) -> list[Posted]:
+    """Let time have its effect on a member's account: what became of holds, pending points and lots that were due."""
+    return [_posted(values) for _member, *values in events.hot(SETTLE, [member])]
+
+
+def settle_due(accounts: int) -> tuple[int, list[tuple[UUID, Posted]]]:
+    """The same for so many accounts, the longest due first: how many were settled, and each entry with its member."""
+    rows = events.hot(SETTLE_DUE, [Int4(accounts)]).fetchall()
+    made = [(member, _posted(values)) for _account, member, *values in rows if values[len(BALANCE)]]
+    return len({row[0] for row in rows}), made
+
+
+def _posted(values: list, created: bool = True, is_due: bool = False, channel: Channel | None = None) -> Posted:
     entry = Entry.from_db("default", ENTRY, values[len(BALANCE) :])
-    if posting.channel and entry.channel_id == posting.channel.pk:
-        entry.channel = posting.channel
-    return Posted(entry, balance, created=outcome == "posted")
+    if channel and entry.channel_id == channel.pk:
+        entry.channel = channel
+    return Posted(entry, Balance(*values[: len(BALANCE)]), created, is_due)
 
 
 def known(member: UUID, source: str, reference: str) -> Entry | None:
@@ -140,6 +205,11 @@ def known(member: UUID, source: str, reference: str) -> Entry | None:
     accounts = [account[0], *account[1]] if account else []
     found = Entry.objects.filter(account__in=accounts, source=source, reference=reference)
     return found.order_by("-id").first()
+
+
+def left_of(entry: Entry) -> int:
+    """What would undo all that reversals have left of an earning (negative) or a spending; 0 when they left nothing."""
+    return entry.contra + (entry.reversals.aggregate(sum=Sum("contra"))["sum"] or 0) if entry.contra else 0
 
 
 def given_today(member: UUID, source: str) -> tuple[int, int]:

@@ -1,21 +1,19 @@
 """Points as they are read."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from loyalty import rules
-from loyalty.ledger import Posted
 from loyalty.models import Account, EarnRule, Entry, Tier
+from loyalty.told import TOLD_AS, as_entry, as_posted  # noqa: F401 - how points are read as well
 from members.models import Member, Session
 from sync.clock import Clock
 from sync.http import instant
 from sync.models import Channel
 
-TOLD_AS = {Entry.Kind.MOVED: str(Entry.Kind.ADJUSTED)}  # a merge's transfer: the contract has no word for it
 PRESENT = timedelta(minutes=30)
 
 
@@ -52,27 +50,7 @@ def as_tier(account: Account, tiers: Sequence[Tier]) -> dict | None:
 
 def entries_of(member: UUID) -> QuerySet[Entry]:
     """A member's entries; their `version` is their order."""
-    return Entry.objects.filter(account__member=member).select_related("channel")
-
-
-def as_entry(entry: Entry) -> dict:
-    """An entry as the contract shows it."""
-    return {
-        "id": str(entry.pk),
-        "kind": TOLD_AS.get(entry.kind, entry.kind),
-        "points": entry.points,
-        "available_after": entry.available_after,
-        "reference": entry.reference,
-        "channel": entry.channel and entry.channel.code,
-        "created_at": instant(entry.created_at),
-        "available_at": instant(entry.available_at),
-        "expires_at": instant(entry.expires_at),
-    }
-
-
-def as_posted(posted: Posted) -> dict:
-    """An entry and the balance it left: what events tell and backends are answered."""
-    return {"entry": as_entry(posted.entry), "balance": asdict(posted.balance)}
+    return Entry.objects.filter(account__member=member).select_related("channel", "follows")
 
 
 def active_rule() -> EarnRule | None:

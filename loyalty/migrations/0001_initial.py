@@ -246,7 +246,7 @@ class Migration(migrations.Migration):
                 ('debt', models.BigIntegerField(default=0, verbose_name='debt')),
                 ('tier_since', models.DateTimeField(blank=True, null=True, verbose_name='tier since')),
                 ('tier_until', models.DateTimeField(blank=True, null=True, verbose_name='tier reviewed')),
-                ('qualifying_fen', models.BigIntegerField(default=0, verbose_name='qualifying spending (fen)')),
+                ('qualifying_fen', models.BigIntegerField(db_default=0, verbose_name='qualifying spending (fen)')),
                 ('absorbed', django.contrib.postgres.fields.ArrayField(base_field=models.UUIDField(), blank=True, default=list, editable=False, help_text='References used on these accounts are used here as well', size=None, verbose_name='accounts absorbed')),
                 ('due_at', models.DateTimeField(editable=False, help_text='No hold or lot ends, no pending lot opens before', null=True, verbose_name='next due')),
                 ('version', models.PositiveBigIntegerField(default=0, verbose_name='version')),
@@ -579,8 +579,8 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='entry',
-            name='hold',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='loyalty.hold', verbose_name='hold'),
+            name='follows',
+            field=models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='followers', to='loyalty.entry', verbose_name='follows'),
         ),
         migrations.AddField(
             model_name='lot',

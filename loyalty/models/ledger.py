@@ -31,7 +31,13 @@ class Account(models.Model):
     )
     tier_since = models.DateTimeField(_("tier since"), null=True, blank=True)
     tier_until = models.DateTimeField(_("tier reviewed"), null=True, blank=True)
-    qualifying_fen = models.BigIntegerField(_("qualifying spending (fen)"), default=0)
+    is_in_grace = models.BooleanField(
+        _("tier in grace"),
+        default=False,
+        db_default=False,
+        help_text=_("Reviewed, not reached again: falls when the grace is over"),
+    )
+    qualifying_fen = models.BigIntegerField(_("qualifying spending (fen)"), db_default=0)
     absorbed = ArrayField(
         models.UUIDField(),
         default=list,
@@ -54,6 +60,14 @@ class Account(models.Model):
             models.CheckConstraint(condition=Q(held__gte=0), name="account_held_not_negative"),
             models.CheckConstraint(condition=Q(debt__gte=0), name="account_debt_not_negative"),
             models.CheckConstraint(condition=Q(available=0) | Q(debt=0), name="account_debt_is_settled_first"),
+            models.CheckConstraint(
+                condition=Q(tier=None, tier_since=None, tier_until=None, is_in_grace=False)
+                | Q(tier__isnull=False, tier_since__isnull=False),
+                name="account_tier_has_its_times",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_in_grace=False) | Q(tier_until__isnull=False), name="account_grace_ends"
+            ),
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="account_due"),
@@ -93,7 +107,9 @@ class Entry(models.Model):
     reverses = models.ForeignKey(
         "self", models.PROTECT, null=True, related_name="reversals", verbose_name=_("reverses")
     )
-    hold = models.ForeignKey("loyalty.Hold", models.PROTECT, null=True, related_name="entries", verbose_name=_("hold"))
+    follows = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="followers", verbose_name=_("follows"), editable=False
+    )  # what closes a hold follows the entry that held, what makes points available the one that earned them
     channel = models.ForeignKey("sync.Channel", models.PROTECT, null=True, related_name="+", verbose_name=_("channel"))
     available_after = models.BigIntegerField(_("available after"))
     version = models.PositiveBigIntegerField(_("account version"))

@@ -3,19 +3,19 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from loyalty import ledger, queries
-from loyalty.ledger import Moves, Posted, Posting
+from loyalty.ledger import ISSUED, REDEEMED, Moves, Posted, Posting
 from loyalty.models import EarnRule, Entry
+from loyalty.services import settling
 from members import services as members
 from members.models import Member
-from sync import events
 from sync.act import Actor, act
 from sync.models import Channel
 
-ISSUED, REDEEMED = "issued", "redeemed"  # the contra sides
-HUB, REVERSAL = "hub", "reversal"  # sources beside the channels' own
+HUB, REVERSAL, CAPTURED = "hub", "reversal", "captured"  # sources beside the channels' own
 
 
 class Frozen(Exception):
@@ -61,38 +61,52 @@ def spend(
 ) -> Entry:
     """Take points, once per reference. Raises NotEnough, Frozen, ReferenceConflict; then nothing was changed."""
     named = {"source": source_of(by), "reference": reference, "reason": reason, "channel": channel, "rule": rule}
-    return _spend(locked(member), spending(points, **named), by).entry
+    return take(locked(member), spending(points, **named), by).entry
 
 
 @act
-def book(*, member: UUID, channel: Channel, kind: str, points: int, reference: str, by: Actor, **more) -> Posted:
+def book(
+    *,
+    member: UUID,
+    channel: Channel,
+    kind: str,
+    points: int,
+    reference: str,
+    by: Actor,
+    is_present: bool = False,
+    **more,
+) -> Posted:
     """What a channel's backend books: `kind` is earn or spend; `more` are reason, available_at, expires_at.
 
     More than the channel may give (at once, to the member or to all in a day) stays pending for staff. Spending needs
-    the member on this channel within the last 30 minutes, but for a repeated request. Raises NotPresent, NotEnough,
-    Frozen, ReferenceConflict.
+    the member on this channel within the last 30 minutes (`is_present`: shown otherwise), but for a repeated request.
+    Raises NotPresent, NotEnough, Frozen, ReferenceConflict.
     """
     survivor = locked(member)
     named = {"source": source_of(by), "reference": reference, "channel": channel} | more
     if kind == "earn":
         for_staff = _exceeds(survivor.pk, channel, points, named["source"], reference)
         return post(survivor, earning(points, for_staff=for_staff, **named), by)
-    if not queries.is_present(survivor.pk, channel) and not ledger.known(survivor.pk, named["source"], reference):
-        raise NotPresent
-    return _spend(survivor, spending(points, **named), by)
+    spent = spending(points, **named)
+    require_presence(survivor, channel, spent, is_present)
+    return take(survivor, spent, by)
 
 
 @act
 def reverse(*, entry: UUID, by: Actor) -> Posted:
-    """Undo an earning or spending that `by` posted itself, once. Points spent since become a debt.
+    """Undo what is left of an earning or spending that `by` posted itself, once. Points spent since become a debt.
 
-    Raises Entry.DoesNotExist for what is not its own, or is neither.
+    Raises Entry.DoesNotExist for what is not its own, or is neither; OverReversed when refunds took all of it back.
     """
-    own = Entry.objects.filter(source=source_of(by), kind__in=[Entry.Kind.EARNED, Entry.Kind.SPENT])
-    undone = own.select_related("account", "channel", "rule").get(pk=entry)
+    own = Q(source=source_of(by)) | Q(source=CAPTURED, follows__source=source_of(by))
+    found = Entry.objects.filter(own, kind__in=[Entry.Kind.EARNED, Entry.Kind.SPENT])
+    undone = found.select_related("account", "channel", "rule").get(pk=entry)
+    survivor = locked(undone.account.member_id)
+    before = ledger.known(survivor.pk, REVERSAL, str(undone.pk))
+    left = -before.contra if before else ledger.left_of(undone)
     posting = Posting(
         kind=Entry.Kind.REVERSED,
-        moves=-Moves(undone.available, undone.pending, undone.held, undone.debt),
+        moves=Moves(available=left),
         contra_kind=undone.contra_kind,
         source=REVERSAL,
         reference=str(undone.pk),
@@ -101,7 +115,7 @@ def reverse(*, entry: UUID, by: Actor) -> Posted:
         channel=undone.channel,
         owe=True,
     )
-    return post(locked(undone.account.member_id), posting, by)
+    return post(survivor, posting, by)
 
 
 def locked(member: UUID) -> Member:
@@ -138,7 +152,16 @@ def _exceeds(member: UUID, channel: Channel, points: int, source: str, reference
     )
 
 
-def _spend(member: Member, posting: Posting, by: Actor) -> Posted:
+def require_presence(member: Member, channel: Channel, posting: Posting, is_present: bool) -> None:
+    """Raise NotPresent unless the member is on this channel, was shown to be there, or this was posted before."""
+    if is_present or queries.is_present(member.pk, channel):
+        return
+    if not ledger.known(member.pk, posting.source, posting.reference):
+        raise NotPresent
+
+
+def take(member: Member, posting: Posting, by: Actor) -> Posted:
+    """Post what takes points out of reach. Raises Frozen, NotEnough, ReferenceConflict."""
     if member.status == Member.Status.FROZEN:
         raise Frozen
     return post(member, posting, by)
@@ -146,8 +169,4 @@ def _spend(member: Member, posting: Posting, by: Actor) -> Posted:
 
 def post(member: Member, posting: Posting, by: Actor) -> Posted:
     """Post for a member that is locked, and tell it when it is new."""
-    posted = ledger.post(member.pk, posting)
-    if posted.created:
-        subject = events.of_member(member.pk)
-        events.record(f"points.{posting.kind}", subject=subject, data=queries.as_posted(posted), by=by)
-    return posted
+    return settling.post(member.pk, posting, by)

@@ -50,8 +50,10 @@ def posting(points: int, reference: str = "r", **fields) -> Posting:
 
 @act
 def post(member: Member, what: Posting) -> Posted:
-    """The ledger's post as an act of its own."""
-    return ledger.post(member.pk, what)
+    """The ledger's post as an act of its own, after what is due."""
+    while (posted := ledger.post(member.pk, what)) is None:
+        ledger.settle(member.pk)
+    return posted
 
 
 def balance(member: Member) -> tuple[int, int, int, int]:

@@ -1,0 +1,499 @@
+"""The ledger's functions (DESIGN §4, §5). All are called through `loyalty/ledger.py`.
+
+The caller's transaction holds the member; each function locks the account's row first, and nobody changes entries,
+lots or holds without it. What decides is the database's clock after that lock.
+"""
+
+from django.db import migrations
+
+UUID7 = """
+CREATE FUNCTION hub_uuid7() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+    -- RFC 9562: 48 bits of Unix milliseconds, the version, the rest random
+    SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+        PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+        52, 1), 53, 1), 'hex')::uuid
+$$;
+"""
+
+EXPIRY = """
+CREATE FUNCTION loyalty_expiry(p_from timestamptz, p_days integer) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
+-- When points of that moment go: after so many days, else by the programme; always at midnight in Shanghai.
+DECLARE
+    v_terms record;
+    v_local timestamp := p_from AT TIME ZONE 'Asia/Shanghai';
+BEGIN
+    IF p_days IS NOT NULL THEN
+        RETURN (date_trunc('day', v_local) + make_interval(days => p_days + 1)) AT TIME ZONE 'Asia/Shanghai';
+    END IF;
+    SELECT validity, valid_months INTO v_terms FROM loyalty_programme WHERE id = 1;
+    v_local := v_local + make_interval(months => v_terms.valid_months);
+    RETURN CASE v_terms.validity
+        WHEN 'rolling' THEN (date_trunc('day', v_local) + interval '1 day') AT TIME ZONE 'Asia/Shanghai'
+        WHEN 'year_end' THEN (date_trunc('year', v_local) + interval '1 year') AT TIME ZONE 'Asia/Shanghai'
+    END;
+END $$;
+"""
+
+TAKE = """
+CREATE FUNCTION loyalty_take(p_account uuid, p_entry uuid, p_points bigint, p_to_hold boolean)
+RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+-- Draw available points from lots, the earliest expiry first.
+DECLARE
+    v_left bigint := p_points;
+    v_part bigint;
+    v_lot record;
+BEGIN
+    FOR v_lot IN
+        SELECT l.entry_id, l.remaining FROM loyalty_lot l
+        WHERE l.account_id = p_account AND l.remaining > 0 AND NOT l.is_pending
+        ORDER BY l.expires_at NULLS LAST, l.entry_id
+    LOOP
+        v_part := least(v_lot.remaining, v_left);
+        UPDATE loyalty_lot l SET remaining = l.remaining - v_part, held = l.held + CASE WHEN p_to_hold THEN v_part ELSE 0 END
+        WHERE l.entry_id = v_lot.entry_id;
+        INSERT INTO loyalty_draw (entry_id, lot_id, remaining, held)
+        VALUES (p_entry, v_lot.entry_id, -v_part, CASE WHEN p_to_hold THEN v_part ELSE 0 END);
+        v_left := v_left - v_part;
+        EXIT WHEN v_left = 0;
+    END LOOP;
+    IF v_left > 0 THEN
+        RAISE EXCEPTION 'The lots of account % hold less than its balance', p_account USING ERRCODE = '23514';
+    END IF;
+END $$;
+"""
+
+TAKE_BACK = """
+CREATE FUNCTION loyalty_take_back(
+    p_account uuid, p_entry uuid, p_points bigint, p_earning uuid, OUT available bigint, OUT pending bigint, OUT missing bigint
+) LANGUAGE plpgsql VOLATILE AS $$
+-- Draw what was given: from the lot of that earning, then from what is pending, then from what is available.
+DECLARE
+    v_part bigint;
+    v_lot record;
+BEGIN
+    available := 0;
+    pending := 0;
+    missing := p_points;
+    FOR v_lot IN
+        SELECT l.entry_id, l.remaining, l.is_pending FROM loyalty_lot l
+        WHERE l.account_id = p_account AND l.remaining > 0
+        ORDER BY l.entry_id IS NOT DISTINCT FROM p_earning DESC, l.is_pending DESC, l.expires_at NULLS LAST, l.entry_id
+    LOOP
+        v_part := least(v_lot.remaining, missing);
+        UPDATE loyalty_lot l SET remaining = l.remaining - v_part WHERE l.entry_id = v_lot.entry_id;
+        INSERT INTO loyalty_draw (entry_id, lot_id, remaining, held) VALUES (p_entry, v_lot.entry_id, -v_part, 0);
+        missing := missing - v_part;
+        IF v_lot.is_pending THEN
+            pending := pending + v_part;
+        ELSE
+            available := available + v_part;
+        END IF;
+        EXIT WHEN missing = 0;
+    END LOOP;
+END $$;
+"""
+
+GIVE_BACK = """
+CREATE FUNCTION loyalty_give_back(
+    p_account uuid, p_entry uuid, p_points bigint, p_spending uuid, p_now timestamptz,
+    OUT missing bigint, OUT due_at timestamptz
+) LANGUAGE plpgsql VOLATILE AS $$
+-- Return spent points to the lots they were drawn from: the last drawn first. A lot that expired meanwhile lives on for
+-- the programme's days of grace, counted from its expiry, once ever; what is past that expires again at once.
+DECLARE
+    v_part bigint;
+    v_lot record;
+    v_grace integer := coalesce((SELECT grace_days FROM loyalty_programme WHERE id = 1), 0);
+BEGIN
+    missing := p_points;
+    FOR v_lot IN
+        SELECT l.entry_id, l.expires_at, l.graced_at, d.points FROM (
+            SELECT lot_id, sum(points)::bigint AS points FROM (
+                SELECT lot_id, -remaining - held AS points FROM loyalty_draw WHERE entry_id = p_spending
+                UNION ALL
+                SELECT lot_id, -remaining FROM loyalty_draw
+                WHERE remaining > 0 AND entry_id IN (SELECT id FROM loyalty_entry WHERE reverses_id = p_spending)
+            ) moved GROUP BY lot_id
+        ) d JOIN loyalty_lot l ON l.entry_id = d.lot_id
+        WHERE d.points > 0 AND l.account_id = p_account
+        ORDER BY l.expires_at DESC NULLS FIRST, l.entry_id DESC
+    LOOP
+        v_part := least(v_lot.points, missing);
+        IF v_lot.expires_at <= p_now AND v_lot.graced_at IS NULL AND v_grace > 0 THEN
+            v_lot.expires_at := v_lot.expires_at + make_interval(days => v_grace);
+            v_lot.graced_at := p_now;
+        END IF;
+        UPDATE loyalty_lot l
+        SET remaining = l.remaining + v_part, expires_at = v_lot.expires_at, graced_at = v_lot.graced_at
+        WHERE l.entry_id = v_lot.entry_id;
+        INSERT INTO loyalty_draw (entry_id, lot_id, remaining, held) VALUES (p_entry, v_lot.entry_id, v_part, 0);
+        missing := missing - v_part;
+        due_at := least(due_at, v_lot.expires_at);
+        EXIT WHEN missing = 0;
+    END LOOP;
+END $$;
+"""
+
+UNHOLD = """
+CREATE FUNCTION loyalty_unhold(p_hold uuid, p_entry uuid, p_points bigint, p_return boolean, OUT due_at timestamptz)
+LANGUAGE plpgsql VOLATILE AS $$
+-- Take points out of a hold: gone for good, the earliest expiry first, or back into their lots. Dates stay as they are.
+DECLARE
+    v_left bigint := p_points;
+    v_part bigint;
+    v_lot record;
+BEGIN
+    FOR v_lot IN
+        SELECT l.entry_id, l.expires_at, d.points FROM (
+            SELECT lot_id, sum(held)::bigint AS points FROM loyalty_draw
+            WHERE entry_id = p_hold OR entry_id IN (SELECT id FROM loyalty_entry WHERE follows_id = p_hold)
+            GROUP BY lot_id
+        ) d JOIN loyalty_lot l ON l.entry_id = d.lot_id
+        WHERE d.points > 0
+        ORDER BY l.expires_at NULLS LAST, l.entry_id
+    LOOP
+        v_part := least(v_lot.points, v_left);
+        UPDATE loyalty_lot l SET held = l.held - v_part, remaining = l.remaining + CASE WHEN p_return THEN v_part ELSE 0 END
+        WHERE l.entry_id = v_lot.entry_id;
+        INSERT INTO loyalty_draw (entry_id, lot_id, remaining, held)
+        VALUES (p_entry, v_lot.entry_id, CASE WHEN p_return THEN v_part ELSE 0 END, -v_part);
+        IF p_return THEN
+            due_at := least(due_at, v_lot.expires_at);
+        END IF;
+        v_left := v_left - v_part;
+        EXIT WHEN v_left = 0;
+    END LOOP;
+    IF v_left > 0 THEN
+        RAISE EXCEPTION 'The lots of hold % hold less than it', p_hold USING ERRCODE = '23514';
+    END IF;
+END $$;
+"""
+
+ENTER = """
+CREATE FUNCTION loyalty_enter(
+    INOUT account loyalty_account, p_entry uuid, p_kind text,
+    p_available bigint, p_pending bigint, p_held bigint, p_debt bigint, p_contra bigint, p_contra_kind text,
+    p_source text, p_reference text, p_reason text, p_rule bigint, p_reverses uuid, p_follows uuid, p_channel uuid,
+    p_available_at timestamptz, p_expires_at timestamptz, p_due_at timestamptz, p_now timestamptz,
+    OUT entry loyalty_entry
+) LANGUAGE plpgsql VOLATILE AS $$
+-- Write one entry and the balance it leaves. Points and a debt never lie side by side: what is available settles it.
+DECLARE
+    v_settled bigint := greatest(0, least(account.available + p_available, account.debt + p_debt));
+BEGIN
+    IF v_settled > 0 THEN
+        PERFORM loyalty_take(account.id, p_entry, v_settled, FALSE);
+    END IF;
+    INSERT INTO loyalty_entry AS e (
+        id, account_id, kind, available, pending, held, debt, contra, contra_kind, source, reference, reason,
+        rule_id, reverses_id, follows_id, channel_id, available_after, version, available_at, expires_at, created_at)
+    VALUES (
+        p_entry, account.id, p_kind, p_available - v_settled, p_pending, p_held, p_debt - v_settled, p_contra, p_contra_kind,
+        p_source, p_reference, p_reason, p_rule, p_reverses, p_follows, p_channel,
+        account.available + p_available - v_settled, account.version + 1, p_available_at, p_expires_at, p_now)
+    RETURNING e.* INTO entry;
+    UPDATE loyalty_account AS a
+    SET available = entry.available_after, pending = a.pending + p_pending, held = a.held + p_held,
+        debt = a.debt + entry.debt, version = entry.version, due_at = least(a.due_at, p_due_at), updated_at = p_now
+    WHERE a.id = account.id
+    RETURNING a.* INTO account;
+END $$;
+"""
+
+POST = """
+CREATE FUNCTION loyalty_post(
+    p_member uuid, p_account uuid, p_entry uuid, p_kind text,
+    p_available bigint, p_pending bigint, p_held bigint, p_debt bigint, p_contra_kind text,
+    p_source text, p_reference text, p_reason text, p_rule bigint, p_reverses uuid, p_channel uuid,
+    p_available_at timestamptz, p_expires_at timestamptz, p_valid_days integer, p_hold_seconds integer, p_owe boolean,
+    OUT outcome text, OUT entry loyalty_entry, OUT account loyalty_account
+) LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_available bigint := p_available;
+    v_pending bigint := p_pending;
+    v_debt bigint := p_debt;
+    v_contra bigint := p_debt - p_available - p_pending - p_held;
+    v_given bigint := 0;  -- to a lot of this entry
+    v_expires_at timestamptz := p_expires_at;
+    v_due_at timestamptz;
+    v_now timestamptz;
+    v_undone bigint;
+    v_made record;
+BEGIN
+    SELECT a.* INTO account FROM loyalty_account a WHERE a.member_id = p_member FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO loyalty_account (id, member_id, available, pending, held, debt, absorbed, version)
+        VALUES (p_account, p_member, 0, 0, 0, 0, '{}', 0)
+        ON CONFLICT (member_id) DO NOTHING;
+        SELECT a.* INTO account FROM loyalty_account a WHERE a.member_id = p_member FOR NO KEY UPDATE;
+    END IF;
+    v_now := clock_timestamp();  -- after the lock: the time that decides
+    IF account.due_at <= v_now THEN  -- loyalty_settle() comes first, with entries and news of its own
+        outcome := 'due';
+        RETURN;
+    END IF;
+
+    -- Used before, here or on an account this one absorbed: the same fact, or another one under its name.
+    SELECT e.* INTO entry FROM loyalty_entry e
+    WHERE e.source = p_source AND e.account_id = ANY (account.id || account.absorbed) AND e.reference = p_reference
+    ORDER BY e.kind = p_kind AND e.contra = v_contra DESC, e.account_id = account.id DESC
+    LIMIT 1;
+    IF FOUND THEN
+        outcome := CASE WHEN entry.kind = p_kind AND entry.contra = v_contra AND entry.reason = p_reason
+            AND (p_kind <> 'held' OR entry.held = p_held)
+            AND (entry.available_at IS NOT DISTINCT FROM p_available_at
+                 OR (p_available_at IS NULL AND entry.available_at = entry.created_at))
+            AND (p_expires_at IS NULL OR entry.expires_at IS NOT DISTINCT FROM p_expires_at)
+            AND entry.reverses_id IS NOT DISTINCT FROM p_reverses
+            THEN 'known' ELSE 'conflict' END;
+        RETURN;
+    END IF;
+
+    IF p_reverses IS NOT NULL THEN  -- no more than is left of what it reverses, and the other way round
+        SELECT e.contra + coalesce((SELECT sum(r.contra) FROM loyalty_entry r WHERE r.reverses_id = e.id), 0)
+        INTO v_undone FROM loyalty_entry e WHERE e.id = p_reverses;
+        IF v_undone * v_contra >= 0 OR abs(v_contra) > abs(v_undone) THEN
+            outcome := 'over';
+            RETURN;
+        END IF;
+    END IF;
+
+    IF p_kind = 'moved' THEN
+        NULL;  -- between the accounts of merged members: the lots go by themselves
+    ELSIF p_owe AND v_contra > 0 THEN
+        SELECT -t.available, -t.pending, t.missing INTO v_available, v_pending, v_debt
+        FROM loyalty_take_back(account.id, p_entry, v_contra, p_reverses) t;
+    ELSIF v_available < 0 THEN
+        IF account.available + v_available < 0 THEN
+            outcome := 'short';
+            RETURN;
+        END IF;
+        PERFORM loyalty_take(account.id, p_entry, -v_available, p_kind = 'held');
+    ELSIF p_reverses IS NOT NULL THEN
+        SELECT g.missing, g.due_at INTO v_given, v_due_at
+        FROM loyalty_give_back(account.id, p_entry, v_available, p_reverses, v_now) g;
+    ELSE
+        v_given := v_available + v_pending;
+    END IF;
+
+    IF v_pending > 0 AND p_available_at <= v_now THEN  -- what was to come has come
+        v_available := v_available + v_pending;
+        v_pending := 0;
+    END IF;
+    IF v_given > 0 THEN
+        v_expires_at := coalesce(p_expires_at, loyalty_expiry(greatest(v_now, p_available_at), p_valid_days));
+        v_due_at := least(v_due_at, v_expires_at, CASE WHEN v_pending > 0 THEN p_available_at END);
+        INSERT INTO loyalty_lot (
+            entry_id, account_id, origin, earned, remaining, held, is_pending, available_at, expires_at)
+        VALUES (
+            p_entry, account.id, account.id, v_given, v_given, 0, v_pending > 0,
+            CASE WHEN v_pending > 0 THEN p_available_at ELSE coalesce(p_available_at, v_now) END, v_expires_at);
+    ELSIF p_kind = 'held' THEN
+        v_expires_at := v_now + make_interval(secs => p_hold_seconds);
+        v_due_at := v_expires_at;
+    END IF;
+
+    SELECT * INTO v_made FROM loyalty_enter(
+        account, p_entry, p_kind, v_available, v_pending, p_held, v_debt, v_contra, p_contra_kind,
+        p_source, p_reference, p_reason, p_rule, p_reverses, NULL, p_channel,
+        CASE WHEN p_kind = 'earned' AND v_pending = 0 THEN coalesce(p_available_at, v_now) ELSE p_available_at END,
+        v_expires_at, v_due_at, v_now);
+    account := v_made.account;
+    entry := v_made.entry;
+    IF p_kind = 'held' THEN
+        INSERT INTO loyalty_hold (
+            entry_id, account_id, channel_id, source, reference, points, captured, state, expires_at, created_at)
+        VALUES (p_entry, account.id, p_channel, p_source, p_reference, p_held, 0, 'held', v_expires_at, v_now);
+    END IF;
+    outcome := 'posted';
+END $$;
+"""
+
+CLOSE_HOLD = """
+CREATE FUNCTION loyalty_close_hold(
+    p_hold uuid, p_points bigint,
+    OUT outcome text, OUT captured loyalty_entry, OUT after_capture loyalty_account,
+    OUT released loyalty_entry, OUT after_release loyalty_account
+) LANGUAGE plpgsql VOLATILE AS $$
+-- Capture so many points of a hold and release the others; none captured is a release.
+DECLARE
+    account loyalty_account;
+    v_hold loyalty_hold;
+    v_made record;
+    v_entry uuid;
+    v_now timestamptz;
+    v_due_at timestamptz;
+BEGIN
+    SELECT a.* INTO account FROM loyalty_account a
+    WHERE a.id = (SELECT h.account_id FROM loyalty_hold h WHERE h.entry_id = p_hold) FOR NO KEY UPDATE;
+    v_now := clock_timestamp();
+    IF account.due_at <= v_now THEN
+        outcome := 'due';
+        RETURN;
+    END IF;
+    SELECT h.* INTO v_hold FROM loyalty_hold h WHERE h.entry_id = p_hold;
+    IF v_hold.state <> 'held' THEN
+        outcome := 'closed';
+        RETURN;
+    ELSIF p_points > v_hold.points THEN
+        outcome := 'over';
+        RETURN;
+    END IF;
+
+    UPDATE loyalty_hold h
+    SET state = CASE WHEN p_points > 0 THEN 'captured' ELSE 'released' END, captured = p_points, closed_at = v_now
+    WHERE h.entry_id = p_hold;
+    IF p_points > 0 THEN
+        v_entry := hub_uuid7();
+        PERFORM loyalty_unhold(p_hold, v_entry, p_points, FALSE);
+        SELECT * INTO v_made FROM loyalty_enter(
+            account, v_entry, 'spent', 0, 0, -p_points, 0, p_points, 'redeemed', 'captured', p_hold::text, '',
+            NULL, NULL, p_hold, v_hold.channel_id, NULL, NULL, NULL, v_now);
+        account := v_made.account;
+        captured := v_made.entry;
+        after_capture := account;
+    END IF;
+    IF p_points < v_hold.points THEN
+        v_entry := hub_uuid7();
+        SELECT u.due_at INTO v_due_at FROM loyalty_unhold(p_hold, v_entry, v_hold.points - p_points, TRUE) u;
+        SELECT * INTO v_made FROM loyalty_enter(
+            account, v_entry, 'released', v_hold.points - p_points, 0, p_points - v_hold.points, 0, 0, '', 'released',
+            p_hold::text, '', NULL, NULL, p_hold, v_hold.channel_id, NULL, NULL, v_due_at, v_now);
+        account := v_made.account;
+        released := v_made.entry;
+        after_release := account;
+    END IF;
+    outcome := 'closed now';
+END $$;
+"""
+
+SETTLE = """
+CREATE FUNCTION loyalty_settle(p_account uuid) RETURNS TABLE (entry loyalty_entry, account loyalty_account)
+LANGUAGE plpgsql VOLATILE AS $$
+-- What time has done to an account: holds that ran out are released, pending lots whose day came become available,
+-- expired lots are emptied. In this order, so that nothing held or pending outlives its lot.
+DECLARE
+    v_hold loyalty_hold;
+    v_lot loyalty_lot;
+    v_made record;
+    v_entry uuid;
+    v_due_at timestamptz;
+    v_now timestamptz;
+    v_available bigint;
+    v_pending bigint;
+BEGIN
+    SELECT a.* INTO account FROM loyalty_account a WHERE a.id = p_account FOR NO KEY UPDATE;
+    v_now := clock_timestamp();
+    IF account.due_at IS NULL OR account.due_at > v_now THEN
+        RETURN;
+    END IF;
+
+    FOR v_hold IN
+        SELECT h.* FROM loyalty_hold h
+        WHERE h.account_id = p_account AND h.state = 'held' AND h.expires_at <= v_now ORDER BY h.expires_at, h.entry_id
+    LOOP
+        v_entry := hub_uuid7();
+        UPDATE loyalty_hold h SET state = 'expired', closed_at = v_now WHERE h.entry_id = v_hold.entry_id;
+        PERFORM loyalty_unhold(v_hold.entry_id, v_entry, v_hold.points, TRUE);
+        SELECT * INTO v_made FROM loyalty_enter(
+            account, v_entry, 'released', v_hold.points, 0, -v_hold.points, 0, 0, '', 'released', v_hold.entry_id::text, '',
+            NULL, NULL, v_hold.entry_id, v_hold.channel_id, NULL, NULL, NULL, v_now);
+        account := v_made.account;
+        entry := v_made.entry;
+        RETURN NEXT;
+    END LOOP;
+
+    FOR v_lot IN
+        SELECT l.* FROM loyalty_lot l
+        WHERE l.account_id = p_account AND l.is_pending AND l.remaining > 0 AND l.available_at <= v_now
+        ORDER BY l.available_at, l.entry_id
+    LOOP
+        v_entry := hub_uuid7();
+        UPDATE loyalty_lot l SET is_pending = FALSE WHERE l.entry_id = v_lot.entry_id;
+        SELECT * INTO v_made FROM loyalty_enter(
+            account, v_entry, 'released', v_lot.remaining, -v_lot.remaining, 0, 0, 0, '', 'available', v_lot.entry_id::text,
+            '', NULL, NULL, v_lot.entry_id, (SELECT e.channel_id FROM loyalty_entry e WHERE e.id = v_lot.entry_id),
+            NULL, v_lot.expires_at, NULL, v_now);
+        account := v_made.account;
+        entry := v_made.entry;
+        RETURN NEXT;
+    END LOOP;
+
+    v_entry := hub_uuid7();
+    WITH expired AS (
+        SELECT l.entry_id, l.remaining, l.is_pending FROM loyalty_lot l
+        WHERE l.account_id = p_account AND l.remaining > 0 AND l.expires_at <= v_now
+    ), emptied AS (
+        UPDATE loyalty_lot l SET remaining = 0 FROM expired x WHERE l.entry_id = x.entry_id
+    ), journal AS (
+        INSERT INTO loyalty_draw (entry_id, lot_id, remaining, held)
+        SELECT v_entry, x.entry_id, -x.remaining, 0 FROM expired x ORDER BY x.entry_id
+    )
+    SELECT coalesce(sum(x.remaining) FILTER (WHERE NOT x.is_pending), 0),
+        coalesce(sum(x.remaining) FILTER (WHERE x.is_pending), 0)
+    INTO v_available, v_pending FROM expired x;
+    IF v_available + v_pending > 0 THEN
+        SELECT * INTO v_made FROM loyalty_enter(
+            account, v_entry, 'expired', -v_available, -v_pending, 0, 0, v_available + v_pending, 'expired', 'expiry',
+            to_char(v_now AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD/') || account.version + 1, '',
+            NULL, NULL, NULL, NULL, NULL, NULL, NULL, v_now);
+        account := v_made.account;
+        entry := v_made.entry;
+        RETURN NEXT;
+    END IF;
+
+    UPDATE loyalty_account a SET due_at = least(
+        (SELECT min(h.expires_at) FROM loyalty_hold h WHERE h.account_id = a.id AND h.state = 'held'),
+        (SELECT least(min(l.expires_at), min(l.available_at) FILTER (WHERE l.is_pending))
+         FROM loyalty_lot l WHERE l.account_id = a.id AND l.remaining > 0))
+    WHERE a.id = p_account;
+END $$;
+
+CREATE FUNCTION loyalty_settle_due(p_accounts integer)
+RETURNS TABLE (settled uuid, entry loyalty_entry, account loyalty_account) LANGUAGE plpgsql VOLATILE AS $$
+-- The same for so many accounts that are due, the longest due first; who is at work on one settles it himself.
+DECLARE
+    v_made record;
+BEGIN
+    FOR settled IN
+        SELECT a.id FROM loyalty_account a WHERE a.due_at <= clock_timestamp()
+        ORDER BY a.due_at LIMIT p_accounts FOR NO KEY UPDATE SKIP LOCKED
+    LOOP
+        entry := NULL;
+        FOR v_made IN SELECT s.entry, s.account FROM loyalty_settle(settled) s LOOP
+            entry := v_made.entry;
+            account := v_made.account;
+            RETURN NEXT;
+        END LOOP;
+        IF entry IS NULL THEN
+            RETURN NEXT;  -- nothing was due after all: still one account less
+        END IF;
+    END LOOP;
+END $$;
+"""
+
+DROP = """
+DROP FUNCTION loyalty_settle_due(integer);
+DROP FUNCTION loyalty_settle(uuid);
+DROP FUNCTION loyalty_close_hold(uuid, bigint);
+DROP FUNCTION loyalty_post(uuid, uuid, uuid, text, bigint, bigint, bigint, bigint, text, text, text, text, bigint, uuid, uuid,
+    timestamptz, timestamptz, integer, integer, boolean);
+DROP FUNCTION loyalty_enter(loyalty_account, uuid, text, bigint, bigint, bigint, bigint, bigint, text, text, text, text,
+    bigint, uuid, uuid, uuid, timestamptz, timestamptz, timestamptz, timestamptz);
+DROP FUNCTION loyalty_unhold(uuid, uuid, bigint, boolean);
+DROP FUNCTION loyalty_give_back(uuid, uuid, bigint, uuid, timestamptz);
+DROP FUNCTION loyalty_take_back(uuid, uuid, bigint, uuid);
+DROP FUNCTION loyalty_take(uuid, uuid, bigint, boolean);
+DROP FUNCTION loyalty_expiry(timestamptz, integer);
+DROP FUNCTION hub_uuid7();
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("loyalty", "0001_initial")]
+
+    operations = [
+        migrations.RunSQL(
+            UUID7 + EXPIRY + TAKE + TAKE_BACK + GIVE_BACK + UNHOLD + ENTER + POST + CLOSE_HOLD + SETTLE, DROP
+        )
+    ]

@@ -1,0 +1,118 @@
+"""Two-phase spending: points are held, then captured or released. A hold whose time is over has released itself."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy as _
+
+from loyalty import ledger, told
+from loyalty.ledger import Moves, Posting, ReferenceConflict
+from loyalty.models import Entry, Hold
+from loyalty.services import posting, settling
+from members import services as members
+from sync.act import Actor, act
+from sync.models import Channel
+
+LONGEST = timedelta(hours=24)
+
+
+class HoldExpired(Exception):
+    """The hold's time is over: it has released itself."""
+
+    def __init__(self):
+        super().__init__(_("The hold has expired and its points are available again"))
+
+
+class HoldClosed(ReferenceConflict):
+    """The hold was captured or released before, and not like this."""
+
+    def __init__(self, state: str):
+        self.state = state
+        super().__init__(_("The hold is closed already: %(state)s") % {"state": Hold.State(state).label})
+
+
+class MoreThanHeld(Exception):
+    """Fewer points are held than were to be captured."""
+
+    def __init__(self, points: int):
+        super().__init__(_("The hold holds %(points)s points") % {"points": points})
+        self.points = points
+
+
+@act
+def hold(
+    *,
+    member: UUID,
+    channel: Channel,
+    points: int,
+    reference: str,
+    expires_in: timedelta,
+    by: Actor,
+    is_present: bool = False,
+) -> tuple[Hold, bool]:
+    """Set points aside for at most a day, once per reference; returns the hold and whether it is new.
+
+    Like a spending it needs the member on this channel within the last 30 minutes (`is_present`: shown otherwise).
+    Raises NotPresent, NotEnough, Frozen, ReferenceConflict; then nothing was changed.
+    """
+    seconds = int(min(expires_in, LONGEST).total_seconds())
+    holding = Posting(
+        kind=Entry.Kind.HELD,
+        moves=Moves(available=-points, held=points),
+        contra_kind="",
+        source=posting.source_of(by),
+        reference=reference,
+        channel=channel,
+        hold_seconds=seconds,
+    )
+    holder = posting.locked(member)
+    posting.require_presence(holder, channel, holding, is_present)
+    posted = posting.take(holder, holding, by)
+    return Hold.objects.select_related("channel").get(pk=posted.entry.pk), posted.created
+
+
+@act
+def capture(*, hold: UUID, by: Actor, points: int | None = None) -> Hold:
+    """Spend what is held, or a part of it and release the rest. The same again changes nothing.
+
+    Raises Hold.DoesNotExist for what `by` does not hold, HoldExpired, MoreThanHeld, HoldClosed.
+    """
+    found = _own(hold, by)
+    wanted = found.points if points is None else points
+    return _close(found, wanted, by)
+
+
+@act
+def release(*, hold: UUID, by: Actor) -> Hold:
+    """Give back what is held. The same again changes nothing. Raises Hold.DoesNotExist, HoldExpired, HoldClosed."""
+    return _close(_own(hold, by), 0, by)
+
+
+def _own(hold: UUID, by: Actor) -> Hold:
+    own = Hold.objects.filter(source=posting.source_of(by))
+    member = own.values_list("account__member_id", flat=True).get(pk=hold)
+    members.lock(member)
+    return own.select_related("account", "channel", "entry").get(pk=hold)
+
+
+def _close(hold: Hold, points: int, by: Actor) -> Hold:
+    if points > hold.points:
+        raise MoreThanHeld(hold.points)
+    member = hold.account.member_id
+    while (made := ledger.close_hold(hold.pk, points)) is None:
+        settling.settle(member)
+    hold.refresh_from_db(fields=["state", "captured", "closed_at"])
+    if not made:
+        _require_same(hold, points)
+    for posted in made:
+        posted.entry.follows, posted.entry.channel = hold.entry, hold.channel
+        told.tell(member, posted, by)
+    settling.settle(member)  # what came back to a lot that is over
+    return hold
+
+
+def _require_same(hold: Hold, points: int) -> None:
+    if hold.state == Hold.State.EXPIRED:
+        raise HoldExpired
+    if hold.captured != points:
+        raise HoldClosed(hold.state)

@@ -1,0 +1,38 @@
+"""Points as they are told: the entry and the balance of events and answers."""
+
+from dataclasses import asdict
+from uuid import UUID
+
+from loyalty.ledger import Posted
+from loyalty.models import Entry
+from sync import events
+from sync.act import Actor
+from sync.http import instant
+
+TOLD_AS = {Entry.Kind.MOVED: str(Entry.Kind.ADJUSTED)}  # a merge's transfer: the contract has no word for it
+
+
+def as_entry(entry: Entry) -> dict:
+    """An entry as the contract shows it; what follows from an earlier entry is known by that one's reference."""
+    return {
+        "id": str(entry.pk),
+        "kind": TOLD_AS.get(entry.kind, entry.kind),
+        "points": entry.points,
+        "available_after": entry.available_after,
+        "reference": entry.follows.reference if entry.follows_id else entry.reference,
+        "channel": entry.channel and entry.channel.code,
+        "created_at": instant(entry.created_at),
+        "available_at": instant(entry.available_at),
+        "expires_at": instant(entry.expires_at),
+    }
+
+
+def as_posted(posted: Posted) -> dict:
+    """An entry and the balance it left: what events tell and backends are answered."""
+    return {"entry": as_entry(posted.entry), "balance": asdict(posted.balance)}
+
+
+def tell(member: UUID, posted: Posted, by: Actor) -> None:
+    """Record the event of an entry on its member's stream."""
+    kind = TOLD_AS.get(posted.entry.kind, posted.entry.kind)
+    events.record(f"points.{kind}", subject=events.of_member(member), data=as_posted(posted), by=by)
