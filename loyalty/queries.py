@@ -1,17 +1,15 @@
 """Points as they are read."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from loyalty import rules
-from loyalty.models import Account, EarnRule, Entry, Tier
+from loyalty import standing
+from loyalty.models import EarnRule, Entry
 from loyalty.told import TOLD_AS, as_entry, as_posted  # noqa: F401 - how points are read as well
-from members.models import Member, Session
+from members.models import Session
 from sync.clock import Clock
-from sync.http import instant
 from sync.models import Channel
 
 PRESENT = timedelta(minutes=30)
@@ -19,32 +17,15 @@ PRESENT = timedelta(minutes=30)
 
 def as_points(member: UUID) -> dict:
     """A member's points and tier (API `me/points`); zeros and the lowest tier before the first entry."""
-    found = Member.objects.select_related("account__tier").defer("phone", "email").get(pk=member)
-    account = getattr(found, "account", None) or Account(member=found)
+    account = standing.account_of(member)
     return {
         "available": account.available,
         "pending": account.pending,
         "held": account.held,
         "debt": account.debt,
         "expiring": [],
-        "tier": as_tier(account, Tier.objects.all()),
+        "tier": standing.as_tier(account),
         "version": account.version,
-    }
-
-
-def as_tier(account: Account, tiers: Sequence[Tier]) -> dict | None:
-    """The tier an account is in, since when, and what is missing to the next (in fen); None when there are none."""
-    tier = account.tier or rules.tier_for(0, tiers)
-    if tier is None:
-        return None
-    higher = rules.next_tier(max(account.qualifying_fen, tier.threshold_fen), tiers)
-    return {
-        "code": tier.code,
-        "name": tier.name,
-        "since": instant(account.tier_since or account.member.created_at),
-        "until": None,
-        "qualifying": account.qualifying_fen,
-        "next": higher and {"code": higher.code, "missing": higher.threshold_fen - account.qualifying_fen},
     }
 
 

@@ -4,14 +4,11 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from django.db.models import F
-
-from loyalty import ledger
+from loyalty import ledger, standing
 from loyalty.ledger import BALANCE, Moves, Posting
 from loyalty.models import Account, Entry
 from loyalty.services import tiering
 from sync.act import SYSTEM
-from sync.clock import Clock
 
 MERGE, TRANSFER = "merge", "transfer"
 
@@ -27,9 +24,9 @@ class Loyalty:
         list(found.order_by("member_id").values_list("id", flat=True))
 
     def holds_value(self, member_id: UUID) -> bool:
-        """Points in any state, debt, or spending that counts towards a tier."""
-        empty = dict.fromkeys(["available", "pending", "held", "debt", "qualifying_fen"], 0)
-        return Account.objects.filter(member=member_id).exclude(**empty).exists()
+        """Points in any state, debt, purchases and bonuses, or a tier."""
+        empty = dict.fromkeys(["available", "pending", "held", "debt"], 0)
+        return Account.objects.filter(member=member_id).exclude(**empty).exists() or standing.has_any(member_id)
 
     def seen_at(self, member_id: UUID) -> datetime | None:
         """Points come and go without their member."""
@@ -55,12 +52,8 @@ def carry(account: Account, target: UUID, moves: Moves) -> list[str]:
 
 
 def hand_over(account: Account, target: UUID) -> dict:
-    """References and qualifying spending; the tier is the higher of the two, or what the sum reaches."""
+    """References, and what counts towards the tier: it is the higher of the two, or what both together reach."""
     survivor, _made = Account.objects.get_or_create(member_id=target)
     survivor.absorbed += [account.pk, *account.absorbed]
     survivor.save(update_fields=["absorbed"])
-    Account.objects.filter(pk=account.pk).update(
-        qualifying_fen=0, tier=None, tier_since=None, version=F("version") + 1, updated_at=Clock()
-    )
-    tiering.qualify(target, account.qualifying_fen, by=SYSTEM, at_least=account.tier)
-    return {"qualifying_fen": account.qualifying_fen, "tier": account.tier and account.tier.code}
+    return {"tier": tiering.join(account, survivor, by=SYSTEM)}

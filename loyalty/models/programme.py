@@ -4,7 +4,7 @@ import pghistory
 import pgtrigger
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -123,6 +123,7 @@ class TierChange(models.Model):
         REVIEWED = "reviewed", _("Review")
         REFUNDED = "refunded", _("Qualifying order refunded")
         MERGED = "merged", _("Members merged")
+        PARTED = "parted", _("Merge undone")
 
     account = models.ForeignKey(
         "loyalty.Account", models.PROTECT, related_name="tier_changes", verbose_name=_("account")
@@ -130,14 +131,19 @@ class TierChange(models.Model):
     before = models.ForeignKey(Tier, models.PROTECT, null=True, related_name="+", verbose_name=_("from"))
     after = models.ForeignKey(Tier, models.PROTECT, related_name="+", verbose_name=_("to"))
     cause = models.CharField(_("cause"), max_length=10, choices=Cause)
-    qualifying = models.BigIntegerField(_("what counted"))
+    qualify_by = models.CharField(_("counted"), max_length=10, choices=Programme.QualifyBy)
+    qualifying = models.BigIntegerField(_("what counted"), help_text=_("In fen, or growth"))
     threshold = models.BigIntegerField(_("threshold"))
     counted_from = models.DateTimeField(_("counted from"))
+    counted_to = models.DateTimeField(_("counted to"), help_text=_("What was received later was not there yet"))
     until = models.DateTimeField(_("lasts until"), null=True)
     at = models.DateTimeField(_("at"), db_default=Now())
 
     class Meta:
         verbose_name, verbose_name_plural = _("tier change"), _("tier changes")
+        constraints = [
+            models.CheckConstraint(condition=Q(counted_from__lt=F("counted_to")), name="tier_change_counts_a_time"),
+        ]
         indexes = [models.Index(fields=["account", "-at"], name="tier_change_of_account")]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
