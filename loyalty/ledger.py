@@ -9,8 +9,10 @@ Time acts by itself: holds run out, pending points become available, lots expire
 something is due settles that first, with its own entries and events, so no posting ever sees a balance of yesterday.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -50,6 +52,12 @@ FROM loyalty_account a, loyalty_settle(a.id) AS s WHERE a.member_id = %s
 SETTLE_DUE = f"""
 SELECT s.settled, (s.account).member_id, {_columns("s.entry", "s.account")} FROM loyalty_settle_due(%s) AS s
 """  # noqa: S608
+POST_MANY = """
+SELECT * FROM loyalty_post_many(
+    %s::uuid[], %s::uuid[], %s::bigint[], %s::text[],
+    %s, %s, %s, %s, %s::bigint, %s::uuid, %s::timestamptz, %s::integer
+)
+"""
 GIVEN_TODAY = """
 WITH own AS (SELECT unnest(id || absorbed) AS id FROM loyalty_account WHERE member_id = %s)
 SELECT coalesce(sum(-contra) FILTER (WHERE account_id IN (SELECT id FROM own)), 0)::bigint,
@@ -165,6 +173,44 @@ def post(member: UUID, posting: Posting) -> Posted | None:
         case "over":
             raise OverReversed
     return _posted(values, outcome == "posted", is_due, posting.channel)
+
+
+@dataclass(frozen=True)
+class Gift:
+    """One of many postings that give: to whom, how many points, and the reference that names it."""
+
+    member: UUID
+    points: int
+    reference: str
+    id: UUID = field(default_factory=uuid7)
+
+
+class Given(NamedTuple):
+    """What became of the nth gift (from 1): posted, known, in conflict with another under its reference, or `single`:
+    the account owes, is due or absorbed another, and `post` has to do it. The balance is told of what was posted."""
+
+    nth: int
+    outcome: str
+    entry: UUID
+    available: int | None
+    pending: int | None
+    held: int | None
+    debt: int | None
+    version: int | None
+    expires_at: datetime | None
+    created_at: datetime | None
+
+
+def post_many(gifts: Sequence[Gift], like: Posting) -> list[Given]:
+    """Give available points to thousands in one round trip; all share kind, source, reason and the rest of `like`.
+
+    The members are locked. In no particular order. Nothing is changed for what is not `posted`.
+    """
+    columns = [[getattr(gift, name) for gift in gifts] for name in ("id", "member", "points", "reference")]
+    rule, channel = like.rule and Int8(like.rule.pk), like.channel and like.channel.pk
+    days = None if like.valid_days is None else Int4(like.valid_days)
+    shared = [like.kind, like.contra_kind, like.source, like.reason, rule, channel, like.expires_at, days]
+    return [Given(*row) for row in events.hot(POST_MANY, [*columns, *shared])]
 
 
 def close_hold(hold: UUID, points: int) -> list[Posted] | None:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from uuid import UUID
 
-from loyalty.ledger import Posted
+from loyalty.ledger import Balance, Gift, Given, Posted, Posting
 from loyalty.models import Entry
 from sync import events
 from sync.act import Actor
@@ -36,3 +36,20 @@ def tell(member: UUID, posted: Posted, by: Actor) -> None:
     """Record the event of an entry on its member's stream."""
     kind = TOLD_AS.get(posted.entry.kind, posted.entry.kind)
     events.record(f"points.{kind}", subject=events.of_member(member), data=as_posted(posted), by=by)
+
+
+def tell_given(gift: Gift, like: Posting, given: Given, by: Actor) -> None:
+    """The same for one of many gifts, of which the ledger tells only what it did not know before."""
+    entry = Entry(
+        id=given.entry,
+        kind=like.kind,
+        contra=-gift.points,
+        reference=gift.reference,
+        channel=like.channel,
+        available_after=given.available,
+        available_at=given.created_at if like.kind == Entry.Kind.EARNED else None,
+        expires_at=given.expires_at,
+        created_at=given.created_at,
+    )
+    balance = Balance(given.available, given.pending, given.held, given.debt, given.version)
+    tell(gift.member, Posted(entry, balance), by)

@@ -472,7 +472,83 @@ BEGIN
 END $$;
 """
 
+POST_MANY = """
+CREATE FUNCTION loyalty_post_many(
+    p_entries uuid[], p_members uuid[], p_points bigint[], p_references text[],
+    p_kind text, p_contra_kind text, p_source text, p_reason text, p_rule bigint, p_channel uuid,
+    p_expires_at timestamptz, p_valid_days integer
+) RETURNS TABLE (
+    nth bigint, outcome text, entry_id uuid, available bigint, pending bigint, held bigint, debt bigint, version bigint,
+    expires_at timestamptz, created_at timestamptz
+) LANGUAGE plpgsql VOLATILE AS $$
+-- Give available points to thousands in one statement: insert what is new, then add up what was inserted. An account that
+-- owes, is due, or has absorbed another is left to be posted to singly: there the order of things matters.
+DECLARE
+    v_now timestamptz;
+    v_expires_at timestamptz;
+    v_single uuid[];
+BEGIN
+    INSERT INTO loyalty_account (id, member_id, available, pending, held, debt, absorbed, version)
+    SELECT hub_uuid7(), m.id, 0, 0, 0, 0, '{}', 0 FROM (
+        SELECT DISTINCT unnest(p_members) AS id EXCEPT SELECT a.member_id FROM loyalty_account a WHERE a.member_id = ANY (p_members)
+    ) m ORDER BY m.id
+    ON CONFLICT (member_id) DO NOTHING;
+    PERFORM FROM loyalty_account a WHERE a.member_id = ANY (p_members) ORDER BY a.member_id FOR NO KEY UPDATE;
+    v_now := clock_timestamp();
+    v_expires_at := coalesce(p_expires_at, loyalty_expiry(v_now, p_valid_days));
+    SELECT coalesce(array_agg(a.member_id), '{}') INTO v_single FROM loyalty_account a
+    WHERE a.member_id = ANY (p_members) AND (a.debt > 0 OR a.due_at <= v_now OR a.absorbed <> '{}');
+
+    RETURN QUERY
+    WITH asked AS (
+        SELECT r.*, a.id AS account, a.available AS before, a.pending AS pending, a.held AS held, a.version AS last
+        FROM unnest(p_entries, p_members, p_points, p_references) WITH ORDINALITY AS r(id, member, points, reference, n)
+        JOIN loyalty_account a ON a.member_id = r.member
+        WHERE NOT r.member = ANY (v_single)
+    ), known AS (
+        SELECT q.n, e.id, e.kind = p_kind AND e.contra = -q.points AND e.reason = p_reason AS same
+        FROM asked q JOIN loyalty_entry e
+            ON e.source = p_source AND e.account_id = q.account AND e.reference = q.reference
+    ), fresh AS (
+        SELECT q.*, row_number() OVER (PARTITION BY q.account, q.reference ORDER BY q.n) AS nth_time,
+            first_value(q.id) OVER (PARTITION BY q.account, q.reference ORDER BY q.n) AS first_id,
+            first_value(q.points) OVER (PARTITION BY q.account, q.reference ORDER BY q.n) AS first_points
+        FROM asked q WHERE NOT EXISTS (SELECT FROM known k WHERE k.n = q.n)
+    ), placed AS (
+        SELECT f.*, f.before + sum(f.points) OVER w AS after, f.last + row_number() OVER w AS v
+        FROM fresh f WHERE f.nth_time = 1 WINDOW w AS (PARTITION BY f.account ORDER BY f.n)
+    ), entries AS (
+        INSERT INTO loyalty_entry (
+            id, account_id, kind, available, pending, held, debt, contra, contra_kind, source, reference, reason,
+            rule_id, channel_id, available_after, version, available_at, expires_at, created_at)
+        SELECT l.id, l.account, p_kind, l.points, 0, 0, 0, -l.points, p_contra_kind, p_source, l.reference, p_reason,
+            p_rule, p_channel, l.after, l.v, CASE WHEN p_kind = 'earned' THEN v_now END, v_expires_at, v_now
+        FROM placed l
+    ), lots AS (
+        INSERT INTO loyalty_lot (
+            entry_id, account_id, origin, earned, remaining, held, is_pending, available_at, expires_at)
+        SELECT l.id, l.account, l.account, l.points, l.points, 0, FALSE, v_now, v_expires_at FROM placed l
+    ), accounts AS (
+        UPDATE loyalty_account a SET available = a.available + s.points, version = a.version + s.n,
+            due_at = least(a.due_at, v_expires_at), updated_at = v_now
+        FROM (SELECT l.account, sum(l.points)::bigint AS points, count(*) AS n FROM placed l GROUP BY l.account) s
+        WHERE a.id = s.account
+    )
+    SELECT l.n, 'posted', l.id, l.after::bigint, l.pending, l.held, 0::bigint, l.v, v_expires_at, v_now FROM placed l
+    UNION ALL
+    SELECT f.n, CASE WHEN f.points = f.first_points THEN 'known' ELSE 'conflict' END, f.first_id,
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM fresh f WHERE f.nth_time > 1
+    UNION ALL
+    SELECT k.n, CASE WHEN k.same THEN 'known' ELSE 'conflict' END, k.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM known k
+    UNION ALL
+    SELECT r.n, 'single', r.id, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM unnest(p_entries, p_members) WITH ORDINALITY AS r(id, member, n) WHERE r.member = ANY (v_single);
+END $$;
+"""
+
 DROP = """
+DROP FUNCTION loyalty_post_many(uuid[], uuid[], bigint[], text[], text, text, text, text, bigint, uuid, timestamptz, integer);
 DROP FUNCTION loyalty_settle_due(integer);
 DROP FUNCTION loyalty_settle(uuid);
 DROP FUNCTION loyalty_close_hold(uuid, bigint);
@@ -494,6 +570,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(
-            UUID7 + EXPIRY + TAKE + TAKE_BACK + GIVE_BACK + UNHOLD + ENTER + POST + CLOSE_HOLD + SETTLE, DROP
+            UUID7 + EXPIRY + TAKE + TAKE_BACK + GIVE_BACK + UNHOLD + ENTER + POST + CLOSE_HOLD + SETTLE + POST_MANY, DROP
         )
     ]

@@ -1,13 +1,15 @@
 """Points given, taken, and given back."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import ledger, queries
-from loyalty.ledger import ISSUED, REDEEMED, Moves, Posted, Posting
+from loyalty import ledger, queries, told
+from loyalty.ledger import ISSUED, REDEEMED, Gift, Moves, Posted, Posting, ReferenceConflict
 from loyalty.models import EarnRule, Entry
 from loyalty.services import settling
 from members import services as members
@@ -90,6 +92,32 @@ def book(
     spent = spending(points, **named)
     require_presence(survivor, channel, spent, is_present)
     return take(survivor, spent, by)
+
+
+@act
+def give_many(*, gifts: Sequence[Gift], like: Posting, by: Actor) -> list[tuple[Gift, bool]]:
+    """Give points to thousands in one act, once per reference; returns each gift and whether it is new.
+
+    `like` says the kind, source, reason and so on of all of them. Some thousands at a time: the act holds all members.
+    Raises ReferenceConflict; then nothing was changed.
+    """
+    survivors = members.lock(*(gift.member for gift in gifts))
+    gifts = [replace(gift, member=survivor.pk) for gift, survivor in zip(gifts, survivors, strict=True)]
+    given = {row.nth: row for row in ledger.post_many(gifts, like)}
+    found = []
+    for nth, gift in enumerate(gifts, start=1):
+        row = given[nth]
+        if row.outcome == "conflict":
+            raise ReferenceConflict
+        if row.outcome == "posted":
+            told.tell_given(gift, like, row, by)
+        found.append((gift, row.outcome == "posted" or (row.outcome == "single" and _give_singly(gift, like, by))))
+    return found
+
+
+def _give_singly(gift: Gift, like: Posting, by: Actor) -> bool:
+    one = replace(like, id=gift.id, reference=gift.reference, moves=Moves(available=gift.points))
+    return settling.post(gift.member, one, by).created
 
 
 @act
