@@ -1,30 +1,39 @@
 """Acts on points. Each locks the member, posts, and tells what is new."""
 
-from loyalty.ledger import NotEnough, ReferenceConflict
-from loyalty.services.posting import (
-    HUB,
-    ISSUED,
-    REDEEMED,
-    Frozen,
-    NotPresent,
-    book,
-    earn,
-    reverse,
-    spend,
-)
-from loyalty.services.purchasing import earn_for_payment
+from loyalty.ledger import ISSUED, REDEEMED, NotEnough, OverReversed, ReferenceConflict
+from loyalty.services.holding import HoldClosed, HoldExpired, MoreThanHeld, capture, hold, release
+from loyalty.services.posting import HUB, Frozen, NotPresent, book, earn, reverse, spend
+from loyalty.services.purchasing import earn_for_purchase
+from loyalty.services.refunding import OverRefunded, Reversed, refund_purchase, return_redeemed
+from loyalty.services.settling import NotWaiting, let_through, settle, settle_due, turn_down
 
 __all__ = [
     "HUB",
     "ISSUED",
     "REDEEMED",
     "Frozen",
+    "HoldClosed",
+    "HoldExpired",
+    "MoreThanHeld",
     "NotEnough",
     "NotPresent",
+    "NotWaiting",
+    "OverRefunded",
+    "OverReversed",
     "ReferenceConflict",
+    "Reversed",
     "book",
+    "capture",
     "earn",
-    "earn_for_payment",
+    "earn_for_purchase",
+    "hold",
+    "let_through",
+    "refund_purchase",
+    "release",
+    "return_redeemed",
     "reverse",
+    "settle",
+    "settle_due",
     "spend",
+    "turn_down",
 ]

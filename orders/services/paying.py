@@ -97,10 +97,13 @@ def _settle(order: Order, payment: Payment, by: Actor) -> None:
     order.payment_status, order.paid_fen, order.paid_at = Order.PaymentStatus.PAID, payment.amount_fen, payment.paid_at
     news.tell("order.paid", order, by)
     if order.member_id:
-        order.points_earned = loyalty.earn_for_payment(
+        order.points_earned = loyalty.earn_for_purchase(
             member=order.member_id,
             order_number=order.number,
+            lines=[(line.pk, line.sku, line.quantity * line.unit_price_fen) for line in order.lines.all()],
+            shipping_fen=order.shipping_fen,
             paid_fen=payment.amount_fen,
+            paid_at=payment.paid_at,
             channel=order.channel,
             by=by,
         )

@@ -13,6 +13,7 @@ from sync.http import instant
 from sync.ids import uuid7
 from tests import make
 from tests.loyalty.make_points import balance, execute, holder, rule, tiers
+from tests.loyalty.make_purchases import buy
 
 pytestmark = pytest.mark.django_db
 
@@ -60,9 +61,7 @@ def test_both_channels_read_the_same_points():
     tiers(), rule()
     website = make.member_client()
     phone = make.member_client(website.member, "mini-program")
-    services.earn_for_payment(
-        member=website.member.pk, order_number="D1", paid_fen=150_000, channel=website.channel, by=SYSTEM
-    )
+    buy(website.member, 150_000, channel=website.channel)
 
     seen = website.get("me/points").json()
 

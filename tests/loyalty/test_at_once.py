@@ -10,6 +10,7 @@ from sync.act import SYSTEM
 from sync.models import Event
 from tests import make
 from tests.loyalty.make_points import at_once, balance, drifted, holder, rule, tiers
+from tests.loyalty.make_purchases import buy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,9 +54,7 @@ def test_different_amounts_under_one_reference_have_one_winner():
 def test_one_payment_told_fifty_times_at_once_counts_once():
     tiers(), rule()
     member = make.member()
-    paid = {"member": member.pk, "order_number": "D1", "paid_fen": 120_000, "channel": None, "by": SYSTEM}
-
-    assert at_once(50, lambda _n: services.earn_for_payment(**paid)) == [1_200] * 50
+    assert at_once(50, lambda _n: buy(member, 120_000)) == [1_200] * 50
 
     account = Account.objects.get()
     assert (account.available, account.qualifying_fen, account.version) == (1_200, 120_000, 1)

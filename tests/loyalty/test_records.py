@@ -7,9 +7,10 @@ from loyalty.models import Account, Entry
 from loyalty.queries import as_points
 from loyalty.records import Loyalty
 from members.models import Member
-from sync.act import SYSTEM, act
+from sync.act import act
 from tests import make
 from tests.loyalty.make_points import balance, drifted, holder, post, posting, rule, tiers
+from tests.loyalty.make_purchases import buy
 
 pytestmark = pytest.mark.django_db
 
@@ -102,9 +103,8 @@ def test_an_entry_of_an_absorbed_member_is_reversed_on_the_survivor():
 def test_qualifying_spending_adds_up_and_the_higher_tier_stays():
     tiers(), rule()
     source, target = make.member(), make.member()
-    paid = {"channel": make.channel(), "by": SYSTEM}
-    services.earn_for_payment(member=source.pk, order_number="D1", paid_fen=150_000, **paid)
-    services.earn_for_payment(member=target.pk, order_number="D2", paid_fen=360_000, **paid)
+    buy(source, 150_000)
+    buy(target, 360_000, "D2")
 
     absorb(source, target)
 
