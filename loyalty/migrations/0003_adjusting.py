@@ -186,7 +186,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='adjustmentfile',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('decided_by', None), ('state__in', ['draft', 'asked'])), models.Q(('decided_at__isnull', False), models.Q(models.Q(models.Q(('state__in', ['draft', 'asked', 'refused', 'withdrawn']), _negated=True), ('decided_by', None), ('needs_approval', False)), models.Q(models.Q(('state__in', ['draft', 'asked', 'withdrawn']), _negated=True), ('needs_approval', True), ('decided_by__isnull', False), models.Q(('decided_by', models.F('asked_by')), _negated=True)), models.Q(('decided_by', models.F('asked_by')), ('state', 'withdrawn')), _connector='OR')), _connector='OR'), name='adjustment_file_decided_by_another'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('decided_by', None), ('state__in', ['draft', 'asked'])), models.Q(('decided_at__isnull', False), models.Q(models.Q(models.Q(('state__in', ['draft', 'asked', 'refused', 'withdrawn']), _negated=True), ('decided_by', None), ('needs_approval', False)), models.Q(models.Q(('state__in', ['draft', 'asked', 'withdrawn']), _negated=True), ('needs_approval', True), ('decided_by__isnull', False), models.Q(('decided_by', models.F('asked_by')), _negated=True)), models.Q(('decided_by', models.F('asked_by')), ('decided_by__isnull', False), ('state', 'withdrawn')), _connector='OR')), _connector='OR'), name='adjustment_file_decided_by_another'),
         ),
         migrations.AddConstraint(
             model_name='adjustmentfile',
@@ -274,7 +274,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='adjustment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('decided_by', None), ('state__in', ['draft', 'asked'])), models.Q(('decided_at__isnull', False), models.Q(models.Q(models.Q(('state__in', ['draft', 'asked', 'refused', 'withdrawn']), _negated=True), ('decided_by', None), ('needs_approval', False)), models.Q(models.Q(('state__in', ['draft', 'asked', 'withdrawn']), _negated=True), ('needs_approval', True), ('decided_by__isnull', False), models.Q(('decided_by', models.F('asked_by')), _negated=True)), models.Q(('decided_by', models.F('asked_by')), ('state', 'withdrawn')), _connector='OR')), _connector='OR'), name='adjustment_decided_by_another'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at', None), ('decided_by', None), ('state__in', ['draft', 'asked'])), models.Q(('decided_at__isnull', False), models.Q(models.Q(models.Q(('state__in', ['draft', 'asked', 'refused', 'withdrawn']), _negated=True), ('decided_by', None), ('needs_approval', False)), models.Q(models.Q(('state__in', ['draft', 'asked', 'withdrawn']), _negated=True), ('needs_approval', True), ('decided_by__isnull', False), models.Q(('decided_by', models.F('asked_by')), _negated=True)), models.Q(('decided_by', models.F('asked_by')), ('decided_by__isnull', False), ('state', 'withdrawn')), _connector='OR')), _connector='OR'), name='adjustment_decided_by_another'),
         ),
         migrations.AddConstraint(
             model_name='adjustment',

@@ -27,7 +27,7 @@ def decided(*closed_alone: str) -> Q:
     open_ones = Q(state__in=["draft", "asked"], decided_by=None, decided_at=None)
     alone = ~Q(state__in=["draft", "asked", "refused", "withdrawn"]) & Q(needs_approval=False, decided_by=None)
     approved = ~Q(state__in=["draft", "asked", "withdrawn"]) & Q(needs_approval=True) & another
-    withdrawn = Q(state="withdrawn", decided_by=F("asked_by"))
+    withdrawn = Q(state="withdrawn", decided_by__isnull=False, decided_by=F("asked_by"))
     return open_ones | Q(decided_at__isnull=False) & (alone | approved | withdrawn)
 
 
