@@ -199,6 +199,9 @@ DASHBOARD_PERMISSION = "config.view_dashboard"
 RECONCILIATIONS = [
     "sync.reconcile.deliveries",
     "loyalty.reconcile.balances",
+    "loyalty.reconcile.lots",
+    "loyalty.reconcile.holds",
+    "loyalty.reconcile.journal",
     "orders.reconcile.earnings",
     "orders.reconcile.payments",
 ]
@@ -253,6 +256,7 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
         "schedule": 60 if SANDBOX else 300,
         "options": {"expires": 60},
     },
+    "tiers": {"task": "loyalty.tasks.judge_tiers", "schedule": 3600, "options": {"expires": 3600}},
     "forgetting": {"task": "members.tasks.forget_expired", "schedule": 600, "options": {"expires": 600}},
 }
 
