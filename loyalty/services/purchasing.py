@@ -107,7 +107,7 @@ def _rule_for(paid_at: datetime) -> EarnRule | None:
 def _judge(account: Account, rule: EarnRule | None, bought: Bought) -> rules.Earned:
     on = Occasion(bought.paid_at, account.tier_id, bought.channel and bought.channel.pk)
     boosts = rule.boosts.all() if rule else []
-    given_today = _given_today(account, rule) if rule and rule.cap_per_day is not None else 0
+    given_today = given_today(account, rule) if rule and rule.cap_per_day is not None else 0
     return rules.earned(rule, boosts, bought.parts, on, given_today=given_today)
 
 
@@ -128,7 +128,7 @@ def _earning(rule: EarnRule, points: int, bought: Bought, window: int) -> Postin
     )
 
 
-def _given_today(account: Account, rule: EarnRule) -> int:
+def given_today(account: Account, rule: EarnRule) -> int:
     """What all versions of the rule gave the member since midnight in Shanghai."""
     with connection.cursor() as cursor:
         cursor.execute(GIVEN_TODAY, [[account.pk, *account.absorbed], rule.code])
