@@ -1,16 +1,34 @@
-"""A member's points when two members become one: the balance moves by paired entries, its history stays readable."""
+"""A member's points when two members become one, part again, take their data with them, or are forgotten.
 
+The balance moves by paired entries, its history stays where it was and readable; lots and open holds go along, so that
+what is reversed later finds them.
+"""
+
+from dataclasses import asdict
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from loyalty import ledger, standing
-from loyalty.ledger import BALANCE, Moves, Posting
-from loyalty.models import Account, Entry
-from loyalty.services import tiering
-from sync.act import SYSTEM
+from django.db.models import F, QuerySet, Sum
 
-MERGE, TRANSFER = "merge", "transfer"
+from loyalty import queries, standing, told
+from loyalty.ledger import BALANCE, Moves, Posting
+from loyalty.models import Account, Draw, Entry, Hold, Lot, Purchase, TierChange
+from loyalty.services import settling, tiering
+from sync.act import SYSTEM
+from sync.clock import Clock
+from sync.http import instant
+
+MERGE, TRANSFER, ERASURE, ERASED = "merge", "transfer", "erasure", "erased"
+COMPONENTS = BALANCE[:-1]
+
+
+class StillOpen(Exception):
+    """The member cannot be forgotten yet: `reasons` are `hold` and `debt`."""
+
+    def __init__(self, reasons: list[str]):
+        super().__init__(", ".join(reasons))
+        self.reasons = reasons
 
 
 class Loyalty:
@@ -25,7 +43,7 @@ class Loyalty:
 
     def holds_value(self, member_id: UUID) -> bool:
         """Points in any state, debt, purchases and bonuses, or a tier."""
-        empty = dict.fromkeys(["available", "pending", "held", "debt"], 0)
+        empty = dict.fromkeys(COMPONENTS, 0)
         return Account.objects.filter(member=member_id).exclude(**empty).exists() or standing.has_any(member_id)
 
     def seen_at(self, member_id: UUID) -> datetime | None:
@@ -33,27 +51,182 @@ class Loyalty:
         return None
 
     def move(self, source: UUID, target: UUID) -> dict:
-        """Carry balance, qualifying spending and used references over; Σ of both accounts stays what it was."""
-        account = Account.objects.filter(member=source).first()
+        """Carry lots, holds, balance, purchases, tier and used references over; Σ of both stays what it was."""
+        if not Account.objects.filter(member=source).exists():
+            return {}
+        for member in (source, target):
+            settling.settle(member)
+        account = Account.objects.get(member=source)
+        survivor, _made = Account.objects.get_or_create(member_id=target)
+        lots, holds = account.lots.all(), account.holds.filter(state=Hold.State.HELD)
+        journal = {"account": str(account.pk), "lots": _handed(lots, survivor), "holds": _handed(holds, survivor)}
+        journal |= _carry(account, target, Moves(**{name: getattr(account, name) for name in COMPONENTS}))
+        _come_due(source, target)
+        survivor.refresh_from_db()
+        survivor.absorbed += [account.pk, *account.absorbed]
+        survivor.save(update_fields=["absorbed"])
+        journal["tier"] = tiering.join(account, survivor, by=SYSTEM)
+        return journal | {"version": Account.objects.get(pk=survivor.pk).version}
+
+    def restore(self, source: UUID, target: UUID, journal: dict) -> None:
+        """Undo `move` by its journal: exactly, when no point of the target has moved since.
+
+        Else what is left of the lots goes back to where they came from, holds that are still open with them; what was
+        spent, and what settled a debt, stays so. Σ available of both never rises.
+        """
+        if not journal:
+            return
+        for member in (source, target):
+            settling.settle(member)
+        account, survivor = (Account.objects.get(member=member) for member in (source, target))
+        lots, holds = _going(journal, survivor)
+        if survivor.version == journal["version"]:
+            away, back, settled = _as_it_was(journal)
+        else:
+            back = _what_is_left(lots, holds)
+            away, settled = -back, []
+        _handed(lots, account), _handed(holds, account)
+        _give_back(survivor, account, away, back, settled)
+        _come_due(source, target)
+        gone = {account.pk, *account.absorbed}
+        survivor.refresh_from_db()
+        survivor.absorbed = [each for each in survivor.absorbed if each not in gone]
+        survivor.save(update_fields=["absorbed"])
+        account.refresh_from_db()
+        tiering.part(account, survivor, journal["tier"], by=SYSTEM)
+
+    def export(self, member_id: UUID) -> dict:
+        """All there is of a member's points, for themselves: JSON, times in UTC."""
+        settling.settle(member_id)
+        account = Account.objects.filter(member=member_id).first()
         if account is None:
             return {}
-        moved = {name: getattr(account, name) for name in BALANCE[:-1]}
-        entries = carry(account, target, Moves(**moved)) if any(moved.values()) else []
-        journal = {"account": str(account.pk), "entries": entries, "moved": moved}
-        return journal | hand_over(account, target)
+        own = [account.pk, *account.absorbed]
+        entries = Entry.objects.filter(account__in=own).select_related("channel", "follows").order_by("id")
+        changes = TierChange.objects.filter(account__in=own).select_related("before", "after").order_by("at")
+        return {
+            "points": queries.as_points(member_id),
+            "entries": [told.as_entry(entry) | {"reason": entry.reason} for entry in entries.iterator()],
+            "lots": [_as_lot(lot) for lot in account.lots.order_by("pk").iterator()],
+            "holds": [_as_hold(hold) for hold in Hold.objects.filter(account__in=own).order_by("pk").iterator()],
+            "purchases": [_as_purchase(row) for row in account.purchases.order_by("paid_at").iterator()],
+            "tier_changes": [_as_change(change) for change in changes],
+        }
+
+    def erase(self, member_id: UUID) -> None:
+        """Forfeit the points and the tier. Entries stay: they name nobody. Raises StillOpen for a hold or a debt.
+
+        Keyed tombstones of fixed bonuses stay as well: whoever comes back is given none twice.
+        """
+        settling.settle(member_id)
+        account = Account.objects.filter(member=member_id).first()
+        if account is None:
+            return
+        reasons = [reason for reason, points in (("hold", account.held), ("debt", account.debt)) if points]
+        if reasons:
+            raise StillOpen(reasons)
+        left = Moves(available=-account.available, pending=-account.pending)
+        if left != Moves():
+            named = {"source": ERASURE, "reference": f"v{account.version}", "owe": True}
+            settling.post(member_id, Posting(Entry.Kind.EXPIRED, left, ERASED, **named), SYSTEM)
+        tiering.close(account)
 
 
-def carry(account: Account, target: UUID, moves: Moves) -> list[str]:
+def _handed(rows: QuerySet, account: Account) -> list[str]:
+    """Give lots or holds to another account; returns their keys."""
+    keys = sorted(rows.values_list("pk", flat=True))
+    rows.model.objects.filter(pk__in=keys).update(account=account)
+    return [str(key) for key in keys]
+
+
+def _carry(account: Account, target: UUID, moves: Moves) -> dict:
     """The paired entries: out of the source's account, into the target's."""
-    # The version names this move, should the two ever part and meet again.
-    out = Posting(Entry.Kind.MOVED, -moves, TRANSFER, MERGE, f"to:{target}@{account.version}")
-    into = Posting(Entry.Kind.MOVED, moves, TRANSFER, MERGE, f"from:{account.member_id}@{account.version}")
-    return [str(ledger.post(account.member_id, out).entry.pk), str(ledger.post(target, into).entry.pk)]
+    journal = {"moved": asdict(moves), "entries": []}
+    if moves != Moves():
+        # The version names this move, should the two ever part and meet again.
+        out = Posting(Entry.Kind.MOVED, -moves, TRANSFER, MERGE, f"to:{target}@{account.version}")
+        into = Posting(Entry.Kind.MOVED, moves, TRANSFER, MERGE, f"from:{account.member_id}@{account.version}")
+        made = settling.post(account.member_id, out, SYSTEM), settling.post(target, into, SYSTEM)
+        journal["entries"] = [str(posted.entry.pk) for posted in made]
+    return journal
 
 
-def hand_over(account: Account, target: UUID) -> dict:
-    """References, and what counts towards the tier: it is the higher of the two, or what both together reach."""
-    survivor, _made = Account.objects.get_or_create(member_id=target)
-    survivor.absorbed += [account.pk, *account.absorbed]
-    survivor.save(update_fields=["absorbed"])
-    return {"tier": tiering.join(account, survivor, by=SYSTEM)}
+def _going(journal: dict, survivor: Account) -> tuple[QuerySet[Lot], QuerySet[Hold]]:
+    """What came with the merge and is still there. A lot that a hold made since draws on stays with that hold."""
+    open_holds = Hold.objects.filter(account=survivor, state=Hold.State.HELD)
+    in_use = Draw.objects.filter(entry__holding__in=open_holds.exclude(pk__in=journal["holds"])).values("lot")
+    lots = Lot.objects.filter(pk__in=journal["lots"], account=survivor).exclude(pk__in=in_use)
+    return lots, open_holds.filter(pk__in=journal["holds"])
+
+
+def _as_it_was(journal: dict) -> tuple[Moves, Moves, list[Draw]]:
+    """What leaves the target, what the source had, and what the merge drew from lots to settle a debt of either."""
+    back = Moves(**journal["moved"])
+    if back == Moves():
+        return back, back, []
+    into = Entry.objects.get(pk=journal["entries"][1])
+    return -Moves(into.available, into.pending, into.held, into.debt), back, list(into.draws.all())
+
+
+def _what_is_left(lots: QuerySet[Lot], holds: QuerySet[Hold]) -> Moves:
+    available, pending = (lots.filter(is_pending=each).aggregate(n=Sum("remaining"))["n"] for each in (False, True))
+    held = holds.aggregate(n=Sum("points"))["n"]
+    return Moves(available or 0, pending or 0, held or 0)
+
+
+def _give_back(survivor: Account, account: Account, away: Moves, back: Moves, settled: list[Draw]) -> None:
+    """The paired entries of a parting; points that had settled a debt of the other side lie in their lots again."""
+    if back == Moves():
+        return
+    out = Posting(Entry.Kind.MOVED, away, TRANSFER, MERGE, f"back-to:{account.member_id}@{survivor.version}")
+    into = Posting(Entry.Kind.MOVED, back, TRANSFER, MERGE, f"back-from:{survivor.member_id}@{survivor.version}")
+    settling.post(survivor.member_id, out, SYSTEM)
+    for draw in settled:
+        Lot.objects.filter(pk=draw.lot_id).update(remaining=F("remaining") - draw.remaining)
+        Draw.objects.create(entry_id=out.id, lot_id=draw.lot_id, remaining=-draw.remaining)
+    settling.post(account.member_id, into, SYSTEM)
+
+
+def _come_due(*members: UUID) -> None:
+    """Have the accounts look again when something is due on them: their lots and holds are others now."""
+    Account.objects.filter(member__in=members).update(due_at=Clock())
+    for member in members:
+        settling.settle(member)
+
+
+def _as_lot(lot: Lot) -> dict:
+    return {
+        "earned": lot.earned,
+        "remaining": lot.remaining,
+        "held": lot.held,
+        "pending": lot.is_pending,
+        "available_at": instant(lot.available_at),
+        "expires_at": instant(lot.expires_at),
+    }
+
+
+def _as_hold(hold: Hold) -> dict:
+    return {
+        "reference": hold.reference,
+        "points": hold.points,
+        "captured": hold.captured,
+        "state": hold.state,
+        "created_at": instant(hold.created_at),
+        "expires_at": instant(hold.expires_at),
+    }
+
+
+def _as_purchase(purchase: Purchase) -> dict:
+    return {
+        "order": purchase.order_number,
+        "paid_at": instant(purchase.paid_at),
+        "paid_fen": purchase.paid_fen,
+        "refunded_fen": purchase.refunded_fen,
+        "points": purchase.points,
+        "points_taken_back": purchase.reversed_points,
+    }
+
+
+def _as_change(change: TierChange) -> dict:
+    before = change.before and change.before.code
+    return {"at": instant(change.at), "from": before, "to": change.after.code, "cause": change.cause}
