@@ -6,23 +6,25 @@ from django.db import connection
 
 from sync.reconcile import Mismatch
 
-# Points below one yuan, or without a rule, leave no entry. Entries follow the order by its number, not by its owner:
-# members merge. A rule counts for what was paid after it was made.
+# A purchase is written in the act that settles the order; points below one yuan, or without a rule, leave no entry.
+# Both follow the order by its number, not by its owner: members merge. Points that wait and come later, or settle a
+# debt, are the same earning: what an entry gave is its contra side.
 EARNINGS = """
 WITH earned AS (
-    SELECT substring(reference FROM '^order:(.+):paid$') AS number, sum(available + pending - debt) AS points, count(*)
+    SELECT substring(reference FROM '^order:(.+):paid$') AS number, sum(-contra)::bigint AS points, count(*)
     FROM loyalty_entry WHERE kind = 'earned' AND source = 'hub' AND reference LIKE 'order:%:paid'
     GROUP BY 1
 ), paid AS (
-    SELECT o.number, o.points_earned, o.paid_fen >= 100 AND EXISTS (
-        SELECT FROM loyalty_earnrule r WHERE r.created_at <= o.paid_at AND r.points_per_yuan > 0) AS should_earn
+    SELECT o.number, o.points_earned, o.paid_fen
     FROM orders_order o
     WHERE o.payment_status = 'paid' AND o.member_id IS NOT NULL AND NOT o.is_history
+), bought AS (
+    SELECT order_number AS number, points, paid_fen FROM loyalty_purchase
 )
-SELECT coalesce(p.number, e.number), p.points_earned, e.points, coalesce(e.count, 0)
-FROM paid p FULL JOIN earned e USING (number)
+SELECT coalesce(p.number, e.number, b.number), p.points_earned, e.points, coalesce(e.count, 0), b.points, b.paid_fen
+FROM paid p FULL JOIN earned e USING (number) FULL JOIN bought b USING (number)
 WHERE p.number IS NULL OR coalesce(e.points, 0) <> p.points_earned OR coalesce(e.count, 0) > 1
-    OR (p.should_earn AND e.points IS NULL)
+    OR coalesce(b.points, 0) <> p.points_earned OR coalesce(b.paid_fen, 0) <> p.paid_fen
 ORDER BY 1 LIMIT 10000
 """
 PAYMENTS = """
@@ -38,12 +40,13 @@ ORDER BY 1 LIMIT 10000
 
 
 def earnings() -> Iterator[Mismatch]:
-    """Every paid order of a member has exactly its earning, and every earning its paid order."""
+    """Every paid order of a member is a purchase of the same sum with exactly its earning, and the other way round."""
     with connection.cursor() as cursor:
         cursor.execute(EARNINGS)
-        for number, told, points, entries in cursor:
-            expected = "no paid order of a member" if told is None else f"one earning of {told or 'some'} points"
+        for number, told, points, entries, bought, bought_fen in cursor:
+            expected = "no paid order of a member" if told is None else f"one earning of {told} points"
             found = "none" if points is None else f"{entries} of {points} points"
+            found += ", no purchase" if bought is None else f", a purchase of {bought_fen} fen for {bought} points"
             yield Mismatch(f"order/{number}", field="points_earned", expected=expected, found=found)
 
 

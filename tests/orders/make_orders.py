@@ -59,6 +59,6 @@ def pay(payment: Payment | UUID, *, fen: int = 12_900, transaction_id: str = "42
 
 def earning() -> None:
     """The seeded rule: one point per whole yuan; tiers normal, and silver from 1,000 yuan."""
-    EarnRule.objects.create(code="paid", points_per_yuan=1)
+    EarnRule.objects.create(code="paid", points_per_yuan=1, state="active", activated_at=make.NOON)
     Tier.objects.create(code="normal", name="普通会员", threshold_fen=0)
     Tier.objects.create(code="silver", name="银卡", threshold_fen=100_000)

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from loyalty import services as points
 from loyalty.models import Entry
 from orders import facts, reconcile
 from orders.models import Order
@@ -14,6 +15,7 @@ from sync.act import Actor
 from sync.http import Problem
 from sync.models import Event
 from tests import make
+from tests.loyalty.make_points import execute
 from tests.orders import make_orders as o
 
 pytestmark = pytest.mark.django_db
@@ -50,23 +52,46 @@ def test_what_belongs_together_agrees(paid, django_assert_num_queries):
 def test_a_payment_without_its_points_is_named(paid):
     order = o.order(member=paid.member)
     Order.objects.filter(pk=order.pk).update(payment_status="paid", paid_at=paid.placed_at, paid_fen=12_900)
-    assert found() == [(f"order/{order.number}", "none")]
+    assert found() == [(f"order/{order.number}", "none, no purchase")]
+
+
+def test_a_payment_that_counts_towards_no_tier_is_named(paid):
+    past_the_triggers("DELETE FROM loyalty_purchaseline; DELETE FROM loyalty_purchase")
+    assert found() == [(f"order/{paid.number}", "1 of 129 points, no purchase")]
+
+
+def test_a_purchase_of_another_sum_is_named(paid):
+    past_the_triggers("UPDATE loyalty_purchase SET paid_fen = 12_800")
+    assert found() == [(f"order/{paid.number}", "1 of 129 points, a purchase of 12800 fen for 129 points")]
+
+
+def test_points_that_wait_are_an_earning_like_any_other():
+    shop = make.channel(refund_window_days=7)
+    o.earning()
+    order = o.order(member=make.member(), channel=shop)
+    o.pay(o.payment(order), paid_at=timezone.now())
+    assert Entry.objects.get().pending == 129
+    execute("UPDATE loyalty_lot SET available_at = now() - interval '1 second'")
+    execute("UPDATE loyalty_account SET due_at = now() - interval '1 second'")
+    points.settle(order.member_id)
+    assert Entry.objects.count() == 2
+    assert found() == []
 
 
 def test_points_without_their_payment_are_named(paid):
     past_the_triggers("UPDATE orders_order SET payment_status = 'unpaid', paid_at = NULL, paid_fen = 0")
-    assert found() == [(f"order/{paid.number}", "1 of 129 points")]
+    assert found() == [(f"order/{paid.number}", "1 of 129 points, a purchase of 12900 fen for 129 points")]
 
 
 def test_points_that_differ_are_named(paid):
     Order.objects.filter(pk=paid.pk).update(points_earned=130)
-    assert found() == [(f"order/{paid.number}", "1 of 129 points")]
+    assert found() == [(f"order/{paid.number}", "1 of 129 points, a purchase of 12900 fen for 129 points")]
 
 
 def test_an_entry_posted_around_the_house_is_named(paid):
     past_the_triggers("UPDATE loyalty_entry SET available = 500, contra = -500")
     assert Entry.objects.get().available == 500
-    assert found() == [(f"order/{paid.number}", "1 of 500 points")]
+    assert found() == [(f"order/{paid.number}", "1 of 500 points, a purchase of 12900 fen for 129 points")]
 
 
 def paid_amounts() -> list[tuple[str, str, str]]:
