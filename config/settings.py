@@ -3,6 +3,7 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.utils.translation import gettext_lazy as _
 
@@ -257,6 +258,11 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
         "options": {"expires": 60},
     },
     "tiers": {"task": "loyalty.tasks.judge_tiers", "schedule": 3600, "options": {"expires": 3600}},
+    "adjustments": {"task": "loyalty.tasks.run_adjustment_files", "schedule": 3, "options": {"expires": 3}},
+    "bonuses": {"task": "loyalty.tasks.give_bonuses", "schedule": 3, "options": {"expires": 3}},
+    "bonuses-again": {"task": "loyalty.tasks.give_bonuses_again", "schedule": 3600, "options": {"expires": 3600}},
+    "birthdays": {"task": "loyalty.tasks.give_bonuses_again", "schedule": crontab(hour=0, minute=5)},
+    "expiring": {"task": "loyalty.tasks.tell_of_expiry", "schedule": crontab(hour=9, minute=30)},
     "forgetting": {"task": "members.tasks.forget_expired", "schedule": 600, "options": {"expires": 600}},
 }
 

@@ -32,5 +32,6 @@ TYPES = (
     gettext_noop("points.reversed"),
     gettext_noop("points.expired"),
     gettext_noop("points.adjusted"),
+    gettext_noop("points.expiring"),
     gettext_noop("tier.changed"),
 )

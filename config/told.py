@@ -4,7 +4,7 @@ from drf_spectacular.plumbing import build_mocked_view
 from drf_spectacular.utils import extend_schema
 from rest_framework.serializers import Serializer
 
-from loyalty.api.shown import PostedOut, TierChangeOut
+from loyalty.api.shown import ExpiringSoonOut, PostedOut, TierChangeOut
 from members.api import told as members
 from orders.api.told import OrderChangeOut
 from sync.api.shown import SIGNATURE
@@ -20,6 +20,7 @@ DATA: dict[type[Serializer], list[str]] = {
     members.FreezeChangeOut: ["member.frozen", "member.unfrozen"],
     OrderChangeOut: [f"order.{what}" for what in SETTLING + MOVING],
     PostedOut: [f"points.{what}" for what in POINTS],
+    ExpiringSoonOut: ["points.expiring"],
     TierChangeOut: ["tier.changed"],
 }
 TYPES = [name for names in DATA.values() for name in names]

@@ -2,10 +2,36 @@
 
 from celery import shared_task
 
-from loyalty.services import tiering
+from loyalty.services import adjusting_by_file, bonuses, expiring, tiering
 
 
 @shared_task(acks_late=True, soft_time_limit=3000)
 def judge_tiers(**_later):
     """Review tiers whose time or grace is over."""
     tiering.judge_due()
+
+
+@shared_task(acks_late=True, soft_time_limit=3000)
+def run_adjustment_files(**_later):
+    """Go on with every adjustment file that was let run."""
+    adjusting_by_file.run_due()
+
+
+@shared_task(acks_late=True, soft_time_limit=300)
+def give_bonuses(**_later):
+    """Give what just registered or signed in is due."""
+    for kind in (bonuses.Kind.REGISTRATION, bonuses.Kind.SIGN_IN):
+        bonuses.sweep(kind)
+
+
+@shared_task(acks_late=True, soft_time_limit=3000)
+def give_bonuses_again(**_later):
+    """Give what a quick sweep missed, and what birthdays of today are due."""
+    for kind in bonuses.CANDIDATES:
+        bonuses.sweep(kind, back=bonuses.LONG_AGO)
+
+
+@shared_task(acks_late=True, soft_time_limit=3000)
+def tell_of_expiry(**_later):
+    """Tell members whose points expire soon."""
+    expiring.tell_due()

@@ -5,7 +5,7 @@ from functools import partial
 import pghistory
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import ExtractDay, ExtractMonth, Now
 from django.utils.translation import gettext_lazy as _
 
 from sync import ids
@@ -74,6 +74,12 @@ class Member(models.Model):
             models.Index(fields=["nickname"], opclasses=["varchar_pattern_ops"], name="member_nickname_prefix"),
             models.Index(fields=["-created_at", "-id"], name="member_newest"),
             models.Index(fields=["home_channel", "-created_at"], name="member_by_channel"),
+            models.Index(
+                ExtractMonth("birthday"),
+                ExtractDay("birthday"),
+                condition=Q(birthday__isnull=False),
+                name="member_by_birthday",
+            ),
         ]
         permissions = [("freeze_member", "Can freeze members"), ("reveal_phone", "Can reveal phone numbers")]
 

@@ -191,6 +191,7 @@ const WORDS = {
   "points.reversed": ["积分冲回", "Points reversed"],
   "points.expired": ["积分过期", "Points expired"],
   "points.adjusted": ["积分调整", "Points adjusted"],
+  "points.expiring": ["积分即将过期", "Points about to expire"],
   "tier.changed": ["等级变化", "Tier changed"],
 
   error_network: ["连不上服务，请检查后重试。", "The hub did not answer. Check that it runs, then try again."],
