@@ -2,6 +2,7 @@
 
 from collections import Counter
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.conf import settings as conf
@@ -16,7 +17,7 @@ from config.sandbox import seed
 from config.sandbox.models import App, Backend, Mark, PayAccount
 from config.sandbox.seed import credentials, shop
 from loyalty import queries as points
-from loyalty.models import Account, EarnRule, Entry, Tier
+from loyalty.models import Account, Draw, EarnRule, Entry, Lot, Purchase, PurchaseLine, Tier
 from members import queries as members
 from members.models import Member, Policy
 from orders import queries as orders
@@ -59,12 +60,41 @@ def test_reconciliations_find_nothing(seeded):
 
 
 def test_every_order_earned_what_the_rule_gives(seeded):
-    earned = dict(Entry.objects.filter(kind="earned").values_list("reference", "available"))
+    earned = {entry.reference: entry.points for entry in Entry.objects.filter(kind="earned")}
     for order in Order.objects.filter(payment_status="paid"):
         assert earned.get(f"order:{order.number}:paid", 0) == order.points_earned == order.total_fen // 100
     paid = Payment.objects.filter(state="paid").aggregate(Sum("amount_fen"))["amount_fen__sum"]
     assert paid == Order.objects.aggregate(Sum("paid_fen"))["paid_fen__sum"]
-    assert paid == Account.objects.aggregate(Sum("qualifying_fen"))["qualifying_fen__sum"]
+    assert paid == Purchase.objects.aggregate(Sum("paid_fen"))["paid_fen__sum"]
+    assert paid == PurchaseLine.objects.aggregate(Sum("fen"))["fen__sum"]
+    assert Purchase.objects.aggregate(Sum("points")) == PurchaseLine.objects.aggregate(Sum("points"))
+
+
+def test_points_lie_in_lots_that_waited_for_goods_to_come_back(seeded):
+    now = Mark.objects.get().finished_at
+    for lot in Lot.objects.select_related("entry__purchase").annotate(drawn=Sum("draws__remaining", default=0)):
+        assert lot.remaining == lot.earned + lot.drawn
+        assert lot.available_at == lot.entry.purchase.paid_at + timedelta(days=7)
+        assert lot.is_pending == (lot.available_at > now)
+        assert lot.expires_at > lot.available_at + timedelta(days=365)
+    for account in Account.objects.all():
+        lots = Lot.objects.filter(account=account, remaining__gt=0).values_list(
+            "remaining", "is_pending", "available_at", "expires_at"
+        )
+        assert sum(remaining for remaining, *_rest in lots) == account.available + account.pending
+        assert sum(remaining for remaining, waits, *_rest in lots if waits) == account.pending
+        due = [at for _remaining, waits, opens, ends in lots for at in ((opens, ends) if waits else (ends,))]
+        assert account.due_at == min(due, default=None)
+    assert Account.objects.filter(pending__gt=0).exists()
+    assert Draw.objects.values("entry").distinct().count() == Entry.objects.filter(kind="spent").count()
+
+
+def test_every_tier_is_explained_by_the_change_that_gave_it(seeded):
+    for account in Account.objects.exclude(tier=None):
+        last = account.tier_changes.order_by("at").last()
+        assert (last.after_id, last.at, last.until) == (account.tier_id, account.tier_since, account.tier_until)
+        assert last.qualifying >= last.threshold
+        assert last.until > last.at + timedelta(days=365)
 
 
 def test_every_member_is_in_the_tier_they_spent_for(seeded):
@@ -220,7 +250,7 @@ def _portrait() -> list:
     return [
         list(Member.objects.order_by("phone_last4").values_list("nickname", "gender", "phone_mask")),
         [(each.total_fen, each.payment_status, each.points_earned) for each in Order.objects.order_by("placed_at")],
-        list(Account.objects.order_by("member__phone_last4").values_list("available", "qualifying_fen")),
+        list(Account.objects.order_by("member__phone_last4").values_list("available", "pending", "version")),
         list(User.objects.order_by("username").values_list("username", "password")),
         list(Backend.objects.order_by("code").values_list("code", "mode")),
         Endpoint.objects.count(),

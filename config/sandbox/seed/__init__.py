@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from django.apps import apps
 from django.db import OperationalError, connection, transaction
@@ -80,7 +81,8 @@ def build() -> None:
 
 def imagine() -> tuple[Brand, list[Somebody], Books, History]:
     """Everything in memory, before anybody has to wait for our locks."""
-    dice, brand = Dice(clock.now()), house.imagine()
+    dice = Dice(clock.now())
+    brand = house.imagine(dice.now - timedelta(days=people.DAYS))
     everybody = people.imagine(dice, brand.channels)
     shop = Shop(dice, brand)
     for somebody in everybody:

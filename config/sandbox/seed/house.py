@@ -1,6 +1,7 @@
 """What the brand has before its first member: channels, apps, a merchant, policies, tiers, rules, staff."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -12,7 +13,7 @@ from config import roles
 from config.sandbox import policies
 from config.sandbox.models import App, Backend, PayAccount
 from config.sandbox.seed import credentials
-from loyalty.models import EarnRule, Tier
+from loyalty.models import Benefit, EarnRule, Programme, Tier
 from members.models import Policy
 from orders.models import Merchant, MerchantKey
 from sync import secret
@@ -29,6 +30,15 @@ TIERS = [
     ("gold", "金卡", 500_000),
     ("diamond", "钻石", 2_000_000),
 ]
+BENEFITS = {
+    "silver": [("birthday-gift", "生日礼", "一份")],
+    "gold": [("birthday-gift", "生日礼", "一份"), ("free-shipping", "包邮", "满 49 元")],
+    "diamond": [
+        ("birthday-gift", "生日礼", "礼盒"),
+        ("free-shipping", "包邮", "不限"),
+        ("tasting", "新茶品鉴", "每季"),
+    ],
+}
 NAMES = {
     "admin": "管理员",
     "operator": "运营",
@@ -48,6 +58,7 @@ class Brand:
 
     channels: dict[str, Channel]
     merchant: Merchant
+    terms: Programme
     tiers: list[Tier]
     rule: EarnRule
     platform: tuple[str, str]  # the key pair of WeChat Pay
@@ -55,7 +66,7 @@ class Brand:
     password: str  # of staff, hashed
 
 
-def imagine() -> Brand:
+def imagine(opened_at: datetime) -> Brand:
     """The house in memory: keys and hashes take a while, and nobody should wait for our locks meanwhile."""
     group = SharingGroup(code="brand", name="品牌")
     private_key, public_key = key_pair()
@@ -64,7 +75,14 @@ def imagine() -> Brand:
         channels={code: _channel(group, code) for code in CHANNELS},
         merchant=merchant,
         tiers=[Tier(code=code, name=name, threshold_fen=fen) for code, name, fen in TIERS],
-        rule=EarnRule(code="per-yuan", points_per_yuan=1, state=EarnRule.State.ACTIVE),
+        terms=Programme(validity=Programme.Validity.ROLLING, valid_months=12, grace_days=30, notice_days=30),
+        rule=EarnRule(
+            code="per-yuan",
+            points_per_yuan=1,
+            state=EarnRule.State.ACTIVE,
+            created_at=opened_at,
+            activated_at=opened_at,
+        ),
         platform=key_pair(),
         public_key=public_key,
         # The same each time, so that sessions of staff outlive a reset; long enough for Django not to hash it anew.
@@ -80,7 +98,13 @@ def store(brand: Brand) -> None:
         _around(code, channel)
     _store_merchant(brand)
     Policy.objects.bulk_create(_policy(text) for text in policies.everyone())
+    brand.terms.save(force_insert=True)
     Tier.objects.bulk_create(brand.tiers)
+    Benefit.objects.bulk_create(
+        Benefit(tier=tier, code=code, name=name, value=value)
+        for tier in brand.tiers
+        for code, name, value in BENEFITS.get(tier.code, [])
+    )
     brand.rule.save(force_insert=True)
     _store_staff(brand)
     Backend.objects.create(code=ALERTS, secret="")

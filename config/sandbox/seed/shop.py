@@ -1,6 +1,6 @@
 """Orders, payments and points of the last ninety days, consistent to the last fen."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -8,19 +8,15 @@ from django.utils import translation
 
 from config.sandbox.seed.dice import Dice
 from config.sandbox.seed.goods import GOODS
-from config.sandbox.seed.history import BEAT, Fact
+from config.sandbox.seed.history import Fact
 from config.sandbox.seed.house import Brand
 from config.sandbox.seed.people import Somebody
-from loyalty import ledger, rules
-from loyalty import queries as points
-from loyalty.models import Account, Entry
-from loyalty.services import HUB, ISSUED, REDEEMED
+from config.sandbox.seed.points import PointsBooks, Purse, Sale, parts_of
 from orders import queries as orders
 from orders.models import Line, Order, Payment
 from orders.services import digest_of
 from sync import secret
 from sync.act import Actor
-from sync.http import instant
 from sync.models import Channel
 
 ORDERS = [0, 1, 1, 2, 2, 3, 3, 4, 5, 7]
@@ -35,40 +31,44 @@ class Books:
     orders: list[Order] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
-    accounts: list[Account] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
+    points: PointsBooks = field(default_factory=PointsBooks)
+    told: list[Fact] = field(default_factory=list)
+
+    @property
+    def facts(self) -> list[Fact]:
+        """All news, each kind in its order."""
+        return self.told + self.points.facts
 
     def store(self) -> None:
         """Write all of it."""
         Order.objects.bulk_create(self.orders)
         Line.objects.bulk_create(self.lines)
         Payment.objects.bulk_create(self.payments)
-        Account.objects.bulk_create(self.accounts)
-        Entry.objects.bulk_create(self.entries)
+        self.points.store()
 
 
 class Shop:
     """Sells to one member after another."""
 
     def __init__(self, dice: Dice, brand: Brand):
-        self.dice, self.books = dice, Books()
-        self.merchant, self.rule, self.tiers = brand.merchant, brand.rule, brand.tiers
+        self.dice, self.brand, self.books = dice, brand, Books()
 
     def serve(self, somebody: Somebody) -> None:
         """All that one member ever bought and got for it."""
-        dice, account = self.dice, None
+        dice, purse = self.dice, None
         since = somebody.member.created_at
         moments = sorted(dice.between(since, dice.now - timedelta(minutes=40)) for _ in range(dice.choice(ORDERS)))
         for at in moments:
             order = self.place(somebody, dice.choice(somebody.channels), at)
             if dice.happens(0.88):
-                account = account or self.open_account(somebody)
-                self.pay(order, somebody, account, at + timedelta(seconds=dice.randrange(20, 600)))
+                purse = purse or Purse(dice, self.brand, self.books.points, somebody)
+                self.pay(order, somebody, purse, at + timedelta(seconds=dice.randrange(20, 600)))
             elif at < dice.now - timedelta(days=1):
                 self.cancel(order, somebody, at + timedelta(minutes=30))
-        if account and account.available >= COUPON and dice.happens(0.3):
-            self.redeem(somebody, account, dice.between(account.updated_at, dice.now))
+        if purse:
+            purse.settle(dice.now)
+            if purse.account.available >= COUPON and dice.happens(0.3):
+                self.redeem(somebody, purse, dice.between(purse.account.updated_at, dice.now))
 
     def place(self, somebody: Somebody, channel: Channel, at: datetime) -> Order:
         """An order of one to three articles."""
@@ -98,19 +98,17 @@ class Shop:
         self.tell("order.placed", somebody, at, Actor("channel", channel.code, channel.code), as_told(order))
         return order
 
-    def pay(self, order: Order, somebody: Somebody, account: Account, at: datetime) -> None:
+    def pay(self, order: Order, somebody: Somebody, purse: Purse, at: datetime) -> None:
         """Paid by WeChat; points and tier follow."""
-        at = max(at, account.updated_at + timedelta(seconds=1))  # one act after the other
+        at = max(at, purse.account.updated_at + timedelta(seconds=1))  # one act after the other
         self.books.payments.append(self._payment(order, somebody, at))
         by = Actor("provider", "wechat_pay", order.channel.code)
+        lines = [(line.pk, line.sku, line.quantity * line.unit_price_fen) for line in order.lines.all()]
         order.payment_status, order.paid_fen, order.paid_at = Order.PaymentStatus.PAID, order.total_fen, at
-        order.points_earned = rules.points_for(order.paid_fen, self.rule.points_per_yuan)
+        sale = Sale(order.number, parts_of(lines, order.shipping_fen), order.paid_fen, order.channel, at)
+        order.points_earned = purse.buy(sale, by)
         order.version, order.updated_at = 2, at
         self.tell("order.paid", somebody, at, by, as_told(order))
-        if order.points_earned:
-            named = {"source": HUB, "reference": f"order:{order.number}:paid", "channel": order.channel}
-            self.post(somebody, account, "earned", order.points_earned, at, by, rule=self.rule, **named)
-        self.rise(somebody, account, order.paid_fen, at, by)
 
     def cancel(self, order: Order, somebody: Somebody, at: datetime) -> None:
         """Not paid in time."""
@@ -118,54 +116,14 @@ class Shop:
         order.payment_status, order.version, order.updated_at = Order.PaymentStatus.CLOSED, 2, at
         self.tell("order.cancelled", somebody, at, by, as_told(order))
 
-    def open_account(self, somebody: Somebody) -> Account:
-        """An empty account, in the lowest tier."""
-        at = somebody.member.created_at
-        account = Account(id=self.dice.uuid7(at), member=somebody.member, updated_at=at)
-        self.books.accounts.append(account)
-        return account
-
-    def redeem(self, somebody: Somebody, account: Account, at: datetime) -> None:
+    def redeem(self, somebody: Somebody, purse: Purse, at: datetime) -> None:
         """Points for a coupon, booked by the home channel."""
         by = Actor("channel", somebody.home.code, somebody.home.code)
         named = {"source": str(by), "reference": f"coupon:{somebody.member.number}", "channel": somebody.home}
-        self.post(somebody, account, "spent", -COUPON, at, by, reason="兑换优惠券", **named)
-
-    def post(self, somebody: Somebody, account: Account, kind: str, moved: int, at: datetime, by: Actor, **named):
-        """One entry in the ledger, and the news of it."""
-        account.available += moved
-        account.version += 1
-        account.updated_at = at
-        entry = Entry(
-            id=self.dice.uuid7(at),
-            account=account,
-            kind=kind,
-            available=moved,
-            contra=-moved,
-            contra_kind=ISSUED if moved > 0 else REDEEMED,
-            available_after=account.available,
-            version=account.version,
-            available_at=at if moved > 0 else None,
-            created_at=at,
-            **named,
-        )
-        self.books.entries.append(entry)
-        balance = ledger.Balance(available=account.available, version=account.version)
-        told = {"entry": points.as_entry(entry), "balance": asdict(balance)}
-        self.tell(f"points.{kind}", somebody, at + BEAT, by, told)
-
-    def rise(self, somebody: Somebody, account: Account, fen: int, at: datetime, by: Actor) -> None:
-        """Spending counts towards the tier."""
-        account.qualifying_fen += fen
-        before = account.tier or rules.tier_for(0, self.tiers)
-        after = rules.tier_for(account.qualifying_fen, self.tiers)
-        if after != before:
-            account.tier, account.tier_since = after, at
-            told = {"from": before.code, "to": after.code, "at": instant(at)}
-            self.tell("tier.changed", somebody, at + 2 * BEAT, by, told)
+        purse.redeem(COUPON, at, by, reason="兑换优惠券", **named)
 
     def tell(self, type: str, somebody: Somebody, at: datetime, by: Actor, data: dict) -> None:
-        self.books.facts.append(Fact(type, somebody.subject, at, by, data))
+        self.books.told.append(Fact(type, somebody.subject, at, by, data))
 
     def _line(self, order: Order, position: int, good, quantity: int, at: datetime) -> Line:
         return Line(
@@ -189,7 +147,7 @@ class Shop:
             payer_index=openid and secret.blind_index("payer", openid),
             channel=order.channel,
             app_id=order.channel.app_id,
-            merchant=self.merchant,
+            merchant=self.brand.merchant,
             amount_fen=order.total_fen,
             state=Payment.State.PAID,
             transaction_id=f"42{self.dice.randrange(10**26):026d}",
