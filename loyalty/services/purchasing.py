@@ -107,8 +107,8 @@ def _rule_for(paid_at: datetime) -> EarnRule | None:
 def _judge(account: Account, rule: EarnRule | None, bought: Bought) -> rules.Earned:
     on = Occasion(bought.paid_at, account.tier_id, bought.channel and bought.channel.pk)
     boosts = rule.boosts.all() if rule else []
-    given_today = given_today(account, rule) if rule and rule.cap_per_day is not None else 0
-    return rules.earned(rule, boosts, bought.parts, on, given_today=given_today)
+    today = given_today(account, rule) if rule and rule.cap_per_day is not None else 0
+    return rules.earned(rule, boosts, bought.parts, on, given_today=today)
 
 
 def _post(buyer: Member, rule: EarnRule, points: int, bought: Bought, by: Actor) -> Entry:
