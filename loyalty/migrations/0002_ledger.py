@@ -507,8 +507,10 @@ BEGIN
         WHERE NOT r.member = ANY (v_single)
     ), known AS (
         SELECT q.n, e.id, e.kind = p_kind AND e.contra = -q.points AND e.reason = p_reason AS same
-        FROM asked q JOIN loyalty_entry e
-            ON e.source = p_source AND e.account_id = q.account AND e.reference = q.reference
+        FROM asked q CROSS JOIN LATERAL (  -- each by the index, however many entries an account has
+            SELECT * FROM loyalty_entry o
+            WHERE o.source = p_source AND o.account_id = q.account AND o.reference = q.reference LIMIT 1
+        ) e
     ), fresh AS (
         SELECT q.*, row_number() OVER (PARTITION BY q.account, q.reference ORDER BY q.n) AS nth_time,
             first_value(q.id) OVER (PARTITION BY q.account, q.reference ORDER BY q.n) AS first_id,
