@@ -208,6 +208,9 @@ RECONCILIATIONS = [
 ]
 INBOX_HANDLERS = {
     "order.placed": "orders.facts.placed",
+    "points.earned": "loyalty.facts.earned",
+    "points.spent": "loyalty.facts.spent",
+    "points.reversed": "loyalty.facts.reversed_",
     "wechat_pay.TRANSACTION.SUCCESS": "orders.facts.wechat_paid",
 }
 BEARERS = {"hub_sk_": "sync.auth.by_key", "hub_at_": "members.auth.by_token"}

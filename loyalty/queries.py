@@ -3,13 +3,14 @@
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from loyalty import standing
-from loyalty.models import EarnRule, Entry
+from loyalty.models import Account, EarnRule, Entry, Lot, Programme
 from loyalty.told import TOLD_AS, as_entry, as_posted  # noqa: F401 - how points are read as well
 from members.models import Session
 from sync.clock import Clock
+from sync.http import instant
 from sync.models import Channel
 
 PRESENT = timedelta(minutes=30)
@@ -23,10 +24,18 @@ def as_points(member: UUID) -> dict:
         "pending": account.pending,
         "held": account.held,
         "debt": account.debt,
-        "expiring": [],
+        "expiring": expiring(account),
         "tier": standing.as_tier(account),
         "version": account.version,
     }
+
+
+def expiring(account: Account) -> list[dict]:
+    """The points that go within the programme's days of notice, summed by the moment they go, the soonest first."""
+    soon = Clock() + timedelta(days=Programme.current().notice_days)
+    lots = Lot.objects.filter(account=account.pk, remaining__gt=0, expires_at__gt=Clock(), expires_at__lte=soon)
+    by_time = lots.values("expires_at").annotate(points=Sum("remaining")).order_by("expires_at")
+    return [{"points": row["points"], "at": instant(row["expires_at"])} for row in by_time]
 
 
 def entries_of(member: UUID) -> QuerySet[Entry]:

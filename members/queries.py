@@ -112,6 +112,15 @@ def may_reach(channel: Channel, member_id: UUID) -> Member:
     raise Problem("not_found")
 
 
+def sees(channel: Channel, member: Member) -> bool:
+    """Whether the channel may read the member, or all there is to read came from its own sharing group.
+
+    Write-only reach must not tell what a person did elsewhere: of who proved an identity the answer is silent.
+    """
+    own = Q(channel__group=channel.group_id, proof__in=[Identity.Proof.ATTESTED, Identity.Proof.ASSERTED])
+    return _is_seen(channel, member) or not Identity.objects.filter(member=member).exclude(own).exists()
+
+
 def _survivor(member_id: UUID) -> Member | None:
     member = Member.objects.select_related("merged_into").filter(pk=member_id).first()
     while member and member.merged_into:

@@ -3,26 +3,43 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from loyalty import queries
-from loyalty.api.shapes import shown
-from loyalty.api.shown import EntriesOut, PointsOut
-from sync.http import Keyset
+from loyalty import reading, services, standing
+from loyalty.api.shapes import as_json, page_as_json
+from loyalty.api.shown import EntriesOut, PointsOut, WhyTierOut
+from sync.http import Keyset, Problem
 from sync.http.described import ETAG, PAGED
 from sync.views import MemberView
 
+NEWEST = Keyset(("created_at", "version", "id"))
+
 
 class MyPoints(MemberView):
-    """GET the balance and the tier of the member."""
+    """GET the balance, what of it expires soon, and the tier of the member."""
 
     @extend_schema(parameters=[ETAG], responses=PointsOut)
     def get(self, request):
-        return shown(queries.as_points(request.auth.member))
+        return as_json(reading.points(request.auth.member))
 
 
 class MyEntries(MemberView):
-    """GET the member's entries, newest first."""
+    """GET the member's entries, those of members they absorbed among them, newest first."""
 
     @extend_schema(parameters=PAGED, responses=EntriesOut)
     def get(self, request):
-        page = Keyset(("version",)).page(request, queries.entries_of(request.auth.member))
-        return Response(page.body([queries.as_entry(entry) for entry in page.rows]))
+        rows = reading.entries(request.auth.member)
+        page = NEWEST.page(request, rows)
+        if page.rows and page.rows[0].is_due:
+            services.settle(request.auth.member)
+            page = NEWEST.page(request, rows)
+        return page_as_json(page, [row.told for row in page.rows])
+
+
+class MyTier(MemberView):
+    """GET why the member is in their tier: what counts, the last change, the next review. None without tiers: 404."""
+
+    @extend_schema(responses=WhyTierOut)
+    def get(self, request):
+        told = standing.why(request.auth.member)
+        if told is None:
+            raise Problem("not_found")
+        return Response(told)

@@ -37,10 +37,9 @@ class CodeView(ChannelView):
         """The codes in a body that nobody has looked at yet: here that of its `proof`."""
         return code_of(body.get("proof") if isinstance(body, dict) else None)
 
-    def is_shown_by(self, member: Member, proof: dict | None) -> bool:
-        """Whether the proof is a code of this very member."""
-        holder = self.presented.get(proof["value"]) if proof else None
-        return holder is not None and holder.pk == member.pk
+    def holder_of(self, proof: dict | None) -> Member | None:
+        """Whose code the proof of a request holds."""
+        return self.presented.get(proof["value"]) if proof else None
 
 
 def code_of(item) -> set[str]:

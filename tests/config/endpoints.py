@@ -11,6 +11,7 @@ from loyalty import services as loyalty
 from sync import auth
 from sync.act import Actor
 from tests import contract, make
+from tests.loyalty import make_holds
 from tests.orders import make_orders
 
 UNKNOWN = "0193a8f0-0000-7000-8000-000000000000"
@@ -36,6 +37,9 @@ BODIES = {  # one body in shape for each operation that takes one
     },
     "post_me_orders_number_payments": {"method": "wechat_native"},
     "post_members_member_points_entries": {"kind": "earn", "points": 1, "reason": "", "reference": "1"},
+    "post_members_member_points_holds": {"points": 1, "reference": "1", "expires_in": 60},
+    "post_points_holds_hold_capture": {"points": 1},
+    "post_points_quote": {"member_id": UNKNOWN, "items_fen": 100},
     "post_inbox": EVENT,
 }  # fmt: skip
 
@@ -115,6 +119,7 @@ def foreign() -> dict[str, str]:
         "member": str(stranger.pk),
         "member_id": str(stranger.pk),
         "entry": str(entry.pk),
+        "hold": str(make_holds.hold(stranger, 1, by=Actor("channel", elsewhere.code, elsewhere.code)).pk),
     }
 
 

@@ -8,12 +8,10 @@ from loyalty import services
 from loyalty.models import Entry
 from members.models import Member, Session
 from sync import clock
-from sync.act import SYSTEM
 from sync.http import instant
 from sync.ids import uuid7
 from tests import make
-from tests.loyalty.make_points import balance, execute, holder, rule, tiers
-from tests.loyalty.make_purchases import buy
+from tests.loyalty.make_points import balance, execute, holder
 
 pytestmark = pytest.mark.django_db
 
@@ -29,84 +27,6 @@ def entries_path(member) -> str:
 def refusal(response) -> tuple[int, str]:
     assert response["Content-Type"] == "application/problem+json"
     return response.status_code, response.json()["code"]
-
-
-def test_a_member_without_an_entry_has_nothing_and_the_lowest_tier():
-    tiers()
-    client = make.member_client()
-
-    response = client.get("me/points")
-
-    assert response.status_code == 200
-    assert response["ETag"].startswith('"')
-    assert response.json() == {
-        "available": 0,
-        "pending": 0,
-        "held": 0,
-        "debt": 0,
-        "expiring": [],
-        "tier": {
-            "code": "normal",
-            "name": "普通会员",
-            "since": instant(client.member.created_at),
-            "until": None,
-            "qualifying": 0,
-            "next": {"code": "silver", "missing": 100_000},
-        },
-        "version": 0,
-    }
-
-
-def test_both_channels_read_the_same_points():
-    tiers(), rule()
-    website = make.member_client()
-    phone = make.member_client(website.member, "mini-program")
-    buy(website.member, 150_000, channel=website.channel)
-
-    seen = website.get("me/points").json()
-
-    assert (seen["available"], seen["tier"]["code"], seen["version"]) == (1_500, "silver", 1)
-    assert phone.get("me/points").json() == seen
-    backend = make.backend_client("mini-program", scopes=["points:read"])
-    assert backend.get(f"members/{website.member.pk}/points").json() == seen
-
-
-def test_entries_are_listed_newest_first_and_page_by_cursor():
-    client = make.member_client(holder(100))
-    spent = services.spend(member=client.member.pk, points=30, reference="s", channel=client.channel, by=make.BACKEND)
-
-    first = client.get("me/points/entries", limit=1).json()
-
-    assert first["results"] == [
-        {
-            "id": str(spent.pk),
-            "kind": "spent",
-            "points": -30,
-            "available_after": 70,
-            "reference": "s",
-            "channel": "website",
-            "created_at": instant(spent.created_at),
-            "available_at": None,
-            "expires_at": None,
-        }
-    ]
-    assert first["previous"] is None
-    second = client.get(first["next"].removeprefix("http://127.0.0.1:8000")).json()
-    assert [(e["kind"], e["points"], e["channel"]) for e in second["results"]] == [("earned", 100, None)]
-    assert second["next"] is None
-
-
-@pytest.mark.parametrize("rows", [1, 3])
-def test_points_and_entries_cost_the_same_however_many(django_assert_num_queries, rows):
-    tiers()
-    client = make.member_client()
-    for number in range(rows):
-        services.earn(member=client.member.pk, points=1, reference=str(number), channel=client.channel, by=SYSTEM)
-    client.get("me/points")  # the first use of a token is noted once
-    with django_assert_num_queries(2):  # the session, the page
-        assert len(client.get("me/points/entries").json()["results"]) == rows
-    with django_assert_num_queries(3):  # the session, the account, the tiers
-        assert client.get("me/points").json()["available"] == rows
 
 
 def test_a_backend_books_an_earning_once():

@@ -1,0 +1,129 @@
+"""Points as members' clients read them all day: PostgreSQL builds the JSON, in one round trip.
+
+`queries.as_points` and `told.as_entry` say what is to be read; tests hold both forms equal. What time has done to an
+account since it was last touched is settled before it is read, so no expired hold or lot is ever shown as alive.
+"""
+
+from uuid import UUID
+
+from django.db.models import Case, Exists, F, Func, QuerySet, TextField, UUIDField, Value, When
+from django.db.models.functions import Cast, Coalesce, JSONObject
+
+from loyalty.counted import GROWTH, SPEND
+from loyalty.models import Account, Entry, Programme
+from loyalty.services import settling
+from loyalty.told import TOLD_AS
+from sync import events
+from sync.clock import Clock
+
+INSTANT = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
+
+
+def _instant(sql: str) -> str:
+    return f"to_char({sql} AT TIME ZONE 'UTC', {INSTANT})"
+
+
+POINTS = f"""
+WITH me AS MATERIALIZED (
+    SELECT m.created_at AS registered_at, a.* FROM members_member m LEFT JOIN loyalty_account a ON a.member_id = m.id
+    WHERE m.id = %(member)s
+), terms AS MATERIALIZED (
+    SELECT p.notice_days, p.qualify_by = 'growth' AS by_growth,
+        date_trunc('day', clock_timestamp() AT TIME ZONE 'Asia/Shanghai' - make_interval(months => p.window_months))
+            AT TIME ZONE 'Asia/Shanghai' AS since
+    FROM (
+        SELECT id, notice_days, window_months, qualify_by FROM loyalty_programme
+        UNION ALL SELECT 9, %(notice_days)s, %(window_months)s, %(qualify_by)s ORDER BY id LIMIT 1
+    ) p
+), ladder AS (
+    SELECT t.id, t.code, t.name, t.threshold_fen AS rank, t.threshold_fen = min(t.threshold_fen) OVER () AS is_lowest,
+        CASE WHEN NOT terms.by_growth THEN t.threshold_fen
+            WHEN t.threshold_fen = min(t.threshold_fen) OVER () THEN coalesce(t.threshold_growth, 0)
+            ELSE t.threshold_growth END AS threshold
+    FROM loyalty_tier t, terms
+), qualified AS MATERIALIZED (
+    SELECT coalesce(CASE WHEN terms.by_growth
+        THEN (SELECT sum(c.gained - c.lost) FROM ({GROWTH}) c WHERE c.account_id = me.id AND c.at >= terms.since)
+        ELSE (SELECT sum(c.gained - c.lost) FROM ({SPEND}) c WHERE c.account_id = me.id AND c.at >= terms.since)
+        END, 0)::bigint AS total
+    FROM me, terms
+)
+SELECT coalesce(me.due_at <= clock_timestamp(), FALSE), json_build_object(
+    'available', coalesce(me.available, 0), 'pending', coalesce(me.pending, 0),
+    'held', coalesce(me.held, 0), 'debt', coalesce(me.debt, 0),
+    'expiring', coalesce((
+        SELECT json_agg(json_build_object('points', l.points, 'at', {_instant("l.expires_at")}) ORDER BY l.expires_at)
+        FROM (
+            SELECT expires_at, sum(remaining)::bigint AS points FROM loyalty_lot, terms
+            WHERE account_id = me.id AND remaining > 0 AND expires_at > clock_timestamp()
+                AND expires_at <= clock_timestamp() + make_interval(days => terms.notice_days)
+            GROUP BY expires_at
+        ) l), '[]'),
+    'tier', (
+        SELECT json_build_object(
+            'code', t.code, 'name', t.name, 'since', {_instant("coalesce(me.tier_since, me.registered_at)")},
+            'until', {_instant("me.tier_until")}, 'qualifying', qualified.total,
+            'next', (
+                SELECT json_build_object('code', n.code, 'missing', n.threshold - qualified.total) FROM ladder n
+                WHERE n.rank > t.rank AND n.threshold > qualified.total ORDER BY n.rank LIMIT 1
+            ),
+            'benefits', coalesce((
+                SELECT json_agg(json_build_object('code', b.code, 'name', b.name, 'value', b.value) ORDER BY b.code)
+                FROM loyalty_benefit b WHERE b.tier_id = t.id), '[]'))
+        FROM ladder t, qualified WHERE t.id = me.tier_id OR (me.tier_id IS NULL AND t.is_lowest)
+    ),
+    'version', coalesce(me.version, 0))::text
+FROM me
+"""  # noqa: S608 - expressions of our own
+
+
+class Told(Func):
+    """A time as the contract writes it."""
+
+    template, output_field = f"to_char(%(expressions)s AT TIME ZONE 'UTC', {INSTANT})", TextField()
+
+
+TOLD_ENTRY = JSONObject(
+    id="id",
+    kind=Case(*(When(kind=kind, then=Value(told)) for kind, told in TOLD_AS.items()), default="kind"),
+    points=Case(When(contra=0, then=-(F("pending") + F("held"))), default=-F("contra")),
+    available_after="available_after",
+    reference=Coalesce("follows__reference", "reference"),
+    channel="channel__code",
+    created_at=Told("created_at"),
+    available_at=Told("available_at"),
+    expires_at=Told("expires_at"),
+)
+
+
+def points(member: UUID) -> str:
+    """A member's points and tier as JSON: `queries.as_points`."""
+    is_due, told = _points(member)
+    if is_due:
+        settling.settle(member)
+        _is_due, told = _points(member)
+    return told
+
+
+def _points(member: UUID) -> tuple[bool, str]:
+    terms = Programme()  # where none were set
+    named = {name: getattr(terms, name) for name in ("notice_days", "window_months")}
+    return events.hot(POINTS, {"member": member, "qualify_by": str(terms.qualify_by)} | named).fetchone()
+
+
+def entries(member: UUID) -> QuerySet[Entry]:
+    """A member's entries, and those of accounts theirs absorbed: `told` is `as_entry` as JSON.
+
+    `is_due`: settle the account and read again.
+    """
+    mine = Account.objects.filter(member=member)
+    accounts = Func(Func("id", "absorbed", function="array_prepend"), function="unnest", output_field=UUIDField())
+    rows = Entry.objects.filter(account__in=mine.values(each=accounts))
+    rows = rows.annotate(told=Cast(TOLD_ENTRY, TextField()), is_due=Exists(mine.filter(due_at__lte=Clock())))
+    return rows.values_list("created_at", "version", "id", "told", "is_due", named=True)
+
+
+def settle_if_due(member: UUID) -> None:
+    """Let time have its effect on the member's account before it is read."""
+    if Account.objects.filter(member=member, due_at__lte=Clock()).exists():
+        settling.settle(member)
