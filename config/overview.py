@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from loyalty.models import Adjustment, AdjustmentFile, WaitingLot
 from members.models import LinkCase, Member
 from orders.models import Order, PaymentCase
 from sync.models import Alert, Delivery, Discrepancy, Endpoint, InboxMessage
@@ -37,6 +38,9 @@ CARDS = [
     Card(_("Open discrepancies"), Discrepancy, {"resolved_at": None}, "?is=open", is_trouble=True),
     Card(_("Open payment cases"), PaymentCase, {"resolved_at": None}, "?is=open", is_trouble=True),
     Card(_("Open link cases"), LinkCase, {"state": "open"}, "?state__exact=open"),
+    Card(_("Adjustments to approve"), Adjustment, {"state": "asked"}, "?state__exact=asked"),
+    Card(_("Adjustment files to approve"), AdjustmentFile, {"state": "asked"}, "?state__exact=asked"),
+    Card(_("Points to let through"), WaitingLot, {}),
 ]
 
 

@@ -15,7 +15,8 @@ from guardian.shortcuts import assign_perm, get_objects_for_user, remove_perm
 from sync.models import Channel
 
 PEOPLE = ("member", "identity", "session", "consent", "policy", "linkcase", "merge")
-POINTS = ("account", "entry", "tier", "earnrule")
+POINTS = ("account", "entry", "lot", "draw", "hold", "purchase", "tier", "earnrule")
+STAFF_S_POINTS = ("adjustment", "adjustmentfile", "adjustmentrow", "reason", "waitinglot", "bonus", "expirynotice")
 ORDERS = ("order", "line", "payment", "paymentcase")
 CHANNELS = ("channel", "sharinggroup", "endpoint")
 TRAFFIC = ("event", "delivery", "attempt", "inboxmessage", "acknowledged", "audience", "stream")
@@ -36,12 +37,14 @@ def _edit(app: str, *models: str) -> set[str]:
     return _permissions("view", app, models) | _permissions("add", app, models) | _permissions("change", app, models)
 
 
-MEMBERS_SEEN = _view("members", PEOPLE) | _view("loyalty", POINTS) | {"sync.view_channel"}
+MEMBERS_SEEN = _view("members", PEOPLE) | _view("loyalty", POINTS + STAFF_S_POINTS) | {"sync.view_channel"}
 ORDERS_SEEN = _view("orders", ORDERS)
 CHANNELS_SEEN = _view("sync", CHANNELS)
 TRAFFIC_SEEN = _view("sync", TRAFFIC)
 WATCH_SEEN = _view("sync", WATCH)
 MACHINERY_SEEN = _view("sync", MACHINERY) | _view("members", WAYS_IN)
+ASKS = {"loyalty.add_adjustment"}
+DECIDES = {"loyalty.approve_adjustment", "loyalty.release_lot"}
 SHOWN_ON_REASON = _view("orders", ["recipient", "disclosure"])
 LOOKS = MEMBERS_SEEN | ORDERS_SEEN | CHANNELS_SEEN | TRAFFIC_SEEN | WATCH_SEEN
 
@@ -60,13 +63,26 @@ ROLES: dict[str, set[str]] = {
     | _edit("sync", "channel", "sharinggroup", "endpoint", "alertrule")
     | _edit("members", "policy")
     | _edit("loyalty", "tier", "earnrule")
+    | _edit("loyalty", "reason")
+    | ASKS
+    | DECIDES
     | _edit("auth", "user")
     | _view("orders", ["merchant", "merchantkey"])
     | _view("sync", ["channelkey"])
     | {"auth.view_group", "members.freeze_member", "orders.cancel_order", "config.view_dashboard"},
     "manager": LOOKS | {"config.view_dashboard"},
-    "support": MEMBERS_SEEN | ORDERS_SEEN | SHOWN_ON_REASON | {"members.reveal_phone", "orders.reveal_recipient"},
-    "finance": MEMBERS_SEEN | ORDERS_SEEN | WATCH_SEEN | _view("orders", ["merchant"]) | {"config.view_dashboard"},
+    "support": MEMBERS_SEEN
+    | ORDERS_SEEN
+    | SHOWN_ON_REASON
+    | ASKS
+    | {"members.reveal_phone", "orders.reveal_recipient"},
+    "finance": MEMBERS_SEEN
+    | ORDERS_SEEN
+    | WATCH_SEEN
+    | ASKS
+    | DECIDES
+    | _view("orders", ["merchant"])
+    | {"config.view_dashboard"},
     "engineer": CHANNELS_SEEN
     | TRAFFIC_SEEN
     | MACHINERY_SEEN

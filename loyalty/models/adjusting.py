@@ -67,7 +67,7 @@ class AdjustmentFile(models.Model):
         DRAFT = "draft", _("Checked")
         ASKED = "asked", _("Waiting for approval")
         RUNNING = "running", _("Running")
-        POSTED = "posted", _("Posted")
+        POSTED = "posted", _("Points posted")
         REFUSED = "refused", _("Refused")
         WITHDRAWN = "withdrawn", _("Withdrawn")
 
@@ -137,7 +137,7 @@ class Adjustment(models.Model):
 
     class State(models.TextChoices):
         ASKED = "asked", _("Waiting for approval")
-        POSTED = "posted", _("Posted")
+        POSTED = "posted", _("Points posted")
         REFUSED = "refused", _("Refused")
         WITHDRAWN = "withdrawn", _("Withdrawn")
 
@@ -208,7 +208,7 @@ class AdjustmentRow(models.Model):
     class State(models.TextChoices):
         WRONG = "wrong", _("Wrong")
         WAITING = "waiting", _("In order")
-        POSTED = "posted", _("Posted")
+        POSTED = "posted", _("Points posted")
         FAILED = "failed", _("Failed")
 
     id = models.BigAutoField(primary_key=True)

@@ -1,0 +1,22 @@
+// While a file of adjustments runs, its page shows how far it is, and everything once it is over.
+"use strict";
+(() => {
+  const file = document.getElementById("file"), bar = file.querySelector(".hub-bar"), toDo = Number(file.dataset.toDo);
+
+  function show(counts) {
+    const done = counts.posted + counts.failed;
+    bar.firstElementChild.style.width = `${toDo ? (100 * done) / toDo : 100}%`;
+    bar.setAttribute("aria-valuenow", done);
+    for (const name of ["posted", "failed"]) file.querySelector(`[data-of=${name}]`).textContent = counts[name];
+  }
+
+  async function ask() {
+    const answer = await fetch(file.dataset.progress, { headers: { Accept: "application/json" } }).catch(() => null);
+    const counts = answer && answer.ok ? await answer.json() : null;
+    if (counts) show(counts);
+    if (counts && counts.state !== "running") location.reload();
+    else setTimeout(ask, 1000);
+  }
+
+  ask();
+})();

@@ -1,0 +1,123 @@
+"""The page where staff adjust points: find the member, say how much and why, go on with the next."""
+
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import Http404
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.admin import acting
+from loyalty.models import Account, Adjustment, Programme, Reason
+from loyalty.services import adjusting, budgets
+from loyalty.services.adjusting_lines import MOST_POINTS
+from members.models import Member
+from sync.ids import uuid7
+
+FEW = 8
+
+
+class AdjustForm(forms.Form):
+    """How much, which way, why. `id` names this very request: sent twice it counts once."""
+
+    id = forms.UUIDField()
+    way = forms.ChoiceField(choices=[("give", _("Give")), ("take", _("Take"))])
+    points = forms.IntegerField(min_value=1, max_value=MOST_POINTS, label=_("Points"))
+    reason = forms.ModelChoiceField(Reason.objects.filter(is_active=True), to_field_name="code", label=_("Reason"))
+    note = forms.CharField(max_length=500, required=False, label=_("Note"))
+
+    def signed(self) -> int:
+        """Points as they are posted: negative when taken."""
+        points = self.cleaned_data["points"]
+        return points if self.cleaned_data["way"] == "give" else -points
+
+
+def url(member: Member | None = None, **query) -> str:
+    """The page, for a member."""
+    query = ({"member": member.pk} if member else {}) | {name: value for name, value in query.items() if value}
+    return reverse("admin:loyalty_adjustment_ask") + (f"?{urlencode(query)}" if query else "")
+
+
+def view(page, request):
+    """Look for a member, then adjust; who may not ask is refused."""
+    acting.require(request, acting.ASK)
+    if request.method == "POST":
+        return _ask(page, request)
+    if "q" in request.GET and not request.GET.get("member"):
+        return _look(page, request)
+    member = _member(request, request.GET["member"]) if request.GET.get("member") else None
+    return _shown(page, request, member, AdjustForm(initial=_initial(request)))
+
+
+def _ask(page, request):
+    form, member = AdjustForm(request.POST), _member(request, request.POST.get("member"))
+    if not form.is_valid():
+        return _shown(page, request, member, form)
+    given = {name: form.cleaned_data[name] for name in ("id", "reason", "note")}
+    try:
+        made = adjusting.adjust(member=member.pk, points=form.signed(), by=acting.by(request), **given)
+    except acting.REFUSALS as error:
+        form.add_error(None, acting.told(error))
+        return _shown(page, request, member, form)
+    messages.success(request, _told(member, made))
+    if request.POST.get("back") == "member":
+        return redirect("admin:members_member_change", member.pk)
+    return redirect(url(reason=made.reason.code, way=form.cleaned_data["way"]))
+
+
+def _told(member: Member, made: Adjustment) -> str:
+    named = {"member": member.number, "points": f"{made.points:+,}".replace("-", "−")}
+    if made.state == Adjustment.State.ASKED:
+        return _("%(member)s: %(points)s points wait for somebody else's approval") % named
+    named["left"] = f"{made.entry.available_after:,}"
+    return _("%(member)s: %(points)s points, %(left)s are available now") % named
+
+
+def _look(page, request):
+    members = admin.site._registry[Member]
+    found, _distinct = members.get_search_results(request, members.get_queryset(request), request.GET["q"])
+    found = list(found.order_by("-id")[: FEW + 1])
+    if len(found) == 1:
+        kept = {name: request.GET.get(name, "") for name in ("reason", "way")}
+        return redirect(url(found[0], q=request.GET["q"], **kept))
+    return _shown(page, request, None, AdjustForm(initial=_initial(request)), found=found, was_looked_for=True)
+
+
+def _member(request, key) -> Member:
+    """A member that the reader sees."""
+    try:
+        found = admin.site._registry[Member].get_object(request, key)
+    except ValueError as error:
+        raise Http404 from error
+    if found is None:
+        raise Http404
+    return found
+
+
+def _initial(request) -> dict:
+    return {"id": uuid7(), "way": request.GET.get("way") or "give", "reason": request.GET.get("reason", "")}
+
+
+def _shown(page, request, member: Member | None, form: AdjustForm, **more):
+    programme, left = Programme.current(), budgets.left_of(request.user.pk)
+    mine = page.get_queryset(request).filter(asked_by=request.user).select_related(*page.list_select_related)
+    context = page.admin_site.each_context(request) | {
+        "title": _("Adjust points"),
+        "subtitle": None,
+        "opts": Adjustment._meta,
+        "member": member,
+        "account": member and (Account.objects.filter(member=member).first() or Account(member=member)),
+        "form": form,
+        "values": form.data if form.is_bound else form.initial,
+        "reasons": list(Reason.objects.filter(is_active=True)),
+        "alone": programme.adjust_alone,
+        "per_day": programme.adjust_per_day,
+        "left": left,
+        "recent": list(mine.order_by("-id")[:FEW]),
+        "looked_for": request.GET.get("q", ""),
+        "back": "" if "q" in request.GET else request.POST.get("back", "member" if member else ""),
+    }
+    return TemplateResponse(request, "admin/loyalty/adjust.html", context | more)
