@@ -46,7 +46,10 @@ class Purchase(models.Model):
                 condition=Q(lost_growth__gte=0, lost_growth__lte=F("growth")), name="purchase_growth_lost_within_gained"
             ),
         ]
-        indexes = [models.Index(fields=["account", "paid_at"], name="purchase_of_account")]
+        indexes = [
+            models.Index(fields=["account", "paid_at"], name="purchase_of_account"),
+            models.Index(fields=["paid_at"], name="purchase_newest"),
+        ]
 
     def __str__(self):
         return self.order_number

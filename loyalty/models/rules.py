@@ -75,6 +75,7 @@ class EarnRule(models.Model):
     ends_at = models.DateTimeField(_("until"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), db_default=Now())
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
+    activated_by = models.CharField(_("activated by"), max_length=80, blank=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("earn rule"), _("earn rules")
