@@ -28,35 +28,79 @@ class Programme(models.Model):
         GROWTH = "growth", _("Growth")
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
-    validity = models.CharField(_("points expire"), max_length=10, choices=Validity, default=Validity.NEVER)
-    valid_months = models.PositiveSmallIntegerField(_("months"), default=12, validators=[MinValueValidator(1)])
+    validity = models.CharField(
+        _("points expire"),
+        max_length=10,
+        choices=Validity,
+        default=Validity.NEVER,
+        help_text=_("Of points earned from now on; those that are there keep their day"),
+    )
+    valid_months = models.PositiveSmallIntegerField(
+        _("months"), default=12, validators=[MinValueValidator(1)], help_text=_("Until points expire, if they do")
+    )
     grace_days = models.PositiveSmallIntegerField(
         _("days of grace"),
         default=0,
         help_text=_("Points that come back to an expired lot live on for so long after it expired, once"),
     )
-    notice_days = models.PositiveSmallIntegerField(_("days of notice before points expire"), default=30)
+    notice_days = models.PositiveSmallIntegerField(
+        _("days of notice before points expire"),
+        default=30,
+        help_text=_("So long before they go, points are shown as expiring and their member is told"),
+    )
     refund_policy = models.CharField(
-        _("refunded points already spent"), max_length=10, choices=RefundPolicy, default=RefundPolicy.DEBT
+        _("refunded points already spent"),
+        max_length=10,
+        choices=RefundPolicy,
+        default=RefundPolicy.DEBT,
+        help_text=_("An order is refunded, but what it earned is gone: what becomes of the difference"),
     )
-    fen_per_point = models.PositiveIntegerField(_("worth of a point (fen)"), default=1)
+    fen_per_point = models.PositiveIntegerField(
+        _("worth of a point (fen)"),
+        default=1,
+        validators=[MinValueValidator(1)],
+        help_text=_("What one point takes off an order"),
+    )
     redeem_percent = models.PositiveSmallIntegerField(
-        _("share of an order points may pay (%)"), default=100, validators=[MaxValueValidator(100)]
+        _("share of an order points may pay (%)"),
+        default=100,
+        validators=[MaxValueValidator(100)],
+        help_text=_("The rest is paid in money; 0: points pay for nothing"),
     )
-    qualify_by = models.CharField(_("tiers follow"), max_length=10, choices=QualifyBy, default=QualifyBy.SPEND)
+    qualify_by = models.CharField(
+        _("tiers follow"),
+        max_length=10,
+        choices=QualifyBy,
+        default=QualifyBy.SPEND,
+        help_text=_("Spending is what was paid less what was refunded; growth is what earn rules and bonuses give"),
+    )
     window_months = models.PositiveSmallIntegerField(
-        _("months that count"), default=12, validators=[MinValueValidator(1)]
+        _("months that count"),
+        default=12,
+        validators=[MinValueValidator(1)],
+        help_text=_("What is longer ago no longer counts towards a tier"),
     )
     tier_months = models.PositiveSmallIntegerField(
-        _("months a tier lasts"), default=12, validators=[MinValueValidator(1)]
+        _("months a tier lasts"),
+        default=12,
+        validators=[MinValueValidator(1)],
+        help_text=_("To the end of that day in Shanghai; then the tier is reviewed by what counts that day"),
     )
-    tier_grace_days = models.PositiveSmallIntegerField(_("days of grace before a tier falls"), default=30)
+    tier_grace_days = models.PositiveSmallIntegerField(
+        _("days of grace before a tier falls"),
+        default=30,
+        help_text=_(
+            "Whoever is short at the review keeps it for so long; reaching it again in that time renews it"
+        ),
+    )
     adjust_alone = models.PositiveIntegerField(
         _("points adjusted without a second person"),
         default=1_000,
         help_text=_("At once; above, somebody else approves"),
     )
-    adjust_per_day = models.PositiveIntegerField(_("points one person may adjust in a day"), default=10_000)
+    adjust_per_day = models.PositiveIntegerField(
+        _("points one person may adjust in a day"), default=10_000, help_text=_("Given and taken together")
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("points programme"), _("points programme")
@@ -86,8 +130,16 @@ class Tier(models.Model):
 
     code = models.SlugField(_("code"), max_length=20, unique=True)
     name = models.CharField(_("name"), max_length=40)
-    threshold_fen = models.PositiveBigIntegerField(_("from spending (fen)"), unique=True)
-    threshold_growth = models.PositiveBigIntegerField(_("from growth"), null=True, blank=True, unique=True)
+    threshold_fen = models.PositiveBigIntegerField(
+        _("from spending (fen)"), unique=True, help_text=_("The lowest tier begins at 0; tiers rank by this")
+    )
+    threshold_growth = models.PositiveBigIntegerField(
+        _("from growth"),
+        null=True,
+        blank=True,
+        unique=True,
+        help_text=_("Where tiers follow growth; empty: growth does not lead here"),
+    )
 
     class Meta:
         verbose_name, verbose_name_plural = _("tier"), _("tiers")
