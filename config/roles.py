@@ -15,7 +15,8 @@ from guardian.shortcuts import assign_perm, get_objects_for_user, remove_perm
 from sync.models import Channel
 
 PEOPLE = ("member", "identity", "session", "consent", "policy", "linkcase", "merge")
-POINTS = ("account", "entry", "lot", "draw", "hold", "purchase", "tier", "earnrule")
+POINTS = ("account", "entry", "lot", "draw", "hold", "purchase", "earnrule")
+TIERS = ("programme", "tier", "benefit", "tierchange")
 STAFF_S_POINTS = ("adjustment", "adjustmentfile", "adjustmentrow", "reason", "waitinglot", "bonus", "expirynotice")
 ORDERS = ("order", "line", "payment", "paymentcase")
 CHANNELS = ("channel", "sharinggroup", "endpoint")
@@ -37,7 +38,7 @@ def _edit(app: str, *models: str) -> set[str]:
     return _permissions("view", app, models) | _permissions("add", app, models) | _permissions("change", app, models)
 
 
-MEMBERS_SEEN = _view("members", PEOPLE) | _view("loyalty", POINTS + STAFF_S_POINTS) | {"sync.view_channel"}
+MEMBERS_SEEN = _view("members", PEOPLE) | _view("loyalty", POINTS + TIERS + STAFF_S_POINTS) | {"sync.view_channel"}
 ORDERS_SEEN = _view("orders", ORDERS)
 CHANNELS_SEEN = _view("sync", CHANNELS)
 TRAFFIC_SEEN = _view("sync", TRAFFIC)
@@ -62,7 +63,7 @@ ROLES: dict[str, set[str]] = {
     "administrator": LOOKS
     | _edit("sync", "channel", "sharinggroup", "endpoint", "alertrule")
     | _edit("members", "policy")
-    | _edit("loyalty", "tier", "earnrule")
+    | _edit("loyalty", "programme", "tier", "earnrule")
     | _edit("loyalty", "reason")
     | ASKS
     | DECIDES

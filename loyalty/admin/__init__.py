@@ -1,5 +1,15 @@
 """Points as staff see them: accounts, entries, lots and holds are looked at, terms are changed."""
 
-from loyalty.admin import ledger, programme
+from loyalty.admin import accounts, adjusting, adjusting_files, entries, holds, lots, programme, releasing, tier_changes
 
-__all__ = ["ledger", "programme"]
+__all__ = [
+    "accounts",
+    "adjusting",
+    "adjusting_files",
+    "entries",
+    "holds",
+    "lots",
+    "programme",
+    "releasing",
+    "tier_changes",
+]

@@ -129,8 +129,12 @@ class HubAdmin(ModelAdmin):
         row = self.get_object(request, object_id) if request.method == "GET" else None
         beside = {}
         if row and self.has_view_permission(request, row):
-            beside = {"panels": panels_of(request, row), "changes": changes_of(row)}
+            beside = {"panels": panels_of(request, row), "changes": changes_of(row)} | self.explained(request, row)
         return super().change_view(request, object_id, form_url, beside | (extra_context or {}))
+
+    def explained(self, request, row) -> dict:
+        """What the templates of this page show beside the row and its panels."""
+        return {}
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if isinstance(db_field, URLField):

@@ -1,0 +1,96 @@
+"""Accounts: what a member has, whether it adds up, and what made it."""
+
+from django.contrib import admin
+from django.db.models import BigIntegerField, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.admin import balance, columns
+from loyalty.admin.lots import NOTICE
+from loyalty.models import Account, Entry, Lot
+from members.models import Member
+from sync.admin import scope, search, shown
+from sync.admin.pages import HubAdmin
+from sync.admin.panels import Panel, show_on
+
+NO_ENTRIES = _("No entries yet: they appear when the member buys something or a channel gives points")
+
+
+@admin.register(Account)
+class AccountAdmin(HubAdmin):
+    within = staticmethod(scope.of_member("member_id"))
+    list_display = [
+        shown.computed("balance", _("Account"), lambda it: _("See the balance")),
+        shown.link("member", _("Member")),
+        shown.computed("tier", _("Tier"), lambda it: it.tier or shown.EMPTY),
+        *(shown.points(key, name) for key, name in columns.COMPONENTS.items()),
+        shown.points("expiring", _("Expires soon")),
+        shown.at("updated_at", _("Changed")),
+    ]
+    list_select_related = ["member", "tier"]
+    ordering = ["-id"]
+    searches = [
+        search.by_phone("member__phone_index"),
+        search.by_number("M", "member__number"),
+        search.by_id("pk", "member_id"),
+    ]
+    search_help_text = _("Phone or member number")
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    (list_display[1], list_display[2]),
+                    (shown.at("tier_since", _("Tier since")), shown.at("tier_until", _("Tier reviewed"))),
+                    (shown.money("qualifying_fen", _("Qualifying spending")), list_display[8]),
+                ]
+            },
+        ),
+    ]
+    change_form_outer_before_template = "admin/loyalty/balance.html"
+
+    def get_queryset(self, request):
+        lots = Lot.objects.filter(account=OuterRef("pk"), remaining__gt=0, expires_at__gt=Now())
+        soon = lots.filter(expires_at__lte=Now() + NOTICE).order_by().values("account")
+        total = Subquery(soon.annotate(sum=Sum("remaining")).values("sum"), output_field=BigIntegerField())
+        return super().get_queryset(request).annotate(expiring=Coalesce(total, 0))
+
+    def explained(self, request, row) -> dict:
+        return {"balance": balance.of_account(request, row), "subtitle": row.member.number}
+
+
+def _of_account(account: Account) -> dict:
+    return {"account": account}
+
+
+show_on(
+    Member,
+    Panel(
+        Account,
+        lambda it: {"member": it},
+        without=("member",),
+        place=10,
+        empty=_("No points yet: the account is made with the first ones"),
+    ),
+    Panel(
+        Entry,
+        lambda it: {"account__member": it},
+        lambda it: {"q": it.number},
+        without=("account__member",),
+        place=40,
+        empty=NO_ENTRIES,
+    ),
+)
+show_on(
+    Account,
+    Panel(
+        Entry,
+        lambda it: {"account": it},
+        lambda it: {"q": it.pk},
+        without=("account__member",),
+        title=_("Entries, the newest first"),
+        few=20,
+        place=30,
+        empty=NO_ENTRIES,
+    ),
+)

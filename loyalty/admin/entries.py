@@ -1,0 +1,171 @@
+"""Entries: what each did to the balance, which lots it drew on, what it follows and what followed."""
+
+from datetime import timedelta
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+
+from loyalty.admin import columns
+from loyalty.models import Draw, Entry, Hold, Lot, Purchase
+from loyalty.told import TOLD_AS
+from sync import events
+from sync.admin import scope, search, shown
+from sync.admin.pages import ByChannel, HubAdmin
+from sync.admin.panels import Panel, show_on
+from sync.models import Event
+
+PEOPLE = ["adjustment__asked_by", "adjustment__decided_by"]
+RELATED = ["account__member", "channel", "rule", "follows", "reverses", *PEOPLE]
+
+
+def of_order(queryset, text: str):
+    """What an order's points went through: earned by it, paid with, taken back by refunds. By its number."""
+    if not text.upper().startswith("D") or not text[1:].isdigit():
+        return None
+    number = text.upper()
+    bought = Purchase.objects.filter(order_number=number).values("account_id", "entry_id").first()
+    if bought is None:
+        return queryset.none()
+    ours = Q(reference__startswith=f"order:{number}:") | Q(reverses=bought["entry_id"])
+    return queryset.filter(ours, account=bought["account_id"])
+
+
+@admin.register(Entry)
+class EntryAdmin(HubAdmin):
+    within = staticmethod(scope.of_member("account__member_id"))
+    list_display = [
+        shown.at("created_at", _("Posted")),
+        shown.computed("kind", _("What happened"), columns.deed),
+        shown.link("account__member", _("Member")),
+        shown.computed("moves", _("Points"), columns.moves),
+        shown.points("available_after", _("Available after")),
+        shown.computed("reference", _("Reference"), columns.reference),
+        shown.computed("channel", _("Channel"), lambda it: it.channel or shown.EMPTY),
+        shown.computed("why", _("Why"), columns.why),
+        shown.computed("who", _("By"), columns.who),
+    ]
+    list_select_related = RELATED
+    list_filter = [ByChannel, "kind", ("created_at", RangeDateTimeFilter)]
+    list_filter_submit = True
+    ordering = ["-id"]
+    searches = [
+        search.by_phone("account__member__phone_index"),
+        search.by_number("M", "account__member__number"),
+        of_order,
+        search.by_id("pk", "account_id", "account__member_id"),
+    ]
+    search_help_text = _("Phone, member number or order number")
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    (list_display[2], shown.computed("account", _("Account"), lambda it: _account_of(it))),
+                    (list_display[1], list_display[0]),
+                ]
+            },
+        ),
+        (
+            _("Why"),
+            {
+                "fields": [
+                    (shown.code("reference", _("Reference")), "reason"),
+                    (shown.link("follows", _("Follows")), shown.link("reverses", _("Reverses"))),
+                    (shown.link("rule", _("Rule version")), "channel"),
+                    (shown.computed("who", _("By"), lambda it: _told_by(it)), shown.code("source", _("Source"))),
+                ]
+            },
+        ),
+        (
+            _("Bookkeeping"),
+            {
+                "fields": [
+                    (shown.points("contra", _("Contra"), signed=True), "contra_kind", "version"),
+                    (shown.at("available_at", _("Available from")), shown.at("expires_at", _("Expires"))),
+                ]
+            },
+        ),
+    ]
+    change_form_outer_before_template = "admin/loyalty/balance.html"
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related(*RELATED)
+
+    def explained(self, request, row) -> dict:
+        figures = [_figure(row, name) for name in columns.COMPONENTS if getattr(row, name)]
+        known_as = (row.follows or row.reverses or row).reference
+        return {"balance": {"figures": figures}, "subtitle": f"{columns.DEEDS[columns.deed_of(row)]} {known_as}"}
+
+
+def _figure(entry: Entry, name: str) -> dict:
+    """A component that an entry moved; of what is available, from what to what."""
+    moved = getattr(entry, name)
+    before = columns.count(entry.available_after - moved)
+    return {
+        "label": columns.COMPONENTS[name],
+        "value": columns.signed(moved),
+        "lines": [f"{before} → {columns.count(entry.available_after)}"] if name == "available" else [],
+    }
+
+
+def _account_of(entry: Entry) -> str:
+    return shown.linked(entry.account, _("See the balance"))
+
+
+def _told_by(entry: Entry) -> str:
+    """Who or what posted it, and the actor of its event: staff by name."""
+    event = Event.objects.filter(**_told_as(entry)).values_list("actor", flat=True).first() or ""
+    kind, _slash, key = event.partition("/")
+    staff = User.objects.filter(pk=key).first() if kind == "staff" and key.isdigit() else None
+    actor = (staff and (staff.get_full_name() or staff.username)) or event
+    return f"{columns.who(entry)} ({actor})" if actor else columns.who(entry)
+
+
+def _told_as(entry: Entry) -> dict:
+    """Where its event is: on its member's stream, of its time."""
+    about = timedelta(minutes=10)
+    return {
+        "subject": events.of_member(entry.account.member_id),
+        "type": f"points.{TOLD_AS.get(entry.kind, entry.kind)}",
+        "time__range": (entry.created_at - about, entry.created_at + about),
+        "data__entry__id": str(entry.pk),
+    }
+
+
+show_on(
+    Entry,
+    Panel(
+        Draw,
+        lambda it: {"entry": it},
+        without=("entry__created_at", "kind", "reference", "member"),
+        title=_("Lots it drew on or gave back to"),
+        place=10,
+        quiet=True,
+        order=("id",),
+    ),
+    Panel(Lot, lambda it: {"pk": it.pk}, without=("member",), title=_("The lot it made"), place=20, quiet=True),
+    Panel(
+        Draw,
+        lambda it: {"lot": it.pk},
+        lambda it: {"q": it.pk},
+        without=("lot", "member"),
+        title=_("What has drawn on that lot since"),
+        place=30,
+        quiet=True,
+    ),
+    Panel(Hold, lambda it: {"pk__in": [it.pk, it.follows_id]}, without=("member",), place=40, quiet=True),
+    Panel(Entry, lambda it: {"reverses": it}, without=("account__member",), title=_("Reversed by"), quiet=True),
+    Panel(Entry, lambda it: {"follows": it}, without=("account__member",), title=_("Followed by"), quiet=True),
+    Panel(
+        Entry,
+        lambda it: {"pk__in": [it.reverses_id, it.follows_id]},
+        without=("account__member",),
+        title=_("What it goes back to"),
+        place=5,
+        quiet=True,
+    ),
+    Panel(Event, _told_as, without=("subject",), title=_("Told as"), place=90, quiet=True),
+)
