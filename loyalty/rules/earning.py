@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from fractions import Fraction
 from itertools import groupby
 from uuid import UUID
 
@@ -12,6 +11,8 @@ from loyalty.models import EarnBoost, EarnRule
 from loyalty.rules.sharing import Part, share
 
 FEN_PER_YUAN = 100
+SORTS = 3  # by tier, by channel, others
+ONCE = 100**SORTS  # what multiplies by one
 
 
 @dataclass(frozen=True)
@@ -48,17 +49,15 @@ def earned(
     if rule is None:
         return Earned(0, [0] * len(parts), 0)
     by_sort = _sorted_out(boosts, on)
-    weights = [
-        Fraction(part.fen) * times(by_sort, part.sku) if counts(rule, part.sku) else Fraction(0) for part in parts
-    ]
-    counted_fen = sum(part.fen for part in parts if counts(rule, part.sku))
+    counted = [part.fen if counts(rule, part.sku) else 0 for part in parts]
+    weights = [fen and fen * times(by_sort, part.sku) for part, fen in zip(parts, counted, strict=True)]
     points = 0
-    if counted_fen:
-        yuan = Fraction(counted_fen // FEN_PER_YUAN)
-        points = int(yuan * Fraction(rule.points_per_yuan) * sum(weights) / counted_fen)
+    if counted_fen := sum(counted):
+        yuan = counted_fen // FEN_PER_YUAN
+        points = yuan * _hundredths(rule.points_per_yuan) * sum(weights) // (100 * ONCE * counted_fen)
     points = capped(rule, points, given_today)
-    paid_fen = sum(part.fen for part in parts)
-    return Earned(points, share(points, _whole(weights)), points_for(paid_fen, rule.growth_per_yuan))
+    growth = points_for(sum(part.fen for part in parts), rule.growth_per_yuan)
+    return Earned(points, share(points, weights), growth)
 
 
 def points_for(paid_fen: int, per_yuan: Decimal | int) -> int:
@@ -92,13 +91,14 @@ def fits(sku: str, patterns: Iterable[str]) -> bool:
     )
 
 
-def times(by_sort: Iterable[Sequence[EarnBoost]], sku: str) -> Fraction:
-    """What an article's points are multiplied by: of each sort the greatest that fits it, all sorts together."""
-    product = Fraction(1)
+def times(by_sort: Iterable[Sequence[EarnBoost]], sku: str) -> int:
+    """What an article's points are multiplied by, in millionths: of each sort the greatest that fits it, together."""
+    product, sorts = 1, 0
     for boosts in by_sort:
         fitting = [boost.multiplier for boost in boosts if not boost.includes or fits(sku, boost.includes)]
-        product *= Fraction(max(fitting, default=Decimal(1)))
-    return product
+        if fitting:
+            product, sorts = product * _hundredths(max(fitting)), sorts + 1
+    return product * 100 ** (SORTS - sorts)
 
 
 def sort_of(boost: EarnBoost) -> str:
@@ -116,6 +116,6 @@ def _sorted_out(boosts: Iterable[EarnBoost], on: Occasion) -> list[list[EarnBoos
     return [list(alike) for _sort, alike in groupby(sorted(fitting, key=sort_of), key=sort_of)]
 
 
-def _whole(weights: Sequence[Fraction]) -> list[int]:
-    """The same proportions in whole numbers: multipliers have two decimals, three sorts six."""
-    return [int(weight * 10**6) for weight in weights]
+def _hundredths(value: Decimal | int) -> int:
+    """Rates and multipliers have two decimals."""
+    return int(value * 100)
