@@ -117,13 +117,21 @@ export function nickname(side) {
   );
 }
 
+/** What may be spent, and what is still to come: points of an order wait until its goods can no longer come back. */
 export function points(side) {
-  const available = side.points?.available ?? 0;
-  return h(
-    "strong.figure",
-    { testid: id(side, "points"), "data-value": available, flash: `${available}` },
-    available.toLocaleString("en"),
-  );
+  const { available = 0, pending = 0 } = side.points ?? {};
+  return [
+    h(
+      "strong.figure",
+      { testid: id(side, "points"), "data-value": available, flash: `${available}` },
+      available.toLocaleString("en"),
+    ),
+    h(
+      "small",
+      { testid: id(side, "points-pending"), "data-value": pending, flash: `${pending}` },
+      pending > 0 ? t("points_pending", { n: pending.toLocaleString("en") }) : t("points_note"),
+    ),
+  ];
 }
 
 /** A seeded tier in the reader's language; one that was added since under its own name. */

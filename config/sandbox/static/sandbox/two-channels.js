@@ -12,7 +12,7 @@
  *   phone        mini-bind-phone, then mini-phone-allow in mini-phone-sheet
  *   member       <side>-member-number · <side>-member-phone · <side>-nickname (text) · <side>-nickname-edit, then
  *                <side>-nickname-input · <side>-nickname-save · <side>-recognised · <side>-sign-out
- *   worth        <side>-points (data-value) · <side>-tier · website-entries
+ *   worth        <side>-points · <side>-points-pending (data-value) · <side>-tier · website-entries
  *   orders       <side>-order (buys the chosen product) · <side>-orders, in it order (data-number, data-status)
  *                <side>-pay (on an unpaid order), then <side>-pay-confirm in <side>-pay-sheet
  *   state        <side>-connection (data-state live|connecting|reconnecting|closed) · <side>-error (data-kind)

@@ -199,7 +199,7 @@ function account(side) {
     h(
       "div.tiles",
       { key: "tiles" },
-      h("div.tile", null, h("span", null, t("points")), pieces.points(side), h("small", null, pointsNote(side))),
+      h("div.tile", null, h("span", null, t("points")), pieces.points(side)),
       h("div.tile", null, h("span", null, t("tier")), pieces.tier(side)),
     ),
     h(
@@ -211,8 +211,11 @@ function account(side) {
   );
 }
 
-function pointsNote(side) {
-  return side.points?.pending > 0 ? t("points_pending", { n: side.points.pending }) : t("points_note");
+const isToCome = ({ kind, available_at: at }) => kind === "earned" && at && Date.parse(at) > Date.now();
+
+function what(entry) {
+  if (isToCome(entry)) return t("points.to_come");
+  return has(`points.${entry.kind}`) ? t(`points.${entry.kind}`) : entry.kind;
 }
 
 function entries(side) {
@@ -220,7 +223,7 @@ function entries(side) {
     h(
       "li",
       { key: entry.id },
-      h("span", null, has(`points.${entry.kind}`) ? t(`points.${entry.kind}`) : entry.kind),
+      h("span", null, what(entry)),
       h("small", null, pieces.moment(entry.created_at)),
       h("b", null, `${entry.points > 0 ? "+" : ""}${entry.points}`),
     );
