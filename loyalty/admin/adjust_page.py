@@ -97,6 +97,23 @@ def _member(request, key) -> Member:
     return found
 
 
+def _sums(member: Member) -> list[dict]:
+    """What the member has, component by component."""
+    account = Account.objects.filter(member=member).first() or Account(member=member)
+    titles = {"available": _("Available"), "pending": _("Pending"), "held": _("Held"), "debt": _("Debt")}
+    return [
+        {
+            "name": name,
+            "title": title,
+            "points": points,
+            "shown": f"{points:,}",
+            "is_bad": name == "debt" and points > 0,
+        }
+        for name, title in titles.items()
+        for points in [getattr(account, name)]
+    ]
+
+
 def _initial(request) -> dict:
     return {"id": uuid7(), "way": request.GET.get("way") or "give", "reason": request.GET.get("reason", "")}
 
@@ -109,13 +126,14 @@ def _shown(page, request, member: Member | None, form: AdjustForm, **more):
         "subtitle": None,
         "opts": Adjustment._meta,
         "member": member,
-        "account": member and (Account.objects.filter(member=member).first() or Account(member=member)),
+        "sums": _sums(member) if member else [],
         "form": form,
         "values": form.data if form.is_bound else form.initial,
         "reasons": list(Reason.objects.filter(is_active=True)),
-        "alone": programme.adjust_alone,
-        "per_day": programme.adjust_per_day,
-        "left": left,
+        "limits": {"alone": programme.adjust_alone, "left": left},
+        "alone": f"{programme.adjust_alone:,}",
+        "per_day": f"{programme.adjust_per_day:,}",
+        "left": f"{left:,}",
         "recent": list(mine.order_by("-id")[:FEW]),
         "looked_for": request.GET.get("q", ""),
         "back": "" if "q" in request.GET else request.POST.get("back", "member" if member else ""),

@@ -119,7 +119,15 @@ class AdjustmentAdmin(HubAdmin):
         ),
         (
             _("What came of it"),
-            {"fields": [(shown.link("entry", _("Points entry")), shown.link("undoes", _("Undoes"))), "file"]},
+            {
+                "fields": [
+                    (
+                        shown.computed("entry", _("Points entry"), lambda it: shown.linked(it.entry, str(it))),
+                        shown.link("undoes", _("Undoes")),
+                    ),
+                    shown.link("file", _("File")),
+                ]
+            },
         ),
     ]
     change_form_outer_before_template = "admin/loyalty/adjustment.html"
@@ -152,8 +160,14 @@ class AdjustmentAdmin(HubAdmin):
         words = {WORDS[act]: request.POST.get("words", "")} if act in WORDS else {}
         made = acting.attempt(request, function, done, adjustment=row.pk, **words)
         if made and act in {"approve", "refuse"}:
-            return acting.to_list(Adjustment, "?queue=open")
+            return self.to_next(request)
         return acting.to_page(made or row)
+
+    def to_next(self, request):
+        """On with what else waits for the reader's decision, or to the empty queue."""
+        waiting = self.get_queryset(request).filter(state="asked").exclude(asked_by=request.user)
+        following = waiting.order_by("-id").first()
+        return acting.to_page(following) if following else acting.to_list(Adjustment, "?queue=open")
 
     def explained(self, request, row) -> dict:
         is_open, is_mine = row.state == "asked", row.asked_by_id == request.user.pk
@@ -162,7 +176,8 @@ class AdjustmentAdmin(HubAdmin):
         return {
             "adjustment": row,
             "undone_by": undone_by,
-            "balance_now": row.account.available,
+            "asked_points": str(row),
+            "balance_now": f"{row.account.available:,}",
             "may_decide": is_open and not is_mine and request.user.has_perm(APPROVE),
             "may_withdraw": is_open and is_mine and request.user.has_perm(ASK),
             "may_undo": may_undo and request.user.has_perm(ASK),
@@ -192,7 +207,7 @@ show_on(
         lambda it: {"account__member": it},
         lambda it: {"q": it.number},
         without=("account__member",),
-        place=12,
+        place=9,
         way=ask_link,
     ),
 )

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from loyalty.admin import acting
 from loyalty.admin.acting import APPROVE, ASK
@@ -38,7 +39,7 @@ FORMULA = ("=", "+", "-", "@", "\t")
 class BringForm(forms.Form):
     """A CSV file."""
 
-    file = forms.FileField(label=_("File"))
+    file = forms.FileField(label=_("File"), widget=UnfoldAdminFileFieldWidget)
 
 
 def held(path: str = ""):
@@ -109,7 +110,7 @@ class AdjustmentFileAdmin(HubAdmin):
             "subtitle": None,
             "opts": self.opts,
             "form": form,
-            "most": MOST_LINES,
+            "most": f"{MOST_LINES:,}",
             "reasons": Reason.objects.filter(is_active=True),
         }
         return TemplateResponse(request, "admin/loyalty/bring.html", context)
@@ -157,13 +158,14 @@ class AdjustmentFileAdmin(HubAdmin):
         counts = adjusting_by_file.progress(row)
         return {
             "file": row,
-            "counts": counts,
+            "sums": _sums(row, counts),
             "to_do": row.lines - row.wrong,
             "done": counts["posted"] + counts["failed"],
-            "faults": [(PROBLEMS[name], *rest) for name, *rest in adjusting_by_file.problems(row)],
+            "faults": [(PROBLEMS[name], *map("{:,}".format, n)) for name, *n in adjusting_by_file.problems(row)],
             "undone_by": live,
             "is_alone": state == "draft" and adjusting_by_file.runs_alone(row),
-            "left": budgets.left_of(row.asked_by_id),
+            "total": f"{row.total:,}",
+            "left": f"{budgets.left_of(row.asked_by_id):,}",
             "may_submit": state == "draft" and is_mine and may_ask,
             "may_withdraw": state in {"draft", "asked"} and is_mine and may_ask,
             "may_decide": state == "asked" and not is_mine and request.user.has_perm(APPROVE),
@@ -175,6 +177,21 @@ class AdjustmentFileAdmin(HubAdmin):
         if row is None or not self.has_view_permission(request, row):
             raise Http404
         return row
+
+
+def _sums(row: AdjustmentFile, counts: dict[str, int]) -> list[dict]:
+    """What a file holds, and how far it has come."""
+    found = [
+        ("lines", _("Lines"), row.lines, False),
+        ("fine", _("In order"), row.lines - row.wrong, False),
+        ("wrong", _("Wrong"), row.wrong, row.wrong > 0),
+        ("given", _("Points given"), row.given, False),
+        ("taken", _("Points taken"), row.taken, False),
+    ]
+    if row.state in {"running", "posted"}:
+        found.append(("posted", _("Points posted"), counts["posted"], False))
+        found.append(("failed", _("Failed"), counts["failed"], counts["failed"] > 0))
+    return [{"name": n, "title": t, "shown": f"{count:,}", "is_bad": is_bad} for n, t, count, is_bad in found]
 
 
 @admin.register(AdjustmentRow)

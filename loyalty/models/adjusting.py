@@ -199,7 +199,7 @@ class Adjustment(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.points:+}"
+        return f"{self.points:+,}".replace("-", "−")
 
 
 class AdjustmentRow(models.Model):

@@ -19,7 +19,9 @@ TONES = {
     **dict.fromkeys(["active", "verified", "paid", "delivered", "completed", "applied", "granted", "merged"], GOOD),
     **dict.fromkeys(["waiting", "opening", "open", "unpaid", "pending", "partial", "shipped", "attested"], BUSY),
     **dict.fromkeys(["dead", "frozen", "quarantined", "withdrawn", "after_close", "wrong_amount"], BAD),
-    **dict.fromkeys(["unknown_order", "paid_twice", "failed"], BAD),
+    **dict.fromkeys(["unknown_order", "paid_twice", "failed", "refused", "wrong"], BAD),
+    **dict.fromkeys(["asked", "running"], BUSY),
+    "posted": GOOD,
 }
 NOTHING = {"", "none", None}  # states that need no badge
 

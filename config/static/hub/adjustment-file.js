@@ -7,7 +7,7 @@
     const done = counts.posted + counts.failed;
     bar.firstElementChild.style.width = `${toDo ? (100 * done) / toDo : 100}%`;
     bar.setAttribute("aria-valuenow", done);
-    for (const name of ["posted", "failed"]) file.querySelector(`[data-of=${name}]`).textContent = counts[name];
+    for (const name of ["posted", "failed"]) file.querySelector(`[data-of=${name}]`).textContent = counts[name].toLocaleString();
   }
 
   async function ask() {
