@@ -52,7 +52,9 @@ NAVIGATION = [
         _page(_("Adjustment files"), "upload_file", "loyalty", "adjustmentfile"),
         _page(_("Points to let through"), "approval", "loyalty", "waitinglot"),
         _page(_("Adjustment reasons"), "category", "loyalty", "reason"),
+        _page(_("Points programme"), "gavel", "loyalty", "programme"),
         _page(_("Tiers"), "workspace_premium", "loyalty", "tier"),
+        _page(_("Tier changes"), "swap_vert", "loyalty", "tierchange"),
         _page(_("Earn rules"), "percent", "loyalty", "earnrule"),
     ),
     _group(

@@ -27,7 +27,7 @@ from sync.models import (
     ReconciliationRun,
 )
 from tests import make
-from tests.loyalty import make_points
+from tests.loyalty import make_tiers
 from tests.orders import make_orders
 from tests.sync import make_deliveries
 
@@ -61,8 +61,10 @@ class World:
         self.other = make.member(channel="mini-program", phone="+8613787654321", nickname="王二")
         codes.issue(member=self.member.pk, session=make.session(self.member).pk)
         make.policies()
-        make_points.tiers()
+        make_tiers.programme()
+        make_tiers.benefit("silver")
         points.earn(member=self.member.pk, points=100, reference="start", by=SYSTEM)
+        make_tiers.bought(make_tiers.account(self.member), 120_000)
         self.order = make_orders.order(member=self.member, channel=self.website, lines=2)
         self.foreign = make_orders.order(member=self.other, channel=self.mini)
         self.payment = make_orders.payment(self.order)
