@@ -40,9 +40,12 @@ class AccountAdmin(HubAdmin):
             None,
             {
                 "fields": [
-                    (list_display[1], list_display[2]),
-                    (shown.at("tier_since", _("Tier since")), shown.at("tier_until", _("Tier reviewed"))),
-                    (shown.money("qualifying_fen", _("Qualifying spending")), list_display[8]),
+                    (
+                        list_display[1],
+                        shown.computed("nickname", _("Nickname"), lambda it: it.member.nickname or shown.EMPTY),
+                    ),
+                    (shown.code("member__phone_mask", _("Phone")), shown.state("member__status", _("Status"))),
+                    (list_display[2], list_display[8]),
                 ]
             },
         ),
@@ -53,14 +56,11 @@ class AccountAdmin(HubAdmin):
         lots = Lot.objects.filter(account=OuterRef("pk"), remaining__gt=0, expires_at__gt=Now())
         soon = lots.filter(expires_at__lte=Now() + NOTICE).order_by().values("account")
         total = Subquery(soon.annotate(sum=Sum("remaining")).values("sum"), output_field=BigIntegerField())
-        return super().get_queryset(request).annotate(expiring=Coalesce(total, 0))
+        rows = super().get_queryset(request).select_related(*self.list_select_related)
+        return rows.annotate(expiring=Coalesce(total, 0))
 
     def explained(self, request, row) -> dict:
-        return {"balance": balance.of_account(request, row), "subtitle": row.member.number}
-
-
-def _of_account(account: Account) -> dict:
-    return {"account": account}
+        return {"balance": balance.of_account(request, row)}
 
 
 show_on(
@@ -90,7 +90,7 @@ show_on(
         without=("account__member",),
         title=_("Entries, the newest first"),
         few=20,
-        place=30,
+        place=3,
         empty=NO_ENTRIES,
     ),
 )

@@ -1,11 +1,11 @@
-"""The terms: the programme, tiers and what they give, and the rules that earn."""
+"""The terms: the programme, tiers and what they give."""
 
 from django import forms
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
-from loyalty.models import Benefit, EarnRule, Programme, Tier
+from loyalty.models import Benefit, Programme, Tier
 from sync.admin import shown
 from sync.admin.pages import HubAdmin
 from sync.admin.yuan import YuanField
@@ -111,13 +111,3 @@ class BenefitAdmin(HubAdmin):
     list_select_related = ["tier"]
     ordering = ["tier__threshold_fen", "code"]
     fieldsets = [(None, {"fields": [("name", "code"), ("value", list_display[3])]})]
-
-
-@admin.register(EarnRule)
-class EarnRuleAdmin(HubAdmin):
-    list_display = ["code", "version", "kind", "points_per_yuan", shown.state("state", _("State"))]
-    editable = ("state",)
-    on_adding = ("code", "version", "points_per_yuan", "state")
-    fieldsets = [
-        (None, {"fields": [("code", "version"), "points_per_yuan", "state", shown.at("created_at", _("Created"))]})
-    ]

@@ -17,7 +17,7 @@ from sync.admin.panels import Explained, Panel, show_on
 class ByTier(admin.SimpleListFilter):
     """Changes that led to a tier."""
 
-    title, parameter_name = _("to"), "to"
+    title, parameter_name = _("tier after"), "to"
 
     def lookups(self, request, model_admin):
         return list(Tier.objects.values_list("code", "name"))
@@ -59,8 +59,8 @@ class TierChangeAdmin(HubAdmin):
         shown.at("at", _("Time")),
         shown.link("account__member", _("Member")),
         shown.computed("way", _("Direction"), direction),
-        shown.computed("before", _("From"), lambda it: it.before or shown.EMPTY),
-        shown.computed("after", _("To"), lambda it: it.after),
+        shown.computed("before", _("Tier before"), lambda it: it.before or shown.EMPTY),
+        shown.computed("after", _("Tier after"), lambda it: it.after),
         shown.computed("cause", _("Cause"), lambda it: it.get_cause_display()),
         shown.computed("counted", _("Counted"), lambda it: why.amount(it.qualifying, it.qualify_by)),
         shown.computed("asked", _("Threshold"), lambda it: why.amount(it.threshold, it.qualify_by)),

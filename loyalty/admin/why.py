@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from loyalty import standing
 from loyalty.counted import Item
@@ -69,8 +68,8 @@ def _counted(told: Why) -> dict:
         Programme.QualifyBy.SPEND: _("paid less refunded"),
         Programme.QualifyBy.GROWTH: _("growth of orders and bonuses"),
     }
-    since = ngettext("since %(day)s, %(months)s month", "since %(day)s, %(months)s months", terms.window_months)
     named = {"day": day(told.ladder.since), "months": terms.window_months}
+    since = _("since %(day)s (%(months)s months)")
     return {
         "label": _("Counts now"),
         "value": _of(told, told.listed.total),
@@ -111,7 +110,7 @@ def _outlook(told: Why) -> list[str]:
 
 # The parts
 def _gained(told: Why) -> str:
-    return _("Paid") if told.ladder.terms.qualify_by == Programme.QualifyBy.SPEND else _("Gained")
+    return _("Amount paid") if told.ladder.terms.qualify_by == Programme.QualifyBy.SPEND else _("Gained")
 
 
 def _part(item: Item, by: str) -> list:
@@ -133,10 +132,9 @@ def _sums(told: Why, shown: list[Item]) -> list[list]:
     """What is not shown in one line, and the total."""
     listed = told.listed
     rest = listed.total - sum(item.counted for item in shown)
-    others = ngettext("%(number)s older one", "%(number)s older ones", listed.number - len(shown))
     lines = []
     if listed.number > len(shown):
-        lines.append([others % {"number": listed.number - len(shown)}, *[""] * 5, _of(told, rest)])
+        lines.append([_("%(number)s older") % {"number": listed.number - len(shown)}, *[""] * 5, _of(told, rest)])
     return [*lines, [_("Together"), *[""] * 5, _of(told, listed.total)]]
 
 

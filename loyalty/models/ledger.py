@@ -37,7 +37,6 @@ class Account(models.Model):
         db_default=False,
         help_text=_("Reviewed, not reached again: falls when the grace is over"),
     )
-    qualifying_fen = models.BigIntegerField(_("qualifying spending (fen)"), db_default=0)
     absorbed = ArrayField(
         models.UUIDField(),
         default=list,
@@ -75,7 +74,7 @@ class Account(models.Model):
         ]
 
     def __str__(self):
-        return str(self.member_id)
+        return str(self.member if Account.member.is_cached(self) else self.member_id)
 
 
 class Entry(models.Model):
@@ -92,7 +91,9 @@ class Entry(models.Model):
         MOVED = "moved", _("Moved")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    account = models.ForeignKey(Account, models.PROTECT, related_name="entries", verbose_name=_("account"))
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="entries", db_index=False, verbose_name=_("account")
+    )  # the index of its newest entries begins with it
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     available = models.BigIntegerField(_("available"), default=0)
     pending = models.BigIntegerField(_("pending"), default=0)
@@ -137,12 +138,14 @@ class Entry(models.Model):
                 include=["account", "contra"],
                 condition=Q(kind="earned", available_at__isnull=False),
                 name="entry_given",
-            )
+            ),
+            models.Index(fields=["account", "-created_at", "-version", "-id"], name="entry_newest"),
         ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self):
-        return f"{self.kind} {self.reference}"
+        earlier = self.follows if Entry.follows.is_cached(self) else None
+        return f"{self.get_kind_display()} {(earlier or self).reference}"
 
     @property
     def points(self) -> int:
@@ -186,7 +189,7 @@ class Lot(models.Model):
         ]
 
     def __str__(self):
-        return str(self.pk)
+        return self.entry.reference if Lot.entry.is_cached(self) else str(self.pk)
 
 
 class Draw(models.Model):

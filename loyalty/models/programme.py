@@ -89,9 +89,7 @@ class Programme(models.Model):
     tier_grace_days = models.PositiveSmallIntegerField(
         _("days of grace before a tier falls"),
         default=30,
-        help_text=_(
-            "Whoever is short at the review keeps it for so long; reaching it again in that time renews it"
-        ),
+        help_text=_("Whoever is short at the review keeps it for so long; reaching it again in that time renews it"),
     )
     adjust_alone = models.PositiveIntegerField(
         _("points adjusted without a second person"),
@@ -180,12 +178,12 @@ class TierChange(models.Model):
     account = models.ForeignKey(
         "loyalty.Account", models.PROTECT, related_name="tier_changes", verbose_name=_("account")
     )
-    before = models.ForeignKey(Tier, models.PROTECT, null=True, related_name="+", verbose_name=_("from"))
-    after = models.ForeignKey(Tier, models.PROTECT, related_name="+", verbose_name=_("to"))
+    before = models.ForeignKey(Tier, models.PROTECT, null=True, related_name="+", verbose_name=_("tier before"))
+    after = models.ForeignKey(Tier, models.PROTECT, related_name="+", verbose_name=_("tier after"))
     cause = models.CharField(_("cause"), max_length=10, choices=Cause)
     qualify_by = models.CharField(_("counted"), max_length=10, choices=Programme.QualifyBy)
     qualifying = models.BigIntegerField(_("what counted"), help_text=_("In fen, or growth"))
-    threshold = models.BigIntegerField(_("threshold"))
+    threshold = models.BigIntegerField(_("what it takes"))
     counted_from = models.DateTimeField(_("counted from"))
     counted_to = models.DateTimeField(_("counted to"), help_text=_("What was received later was not there yet"))
     until = models.DateTimeField(_("lasts until"), null=True)

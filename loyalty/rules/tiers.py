@@ -108,24 +108,6 @@ class Ladder:
         return until + self.terms.tier_grace_days * DAY
 
 
-def tier_for(qualifying_fen: int, tiers: Sequence[Tier]) -> Tier | None:
-    """The highest tier whose threshold is met; None when there is none."""
-    return max(
-        (tier for tier in tiers if tier.threshold_fen <= qualifying_fen),
-        key=lambda tier: tier.threshold_fen,
-        default=None,
-    )
-
-
-def next_tier(qualifying_fen: int, tiers: Sequence[Tier]) -> Tier | None:
-    """The lowest tier not reached yet; None at the top."""
-    return min(
-        (tier for tier in tiers if tier.threshold_fen > qualifying_fen),
-        key=lambda tier: tier.threshold_fen,
-        default=None,
-    )
-
-
 def months_later(local: datetime, months: int) -> datetime:
     """The same day so many months later, or the last day of a month that is shorter."""
     years, month = divmod(local.month - 1 + months, 12)

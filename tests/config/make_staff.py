@@ -27,7 +27,7 @@ from sync.models import (
     ReconciliationRun,
 )
 from tests import make
-from tests.loyalty import make_tiers
+from tests.loyalty import make_adjusting, make_tiers
 from tests.orders import make_orders
 from tests.sync import make_deliveries
 
@@ -71,6 +71,7 @@ class World:
         Recipient.objects.create(order=self.order, receiver="林小溪", phone=PHONE)
         Disclosure.objects.create(order=self.order, actor="channel/website")
         self._papers()
+        make_adjusting.one_of_each(self.member, self.website)
         self._traffic()
         self._watch()
 
@@ -80,6 +81,7 @@ class World:
         codes.issue(member=person.pk, session=make.session(person).pk)
         make_orders.payment(make_orders.order(member=person, channel=self.website))
         points.earn(member=person.pk, points=5, reference=str(turn), by=SYSTEM)
+        make_adjusting.one_of_each(person, self.website, str(turn))
         Consent.objects.create(member=person, purpose="terms", version="1", act="granted", channel=self.website)
         LinkCase.objects.create(kind="merge", member=person, other=self.member, mask="1", identity_kind="phone")
         endpoint = make_deliveries.endpoint(self.website, f"https://shop.example/{turn}")

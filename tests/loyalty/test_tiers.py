@@ -190,7 +190,7 @@ def test_reading_a_tier_costs_the_same_however_much_counts(buyer, django_assert_
     for _more in range(rows):
         bought(buyer, 60_000)
     with django_assert_num_queries(4):  # member and account, tiers with benefits, terms, the sum
-        as_points(buyer.member_id)
+        standing.as_tier(standing.account_of(buyer.member_id))
 
 
 @pytest.mark.parametrize("rows", [1, 3])
