@@ -15,7 +15,18 @@ from guardian.shortcuts import assign_perm, get_objects_for_user, remove_perm
 from sync.models import Channel
 
 PEOPLE = ("member", "identity", "session", "consent", "policy", "linkcase", "merge")
-POINTS = ("account", "entry", "lot", "draw", "hold", "purchase", "earnrule")
+POINTS = (
+    "account",
+    "entry",
+    "lot",
+    "draw",
+    "hold",
+    "purchase",
+    "purchaseline",
+    "purchaserefund",
+    "earnrule",
+    "earnboost",
+)
 TIERS = ("programme", "tier", "benefit", "tierchange")
 STAFF_S_POINTS = ("adjustment", "adjustmentfile", "adjustmentrow", "reason", "waitinglot", "bonus", "expirynotice")
 ORDERS = ("order", "line", "payment", "paymentcase")
@@ -64,6 +75,7 @@ ROLES: dict[str, set[str]] = {
     | _edit("sync", "channel", "sharinggroup", "endpoint", "alertrule")
     | _edit("members", "policy")
     | _edit("loyalty", "programme", "tier", "earnrule")
+    | {"loyalty.activate_earnrule"}
     | _edit("loyalty", "reason")
     | ASKS
     | DECIDES

@@ -20,7 +20,7 @@ from sync import clock
 DAYS, MOST, BIGGEST = 30, 20_000, 20
 CHUNK = 1_000
 LINES = PurchaseLine.objects.filter(purchase=OuterRef("pk")).order_by("pk")
-COLUMNS = ("account", "order_number", "channel", "tier", "paid_at", "paid_fen", "points")
+COLUMNS = ("pk", "account", "order_number", "channel", "tier", "paid_at", "paid_fen", "points")
 
 
 @dataclass(frozen=True, order=True)
@@ -29,6 +29,7 @@ class Compared:
 
     size: int
     number: str
+    id: UUID
     paid_at: datetime
     paid_fen: int
     before: int
@@ -112,12 +113,12 @@ def _purchases(since: datetime, most: int) -> Iterator[tuple]:
 
 def _compared(rule: EarnRule, purchases: Iterable[tuple]) -> Iterator[Compared]:
     boosts, today = list(rule.boosts.all()), Today()
-    for account, number, channel, tier, paid_at, paid_fen, before, lines in purchases:
+    for key, account, number, channel, tier, paid_at, paid_fen, before, lines in purchases:
         parts = [Part(None, line["sku"], line["fen"]) for line in lines]
         given_today = today.before(account, paid_at)
         after = rules.earned(rule, boosts, parts, Occasion(paid_at, tier, channel), given_today=given_today).points
         today.given += after
-        yield Compared(abs(after - before), number, paid_at, paid_fen, before, after)
+        yield Compared(abs(after - before), number, key, paid_at, paid_fen, before, after)
 
 
 def _of_bonuses(rule: EarnRule, diff: Diff) -> Diff:

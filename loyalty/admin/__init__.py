@@ -1,6 +1,18 @@
 """Points as staff see them: accounts, entries, lots and holds are looked at, terms are changed."""
 
-from loyalty.admin import accounts, adjusting, adjusting_files, entries, holds, lots, programme, releasing, tier_changes
+from loyalty.admin import (
+    accounts,
+    adjusting,
+    adjusting_files,
+    entries,
+    holds,
+    lots,
+    programme,
+    purchases,
+    releasing,
+    rules,
+    tier_changes,
+)
 
 __all__ = [
     "accounts",
@@ -10,6 +22,8 @@ __all__ = [
     "holds",
     "lots",
     "programme",
+    "purchases",
     "releasing",
+    "rules",
     "tier_changes",
 ]
