@@ -4,13 +4,14 @@
 account since it was last touched is settled before it is read, so no expired hold or lot is ever shown as alive.
 """
 
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Case, Exists, F, Func, QuerySet, TextField, UUIDField, Value, When
-from django.db.models.functions import Cast, Coalesce, JSONObject
+from psycopg.types.numeric import Int4
 
 from loyalty.counted import GROWTH, SPEND
-from loyalty.models import Account, Entry, Programme
+from loyalty.models import Account, Programme
 from loyalty.services import settling
 from loyalty.told import TOLD_AS
 from sync import events
@@ -77,23 +78,38 @@ FROM me
 """  # noqa: S608 - expressions of our own
 
 
-class Told(Func):
-    """A time as the contract writes it."""
-
-    template, output_field = f"to_char(%(expressions)s AT TIME ZONE 'UTC', {INSTANT})", TextField()
-
-
-TOLD_ENTRY = JSONObject(
-    id="id",
-    kind=Case(*(When(kind=kind, then=Value(told)) for kind, told in TOLD_AS.items()), default="kind"),
-    points=Case(When(contra=0, then=-(F("pending") + F("held"))), default=-F("contra")),
-    available_after="available_after",
-    reference=Coalesce("follows__reference", "reference"),
-    channel="channel__code",
-    created_at=Told("created_at"),
-    available_at=Told("available_at"),
-    expires_at=Told("expires_at"),
+RENAMED = " ".join(f"WHEN '{kind}' THEN '{told}'" for kind, told in TOLD_AS.items())
+ENTRIES = f"""
+WITH mine AS MATERIALIZED (
+    SELECT a.id, a.absorbed, coalesce(a.due_at <= clock_timestamp(), FALSE) AS is_due FROM loyalty_account a
+    WHERE a.member_id = %(member)s
+), own AS (SELECT unnest(mine.id || mine.absorbed) AS id FROM mine), page AS MATERIALIZED (
+    SELECT e.* FROM own CROSS JOIN LATERAL (
+        SELECT * FROM loyalty_entry WHERE account_id = own.id {{beyond}}
+        ORDER BY created_at {{way}}, version {{way}}, id {{way}} LIMIT %(most)s
+    ) e ORDER BY e.created_at {{way}}, e.version {{way}}, e.id {{way}} LIMIT %(most)s
 )
+SELECT e.created_at, e.version, e.id, mine.is_due, json_build_object(
+    'id', e.id, 'kind', CASE e.kind {RENAMED} ELSE e.kind END,
+    'points', CASE e.contra WHEN 0 THEN -(e.pending + e.held) ELSE -e.contra END,
+    'available_after', e.available_after, 'reference', coalesce(f.reference, e.reference), 'channel', c.code,
+    'created_at', {_instant("e.created_at")}, 'available_at', {_instant("e.available_at")},
+    'expires_at', {_instant("e.expires_at")})::text
+FROM mine, page e LEFT JOIN loyalty_entry f ON f.id = e.follows_id LEFT JOIN sync_channel c ON c.id = e.channel_id
+ORDER BY e.created_at {{way}}, e.version {{way}}, e.id {{way}}
+"""  # noqa: S608
+BEYOND = "AND (created_at, version, id) {side} (%(created_at)s::timestamptz, %(version)s::bigint, %(id)s::uuid)"
+KEY = ("created_at", "version", "id")
+
+
+class Line(NamedTuple):
+    """An entry: its place in the list, whether its account must be settled first, and `as_entry` as JSON."""
+
+    created_at: datetime
+    version: int
+    id: UUID
+    is_due: bool
+    told: str
 
 
 def points(member: UUID) -> str:
@@ -111,16 +127,15 @@ def _points(member: UUID) -> tuple[bool, str]:
     return events.hot(POINTS, {"member": member, "qualify_by": str(terms.qualify_by)} | named).fetchone()
 
 
-def entries(member: UUID) -> QuerySet[Entry]:
-    """A member's entries, and those of accounts theirs absorbed: `told` is `as_entry` as JSON.
+def entries(member: UUID, most: int, key: list | None = None, falling: bool = True) -> list[Line]:
+    """So many entries of a member, and of accounts theirs absorbed, beyond the one with that key, newest first or last.
 
-    `is_due`: settle the account and read again.
+    Each account gives the first of its own, by its index, so that a page costs the same at any depth.
     """
-    mine = Account.objects.filter(member=member)
-    accounts = Func(Func("id", "absorbed", function="array_prepend"), function="unnest", output_field=UUIDField())
-    rows = Entry.objects.filter(account__in=mine.values(each=accounts))
-    rows = rows.annotate(told=Cast(TOLD_ENTRY, TextField()), is_due=Exists(mine.filter(due_at__lte=Clock())))
-    return rows.values_list("created_at", "version", "id", "told", "is_due", named=True)
+    beyond = BEYOND.format(side="<" if falling else ">") if key else ""
+    sql = ENTRIES.format(beyond=beyond, way="DESC" if falling else "ASC")
+    named = {"member": member, "most": Int4(most)} | dict(zip(KEY, key or [], strict=False))
+    return [Line(*row) for row in events.hot(sql, named)]
 
 
 def settle_if_due(member: UUID) -> None:

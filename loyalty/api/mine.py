@@ -1,16 +1,19 @@
 """Points as their member reads them."""
 
+from functools import partial
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from loyalty import reading, services, standing
 from loyalty.api.shapes import as_json, page_as_json
 from loyalty.api.shown import EntriesOut, PointsOut, WhyTierOut
+from loyalty.models import Entry
 from sync.http import Keyset, Problem
 from sync.http.described import ETAG, PAGED
 from sync.views import MemberView
 
-NEWEST = Keyset(("created_at", "version", "id"))
+NEWEST = Keyset(reading.KEY)
 
 
 class MyPoints(MemberView):
@@ -26,11 +29,11 @@ class MyEntries(MemberView):
 
     @extend_schema(parameters=PAGED, responses=EntriesOut)
     def get(self, request):
-        rows = reading.entries(request.auth.member)
-        page = NEWEST.page(request, rows)
+        read = partial(reading.entries, request.auth.member)
+        page = NEWEST.page_by(request, Entry, read)
         if page.rows and page.rows[0].is_due:
             services.settle(request.auth.member)
-            page = NEWEST.page(request, rows)
+            page = NEWEST.page_by(request, Entry, read)
         return page_as_json(page, [row.told for row in page.rows])
 
 

@@ -2,13 +2,14 @@
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
@@ -79,13 +80,18 @@ class Keyset:
 
     def page(self, request: Request, rows: QuerySet) -> Page:
         """The page the request asks for, in one query."""
+
+        def read(most: int, key: list | None, falling: bool) -> list:
+            ordered = rows.order_by(*(f"-{name}" if falling else name for name in self.fields))
+            return list((ordered.filter(self._beyond(key, "lt" if falling else "gt")) if key else ordered)[:most])
+
+        return self.page_by(request, rows.model, read)
+
+    def page_by(self, request: Request, model: type[Model], read: Callable[[int, list | None, bool], list]) -> Page:
+        """The same of rows that `read(most, key, falling)` gets: at most so many, beyond a key unless it is None."""
         size, cursor = page_size(request), read_cursor(request)
         backwards, key = cursor or (False, None)
-        falling = self.ascending == backwards
-        rows = rows.order_by(*(f"-{name}" if falling else name for name in self.fields))
-        if key is not None:
-            rows = rows.filter(self._beyond(rows, key, "lt" if falling else "gt"))
-        found = list(rows[: size + 1])
+        found = read(size + 1, None if key is None else self._values(model, key), self.ascending == backwards)
         more, found = len(found) > size, found[:size]
         if backwards:
             found.reverse()
@@ -105,15 +111,18 @@ class Keyset:
     def _plain(value):
         return value if isinstance(value, int) else value.isoformat() if hasattr(value, "isoformat") else str(value)
 
-    def _beyond(self, rows: QuerySet, key: list, side: str) -> Q:
+    def _values(self, model: type[Model], key: list) -> list:
         if len(key) != len(self.fields):
             raise Problem.field("cursor", MALFORMED)
         try:
-            values = [rows.model._meta.get_field(n).to_python(v) for n, v in zip(self.fields, key, strict=True)]
+            values = [model._meta.get_field(n).to_python(v) for n, v in zip(self.fields, key, strict=True)]
         except (ValidationError, ValueError, TypeError, OverflowError) as error:
             raise Problem.field("cursor", MALFORMED) from error
         if any(isinstance(value, datetime) and value.tzinfo is None for value in values):
             raise Problem.field("cursor", MALFORMED)
+        return values
+
+    def _beyond(self, values: list, side: str) -> Q:
         # The first field alone, so that an index starts here: of an OR it would read everything before.
         bound, condition = Q(**{f"{self.fields[0]}__{side}e": values[0]}), Q()
         for depth, name in enumerate(self.fields):
