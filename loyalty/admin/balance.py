@@ -51,7 +51,10 @@ CROSS JOIN LATERAL (
     SELECT coalesce(sum(-remaining) FILTER (WHERE remaining < 0), 0)::bigint AS taken,
         coalesce(sum(remaining) FILTER (WHERE remaining > 0), 0)::bigint AS returned,
         coalesce(sum(held) FILTER (WHERE held > 0), 0)::bigint AS set_aside,
-        coalesce(-sum(held) FILTER (WHERE held < 0), 0)::bigint AS let_go
+        coalesce(-sum(held) FILTER (WHERE held < 0), 0)::bigint AS let_go,
+        coalesce(-sum(remaining) FILTER (
+            WHERE entry_id IN (SELECT id FROM loyalty_entry e WHERE e.kind = 'expired' AND e.account_id = l.account_id)
+        ), 0)::bigint AS expired
     FROM loyalty_draw WHERE lot_id = l.entry_id
 ) d
 WHERE l.entry_id = %(key)s
@@ -76,11 +79,13 @@ def of_lot(request, lot: Lot) -> dict:
     """Figures and sums of a lot."""
     at = _asked(LOT, key=lot.pk)
     gone = at["earned"] - at["remaining"] - at["held"]
-    named = [(_("Earned"), at["earned"]), (_("Left"), at["remaining"]), (_("Held"), at["held"]), (_("Gone"), gone)]
+    expired = [_("%(points)s of them expired") % {"points": count(at["expired"])}] if at["expired"] else []
+    named = [(_("Earned"), at["earned"], []), (_("Left"), at["remaining"], []), (_("Held"), at["held"], [])]
+    named.append((_("Gone"), gone, expired))
     flow = [("", _("earned"), at["earned"]), ("−", _("taken"), at["taken"]), ("+", _("returned"), at["returned"])]
     aside = [("", _("set aside"), at["set_aside"]), ("−", _("released or spent"), at["let_go"])]
     return {
-        "figures": [{"label": name, "value": count(points)} for name, points in named],
+        "figures": [{"label": name, "value": count(points), "lines": lines} for name, points, lines in named],
         "checks": [_equal([("", _("Left"), at["remaining"])], flow), _equal([("", _("Held"), at["held"])], aside)],
         "trouble": _trouble(request, f"lot/{lot.pk}"),
     }

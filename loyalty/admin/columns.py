@@ -1,5 +1,6 @@
 """Columns that pages of points share: what an entry did in words, which way points went, until when a lot lives."""
 
+import re
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -59,6 +60,14 @@ STATES = {
 }
 DAY = timedelta(days=1)
 MINUS = str.maketrans("-", "−")
+FACTS = [
+    (re.compile(r"order:(D[0-9]+):paid"), gettext_lazy("Order %(number)s")),
+    (re.compile(r"refund:(.+)"), gettext_lazy("Refund %(number)s")),
+    (re.compile(r"returned:(.+)"), gettext_lazy("Return %(number)s")),
+    (re.compile(r"adjust:[-0-9a-f]{28}([0-9a-f]{8})"), gettext_lazy("Adjustment %(number)s")),
+    (re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})/[0-9]+"), gettext_lazy("Expiry %(number)s")),
+    (re.compile(r"(?:to|from):[-0-9a-f]{28}([0-9a-f]{8}).*"), gettext_lazy("Merge %(number)s")),
+]
 
 
 def count(points: int) -> str:
@@ -67,11 +76,9 @@ def count(points: int) -> str:
 
 
 def signed(points: int) -> str:
-    """+1,234 or −1,234; 0 is a dash."""
-    if not points:
-        return shown.EMPTY
+    """+1,234 or −1,234, in colour."""
     text = f"{points:+,}".translate(MINUS)
-    return format_html('<span class="hub-sum hub-sum-{}">{}</span>', "up" if points > 0 else "down", text)
+    return format_html('<i class="hub-sum hub-sum-{}">{}</i>', "up" if points > 0 else "down", text)
 
 
 def deed_of(entry: Entry) -> str:
@@ -102,20 +109,28 @@ def moves(entry: Entry) -> str:
     return format_html_join(" · ", '<span class="hub-nowrap">{} {}</span>', moved)
 
 
+def fact(text: str) -> str:
+    """A reference as people say it: an order, a refund by its number; others as they are."""
+    for pattern, words in FACTS:
+        if known := pattern.fullmatch(text):
+            return words % {"number": known[1]}
+    return text
+
+
 def reference(entry: Entry) -> str:
     """The fact that an entry stands for; of what follows or undoes another entry, that one's, and the way to it."""
     earlier = entry.follows or entry.reverses
     if earlier is None:
-        return code(entry.reference)
-    way = format_html("↩ {}", shown.linked(earlier, code(earlier.reference)))
-    own = entry.reference not in {str(earlier.pk), f"returned:{earlier.pk}"}
-    return format_html("{} {}", code(entry.reference), way) if own else way
+        return code(fact(entry.reference))
+    way = format_html("↩ {}", shown.linked(earlier, code(fact(earlier.reference))))
+    is_own = str(earlier.pk) not in entry.reference
+    return format_html("{} {}", code(fact(entry.reference)), way) if is_own else way
 
 
 def named(entry: Entry) -> str:
     """A link to an entry, by the fact it stands for."""
     earlier = entry.follows or entry.reverses
-    return shown.linked(entry, code((earlier or entry).reference))
+    return shown.linked(entry, code(fact((earlier or entry).reference)))
 
 
 def code(text: str) -> str:
@@ -135,18 +150,25 @@ def why(entry: Entry) -> str:
 
 
 def who(entry: Entry) -> str:
-    """Who or what posted it: staff by name, a channel, or what the hub does by itself."""
+    """Who or what posted it: staff by name, a channel, or what the hub does by itself, for which channel."""
     if adjustment := getattr(entry, "adjustment", None):
-        people = [adjustment.asked_by, adjustment.decided_by]
-        return " → ".join(each.get_full_name() or each.username for each in people if each)
-    return str(ORIGINS.get(entry.source) or (entry.channel if entry.channel_id else entry.source))
+        return " → ".join(called(each) for each in (adjustment.asked_by, adjustment.decided_by) if each)
+    origin, channel = ORIGINS.get(entry.source), entry.channel if entry.channel_id else None
+    return " · ".join(str(each) for each in (origin, channel) if each) or entry.source
+
+
+def called(staff) -> str:
+    """A person of the staff, by name."""
+    return staff.get_full_name() or staff.username
 
 
 def state_of(lot: Lot) -> str:
-    """What may be said of a lot: a key of STATES. `lot.notice_days` before its end the member is told of it."""
+    """What may be said of a lot: a key of STATES. `lot.notice_days` before its end the member is told of it,
+    `lot.has_expired` whether any of it went by time.
+    """
     now = timezone.now()
     if not lot.remaining:
-        return "held" if lot.held else "gone"
+        return "held" if lot.held else "expired" if lot.has_expired else "gone"
     if lot.expires_at and lot.expires_at <= now:
         return "expired"
     if lot.is_pending:
@@ -186,8 +208,9 @@ def valid_through(lot: Lot) -> str:
     until = format_html('<span class="hub-time" title="{}">{}</span>', exactly, last_day(lot.expires_at))
     if not lot.remaining:
         return until
-    tone = {"expiring": "busy", "expired": "bad"}.get(state_of(lot))
-    return format_html("{} {}", until, shown.tag(days_left(lot.expires_at), tone or shown.QUIET))
+    tone = {"expiring": shown.BUSY, "expired": shown.BAD}.get(state_of(lot), shown.QUIET)
+    grace = shown.tag(_("in grace"), shown.BUSY) if lot.graced_at else ""
+    return format_html("{} {} {}", until, shown.tag(days_left(lot.expires_at), tone), grace)
 
 
 def pending_until(lot: Lot) -> str:
@@ -195,7 +218,7 @@ def pending_until(lot: Lot) -> str:
     if not (lot.is_pending and lot.remaining):
         return shown.EMPTY
     if lot.available_at is None:
-        return _("Staff decides")
+        return _("Once staff lets them through")
     return format_html('<span class="hub-time">{}</span>', shown.moment(lot.available_at)[:16])
 
 

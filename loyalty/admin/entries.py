@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
-from loyalty.admin import columns
+from loyalty.admin import columns, sentences
 from loyalty.models import Draw, Entry, Hold, Lot, Purchase
 from loyalty.told import TOLD_AS
 from sync import events
@@ -17,7 +17,15 @@ from sync.admin.pages import ByChannel, HubAdmin
 from sync.admin.panels import Panel, show_on
 from sync.models import Event
 
+ACTORS = {
+    "member": _("the member"),
+    "channel": _("the channel's backend"),
+    "staff": _("Staff"),
+    "provider": _("payment provider"),
+    "system": _("the hub by itself"),
+}
 PEOPLE = ["adjustment__asked_by", "adjustment__decided_by"]
+MEMBER = ("account__member",)
 RELATED = ["account__member", "channel", "rule", "follows", "reverses", *PEOPLE]
 
 
@@ -43,7 +51,6 @@ class EntryAdmin(HubAdmin):
         shown.computed("moves", _("Points"), columns.moves),
         shown.points("available_after", _("Available after")),
         shown.computed("reference", _("Reference"), columns.reference),
-        shown.computed("channel", _("Channel"), lambda it: it.channel or shown.EMPTY),
         shown.computed("why", _("Why"), columns.why),
         shown.computed("who", _("By"), columns.who),
     ]
@@ -65,27 +72,24 @@ class EntryAdmin(HubAdmin):
                 "fields": [
                     (list_display[2], shown.computed("account", _("Account"), lambda it: _account_of(it))),
                     (list_display[1], list_display[0]),
-                ]
-            },
-        ),
-        (
-            _("Why"),
-            {
-                "fields": [
-                    (shown.code("reference", _("Reference")), "reason"),
-                    (shown.link("follows", _("Follows")), shown.link("reverses", _("Reverses"))),
-                    (shown.link("rule", _("Rule version")), "channel"),
-                    (shown.computed("who", _("By"), lambda it: _told_by(it)), shown.code("source", _("Source"))),
+                    (list_display[5], list_display[6]),
+                    (
+                        shown.computed("channel", _("Channel"), lambda it: it.channel or shown.EMPTY),
+                        shown.computed("told_by", _("By"), lambda it: _told_by(it)),
+                    ),
                 ]
             },
         ),
         (
             _("Bookkeeping"),
             {
+                "classes": ["collapse"],
                 "fields": [
-                    (shown.points("contra", _("Contra"), signed=True), "contra_kind", "version"),
+                    (shown.points("contra", _("Contra"), signed=True), "contra_kind"),
+                    (shown.code("source", _("Source")), shown.code("reference", _("Reference"))),
                     (shown.at("available_at", _("Available from")), shown.at("expires_at", _("Expires"))),
-                ]
+                    ("version",),
+                ],
             },
         ),
     ]
@@ -96,8 +100,7 @@ class EntryAdmin(HubAdmin):
 
     def explained(self, request, row) -> dict:
         figures = [_figure(row, name) for name in columns.COMPONENTS if getattr(row, name)]
-        known_as = (row.follows or row.reverses or row).reference
-        return {"balance": {"figures": figures}, "subtitle": f"{columns.DEEDS[columns.deed_of(row)]} {known_as}"}
+        return {"balance": {"said": sentences.of(row), "figures": figures}}
 
 
 def _figure(entry: Entry, name: str) -> dict:
@@ -116,12 +119,12 @@ def _account_of(entry: Entry) -> str:
 
 
 def _told_by(entry: Entry) -> str:
-    """Who or what posted it, and the actor of its event: staff by name."""
-    event = Event.objects.filter(**_told_as(entry)).values_list("actor", flat=True).first() or ""
-    kind, _slash, key = event.partition("/")
+    """Who or what posted it, and who acted as its event tells: staff by name."""
+    actor = Event.objects.filter(**_told_as(entry)).values_list("actor", flat=True).first() or ""
+    kind, _slash, key = actor.partition("/")
     staff = User.objects.filter(pk=key).first() if kind == "staff" and key.isdigit() else None
-    actor = (staff and (staff.get_full_name() or staff.username)) or event
-    return f"{columns.who(entry)} ({actor})" if actor else columns.who(entry)
+    acted = columns.called(staff) if staff else ACTORS.get(kind, "")
+    return " · ".join(str(each) for each in (columns.who(entry), acted) if each)
 
 
 def _told_as(entry: Entry) -> dict:
@@ -140,29 +143,29 @@ show_on(
     Panel(
         Draw,
         lambda it: {"entry": it},
-        without=("entry__created_at", "kind", "reference", "member"),
+        without=("entry__created_at", "kind", "reference", "entry__account__member"),
         title=_("Lots it drew on or gave back to"),
         place=10,
         quiet=True,
         order=("id",),
     ),
-    Panel(Lot, lambda it: {"pk": it.pk}, without=("member",), title=_("The lot it made"), place=20, quiet=True),
+    Panel(Lot, lambda it: {"pk": it.pk}, without=MEMBER, title=_("The lot it made"), place=20, quiet=True),
     Panel(
         Draw,
         lambda it: {"lot": it.pk},
         lambda it: {"q": it.pk},
-        without=("lot", "member"),
+        without=("lot", "kind", "entry__account__member", "valid_through"),
         title=_("What has drawn on that lot since"),
         place=30,
         quiet=True,
     ),
-    Panel(Hold, lambda it: {"pk__in": [it.pk, it.follows_id]}, without=("member",), place=40, quiet=True),
-    Panel(Entry, lambda it: {"reverses": it}, without=("account__member",), title=_("Reversed by"), quiet=True),
-    Panel(Entry, lambda it: {"follows": it}, without=("account__member",), title=_("Followed by"), quiet=True),
+    Panel(Hold, lambda it: {"pk__in": [it.pk, it.follows_id]}, without=MEMBER, place=40, quiet=True),
+    Panel(Entry, lambda it: {"reverses": it}, without=MEMBER, title=_("Reversed by"), quiet=True),
+    Panel(Entry, lambda it: {"follows": it}, without=MEMBER, title=_("Followed by"), quiet=True),
     Panel(
         Entry,
         lambda it: {"pk__in": [it.reverses_id, it.follows_id]},
-        without=("account__member",),
+        without=MEMBER,
         title=_("What it goes back to"),
         place=5,
         quiet=True,

@@ -58,7 +58,7 @@ class HoldAdmin(HubAdmin):
         released = row.points - row.captured if row.closed_at else 0
         shares = [(_("Held"), row.points), (_("Captured"), row.captured), (_("Released"), released)]
         figures = [{"label": name, "value": columns.count(many)} for name, many in shares]
-        return {"balance": {"figures": figures}, "subtitle": row.reference}
+        return {"balance": {"figures": figures}}
 
 
 show_on(
@@ -69,7 +69,7 @@ show_on(
         lambda it: {"q": it.pk},
         without=("account__member", "captured", "closed_at"),
         title=_("Open holds"),
-        place=20,
+        place=2,
         order=("expires_at",),
         empty=_("Nothing is set aside: a channel holds points while an order is being paid"),
     ),
@@ -86,7 +86,7 @@ show_on(
     Panel(
         Draw,
         lambda it: Q(entry=it.pk) | Q(entry__follows=it.pk),
-        without=("entry__account__member",),
+        without=("kind", "entry__account__member"),
         title=_("The lots it lies in"),
         order=("id",),
     ),

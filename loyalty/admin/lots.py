@@ -3,19 +3,19 @@
 from datetime import timedelta
 
 from django.contrib import admin
-from django.db.models import DurationField, ExpressionWrapper, F, Q, Subquery, Value
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.admin import balance, columns
-from loyalty.models import Account, Draw, Lot, Programme
+from loyalty.models import Account, Draw, Entry, Lot, Programme
 from sync.admin import scope, search, shown
 from sync.admin.pages import ByChannel, HubAdmin
 from sync.admin.panels import Panel, show_on
 
 DAYS = Coalesce(Subquery(Programme.objects.values("notice_days")[:1]), Value(Programme().notice_days))
+EXPIRED = Exists(Draw.objects.filter(lot=OuterRef("pk"), entry__kind=Entry.Kind.EXPIRED))
 NOTICE = ExpressionWrapper(DAYS * Value(timedelta(days=1)), output_field=DurationField())
 ALIVE = Q(remaining__gt=0) | Q(held__gt=0)
 
@@ -26,7 +26,7 @@ class ByState(admin.SimpleListFilter):
     title, parameter_name = _("state"), "is"
 
     def lookups(self, request, model_admin):
-        return [(key, columns.STATES[key]) for key in ("pending", "waiting", "expiring", "held", "gone")]
+        return [(key, columns.STATES[key]) for key in ("pending", "waiting", "expiring", "held", "expired", "gone")]
 
     def queryset(self, request, queryset):
         now = timezone.now()
@@ -40,48 +40,46 @@ class ByState(admin.SimpleListFilter):
                 return queryset.filter(remaining__gt=0, expires_at__gt=now, expires_at__lte=soon)
             case "held":
                 return queryset.filter(held__gt=0)
+            case "expired":
+                return queryset.filter(EXPIRED)
             case "gone":
-                return queryset.filter(remaining=0, held=0)
+                return queryset.filter(~EXPIRED, remaining=0, held=0)
         return queryset
-
-
-def _earned_by(lot: Lot) -> str:
-    return shown.linked(lot.entry, format_html("<code>{}</code>", lot.entry.reference))
 
 
 @admin.register(Lot)
 class LotAdmin(HubAdmin):
     within = staticmethod(scope.of_member("account__member_id"))
     list_display = [
-        shown.at("entry__created_at", _("Earned on")),
+        shown.computed("earned_on", _("Earned on"), lambda it: columns.day(it.entry.created_at)),
         shown.computed("state", _("State"), columns.state),
         shown.link("account__member", _("Member")),
-        shown.computed("earned_by", _("Earned by"), _earned_by),
+        shown.computed("earned_by", _("Earned by"), lambda it: columns.named(it.entry)),
         shown.points("earned", _("Earned")),
         shown.points("remaining", _("Left")),
         shown.points("held", _("Held")),
         shown.computed("pending_until", _("Pending until"), columns.pending_until),
         shown.computed("valid_through", _("Valid through"), columns.valid_through),
-        shown.computed("graced_at", _("Grace given"), lambda it: columns.day(it.graced_at)),
     ]
-    list_select_related = ["entry", "account__member"]
+    list_select_related = ["entry__follows", "entry__reverses", "account__member"]
     list_filter = [ByState, ByChannel.at("entry__channel")]
     ordering = ["-entry_id"]
     searches = [
         search.by_phone("account__member__phone_index"),
         search.by_number("M", "account__member__number"),
+        search.by_number("D", "entry__purchase__order_number"),
         search.by_id("pk", "account_id", "account__member_id"),
     ]
-    search_help_text = _("Phone or member number")
+    search_help_text = _("Phone, member number or order number")
     fieldsets = [
         (
             None,
             {
                 "fields": [
                     (shown.link("account__member", _("Member")), list_display[1]),
-                    (list_display[3], list_display[0]),
+                    (list_display[3], shown.at("entry__created_at", _("Earned on"))),
                     (list_display[7], list_display[8]),
-                    (list_display[9], shown.at("expires_at", _("Expires"))),
+                    (shown.at("graced_at", _("Grace given")), shown.at("expires_at", _("Expires"))),
                 ]
             },
         ),
@@ -89,10 +87,11 @@ class LotAdmin(HubAdmin):
     change_form_outer_before_template = "admin/loyalty/balance.html"
 
     def get_queryset(self, request):
-        return super().get_queryset(request).select_related(*self.list_select_related).annotate(notice_days=DAYS)
+        rows = super().get_queryset(request).select_related(*self.list_select_related)
+        return rows.annotate(notice_days=DAYS, has_expired=EXPIRED)
 
     def explained(self, request, row) -> dict:
-        return {"balance": balance.of_lot(request, row), "subtitle": row.entry.reference}
+        return {"balance": balance.of_lot(request, row)}
 
 
 def _did(draw: Draw) -> str:
@@ -113,7 +112,7 @@ class DrawAdmin(HubAdmin):
         shown.computed("kind", _("What happened"), lambda it: columns.deed(it.entry)),
         shown.computed("reference", _("Entry"), lambda it: columns.named(it.entry)),
         shown.link("entry__account__member", _("Member")),
-        shown.computed("lot", _("Lot"), lambda it: shown.linked(it.lot, columns.code(it.lot.entry.reference))),
+        shown.computed("lot", _("Lot"), lambda it: shown.linked(it.lot, columns.fact(it.lot.entry.reference))),
         shown.computed("valid_through", _("Valid through"), lambda it: columns.last_day(it.lot.expires_at)),
         shown.points("remaining", _("Left in the lot"), signed=True),
         shown.points("held", _("Held in the lot"), signed=True),
@@ -138,8 +137,8 @@ show_on(
         lambda it: Q(account=it) & ALIVE,
         lambda it: {"q": it.pk},
         without=("account__member",),
+        place=1,
         title=_("Lots with points, the first to expire first"),
-        place=10,
         few=20,
         order=(F("expires_at").asc(nulls_last=True), "entry_id"),
         empty=_("No points lie in lots: every earning makes one, and it goes when it is used up or over"),
@@ -151,7 +150,7 @@ show_on(
         Draw,
         lambda it: {"lot": it},
         lambda it: {"q": it.pk},
-        without=("lot", "entry__account__member", "valid_through"),
+        without=("lot", "kind", "entry__account__member", "valid_through"),
         title=_("What has drawn on it or came back to it"),
         few=20,
         empty=_("Nothing has drawn on this lot yet"),

@@ -117,18 +117,6 @@ def test_support_who_sees_no_discrepancies_is_told_whom_to_tell():
     assert "/admin/sync/discrepancy/" not in page
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-def test_the_page_costs_the_same_however_much_there_is(operator, django_assert_num_queries, rows):
-    member = make.member()
-    for number in range(rows):
-        make_points.post(member, make_points.posting(10, f"g{number}"))
-        make_points.post(member, make_points.posting(-4, f"s{number}"))
-    account = Account.objects.get(member=member)
-    operator.get(page_of(account))
-    with django_assert_num_queries(19):
-        operator.get(page_of(account))
-
-
 def test_the_members_page_shows_the_balance_and_the_way_to_it(operator):
     told = storied()
     page = operator.get(page_of(told.member)).content.decode()
