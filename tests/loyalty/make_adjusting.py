@@ -1,11 +1,15 @@
 """What tests of adjustments are made of: people who ask and approve, reasons, the programme's limits."""
 
+from datetime import date
+
 from django.contrib.auth.models import User
 
-from loyalty.models import Adjustment, AdjustmentFile, Programme, Reason
+from loyalty import services
+from loyalty.models import Account, Adjustment, AdjustmentFile, Bonus, ExpiryNotice, Lot, Programme, Reason
 from loyalty.services import adjusting, adjusting_by_file
 from members.models import Member
 from sync.act import Actor
+from sync.models import Channel
 
 HEADER = "member,points,reason,note,reference\n"
 
@@ -43,3 +47,22 @@ def brought(*lines: str, by: Actor | None = None, **fields) -> AdjustmentFile:
     """A file that was brought in and checked, not yet asked for."""
     known = {"name": "points.csv", "content": content(*lines), "among": Member.objects.all(), "channels": []}
     return adjusting_by_file.bring(**known | fields, by=by or person())
+
+
+def waiting_lot(member: Member, channel: Channel, reference: str = "above") -> Lot:
+    """Points above the channel's limit at once."""
+    above = channel.earn_per_entry + 1
+    by = Actor("channel", channel.code, channel.code)
+    services.book(member=member.pk, channel=channel, kind="earn", points=above, reference=reference, by=by)
+    return Lot.objects.get(entry__reference=reference, entry__account__member=member)
+
+
+def one_of_each(member: Member, channel: Channel, name: str = "first") -> None:
+    """A row of everything that staff and the clock do to points."""
+    limits(per_day=100_000)
+    adjusted(member, 5), adjusted(member, 500)
+    brought(f"{member.number},5,goodwill,,{name}", channels=[channel.code])
+    waiting_lot(member, channel, f"above-{name}")
+    account = Account.objects.get(member=member)
+    Bonus.objects.create(kind="registration", key=name.encode(), account=account)
+    ExpiryNotice.objects.create(account=account, expires_on=date(2027, 1, 1), points=5)
