@@ -27,7 +27,7 @@ from sync.models import (
     ReconciliationRun,
 )
 from tests import make
-from tests.loyalty import make_adjusting, make_tiers
+from tests.loyalty import make_adjusting, make_purchases, make_tiers
 from tests.orders import make_orders
 from tests.sync import make_deliveries
 
@@ -72,6 +72,7 @@ class World:
         Disclosure.objects.create(order=self.order, actor="channel/website")
         self._papers()
         make_adjusting.one_of_each(self.member, self.website)
+        make_purchases.one_of_each(self.member, self.website)
         self._traffic()
         self._watch()
 
@@ -82,6 +83,7 @@ class World:
         make_orders.payment(make_orders.order(member=person, channel=self.website))
         points.earn(member=person.pk, points=5, reference=str(turn), by=SYSTEM)
         make_adjusting.one_of_each(person, self.website, str(turn))
+        make_purchases.one_of_each(person, self.website, str(turn))
         Consent.objects.create(member=person, purpose="terms", version="1", act="granted", channel=self.website)
         LinkCase.objects.create(kind="merge", member=person, other=self.member, mask="1", identity_kind="phone")
         endpoint = make_deliveries.endpoint(self.website, f"https://shop.example/{turn}")

@@ -8,6 +8,7 @@ from loyalty.services import Reversed
 from members.models import Member
 from sync.act import Actor
 from sync.ids import uuid7
+from sync.models import Channel
 from tests import make
 
 PROVIDER = Actor("provider", "wechat_pay", "website")
@@ -49,3 +50,10 @@ def activate(rule: EarnRule) -> EarnRule:
     EarnRule.objects.filter(pk=rule.pk).update(state="active")
     rule.refresh_from_db()
     return rule
+
+
+def one_of_each(member: Member, channel: Channel, turn: str = "") -> None:
+    """A purchase, partly refunded, and a rule being drafted with a multiplier."""
+    boost(EarnRule.objects.create(code=f"drafted{turn}"), 2, channel=channel)
+    buy(member, 9_900, f"D9{turn}", channel=channel)
+    refund([100], f"R9{turn}", f"D9{turn}")
