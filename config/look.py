@@ -48,6 +48,8 @@ NAVIGATION = [
         _("Points"),
         _page(_("Accounts"), "account_balance_wallet", "loyalty", "account"),
         _page(_("Entries"), "list_alt", "loyalty", "entry"),
+        _page(_("Lots"), "layers", "loyalty", "lot"),
+        _page(_("Holds"), "lock_clock", "loyalty", "hold"),
         _page(_("Adjustments"), "exposure", "loyalty", "adjustment"),
         _page(_("Adjustment files"), "upload_file", "loyalty", "adjustmentfile"),
         _page(_("Points to let through"), "approval", "loyalty", "waitinglot"),

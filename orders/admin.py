@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from loyalty.models import Entry, Purchase, PurchaseRefund
 from members.models import Member
 from orders.models import Disclosure, Line, Merchant, MerchantKey, Order, Payment, PaymentCase, Recipient
 from sync import events
@@ -191,6 +192,19 @@ def _of(order):
     return {"order": order}
 
 
+def _points_of(order):
+    """The entries that an order and its refunds made."""
+    earned = Purchase.objects.filter(order_number=order.number).values_list("entry", flat=True)
+    back = PurchaseRefund.objects.filter(purchase__order_number=order.number).values_list("entry", flat=True)
+    return {"pk__in": [*earned, *back]}
+
+
+def _order_of(entry):
+    """The order whose payment an entry stands for (order:<number>:paid), or that it takes back."""
+    told = (entry.reverses or entry).reference.split(":")
+    return {"number": told[1] if len(told) == 3 and told[0] == "order" else ""}
+
+
 show_on(Member, Panel(Order, lambda it: {"member": it}, lambda it: {"q": it.number}, without=("member",), place=30))
 show_on(
     Order,
@@ -198,6 +212,7 @@ show_on(
     Panel(Payment, _of, without=("order",)),
     Panel(PaymentCase, _of, without=("order",), quiet=True),
     Panel(Recipient, _of, without=("order",)),
+    Panel(Entry, _points_of, lambda it: {"q": it.number}, without=("account__member",), quiet=True),
     Panel(
         Event,
         lambda it: {"subject": events.of_order(it.number)},
@@ -207,4 +222,5 @@ show_on(
         quiet=True,
     ),
 )
+show_on(Entry, Panel(Order, _order_of, without=("member",), place=4, quiet=True))
 show_on(Merchant, Panel(MerchantKey, lambda it: {"merchant": it}, without=("merchant",)))

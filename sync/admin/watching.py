@@ -71,7 +71,7 @@ class NoticeAdmin(HubAdmin):
 @admin.register(ReconciliationRun)
 class ReconciliationRunAdmin(HubAdmin):
     list_display = [
-        shown.code("name", _("Reconciliation")),
+        shown.fact("name", _("Reconciliation")),
         shown.computed(
             "outcome",
             _("Outcome"),
@@ -94,7 +94,7 @@ class DiscrepancyAdmin(HubAdmin):
         shown.code("field", _("Field")),
         "expected",
         "found",
-        shown.code("reconciliation", _("Reconciliation")),
+        shown.fact("reconciliation", _("Reconciliation")),
         shown.at("first_seen_at", _("First seen")),
         shown.at("resolved_at", _("Resolved")),
     ]
