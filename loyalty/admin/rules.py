@@ -8,7 +8,6 @@ from django.http import Http404
 from django.urls import path
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -118,9 +117,8 @@ def summary(rule: EarnRule) -> str:
     if rule.kind != PAID:
         return _("%(points)s points") % {"points": rule.fixed_points}
     said = _("%(points)s per yuan") % {"points": f"{rule.points_per_yuan.normalize():f}"}
-    count = rule.boosts_count
-    more = ngettext("%(count)s multiplier", "%(count)s multipliers", count) % {"count": count} if count else ""
-    return " · ".join(filter(None, [str(said), more]))
+    more = _("multipliers: %(count)s") % {"count": rule.boosts_count} if rule.boosts_count else ""
+    return " · ".join(filter(None, [str(said), str(more)]))
 
 
 @admin.register(EarnRule)
