@@ -25,7 +25,8 @@ SELECT account_id, sum(gained - lost)::bigint FROM ({counted}) c
 WHERE account_id = ANY(%s) AND at >= %s AND (%s::timestamptz IS NULL OR received_at <= %s) GROUP BY account_id
 """
 LISTED = """
-SELECT c.kind, c.number, s.code, c.at, c.gained, c.lost, count(*) OVER (), (sum(c.gained - c.lost) OVER ())::bigint
+SELECT c.kind, c.number, s.code, s.name, c.at, c.gained, c.lost,
+    count(*) OVER (), (sum(c.gained - c.lost) OVER ())::bigint
 FROM ({counted}) c LEFT JOIN sync_channel s ON s.id = c.channel_id
 WHERE c.account_id = %s AND c.at >= %s ORDER BY c.at DESC, c.number DESC LIMIT %s
 """
@@ -38,6 +39,7 @@ class Item:
     kind: str
     number: str
     channel: str | None
+    channel_name: str | None
     at: datetime
     gained: int
     lost: int

@@ -14,6 +14,7 @@ POINTS = (("validity", "valid_months"), ("grace_days", "notice_days"))
 WORTH = (("fen_per_point", "redeem_percent"), "refund_policy")
 TIERS = (("qualify_by", "window_months"), ("tier_months", "tier_grace_days"))
 STAFF = (("adjust_alone", "adjust_per_day"),)
+AT_NEXT = _("A changed threshold counts from a member's next purchase, or at the review of their tier.")
 
 
 def _named(*groups: tuple) -> tuple[str, ...]:
@@ -91,7 +92,7 @@ class TierAdmin(HubAdmin):
     list_display = ["name", "code", shown.money("threshold_fen", _("From spending")), "threshold_growth"]
     editable = ("name", "threshold_fen", "threshold_growth")
     on_adding = ("code", "name", "threshold_fen", "threshold_growth")
-    fieldsets = [(None, {"fields": [("name", "code"), ("threshold_fen", "threshold_growth")]})]
+    fieldsets = [(None, {"fields": [("name", "code"), ("threshold_fen", "threshold_growth")], "description": AT_NEXT})]
     inlines = [BenefitInline]
 
     def get_fieldsets(self, request, obj=None):

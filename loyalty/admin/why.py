@@ -22,11 +22,13 @@ def of_account(account: Account) -> dict | None:
     if told is None:
         return None
     shown = told.listed.items[:FEW]
+    is_spending = told.ladder.terms.qualify_by == Programme.QualifyBy.SPEND
+    gained, lost = (_("Amount paid"), _("Refunded")) if is_spending else (_("Gained"), _("Taken back"))
     return {
         "title": _("Why this tier"),
         "figures": [_tier(told), _counted(told), _next(told), _until(told)],
         "lines": [_last(told.last)] if told.last else [],
-        "headers": [_("Counted"), _("Number"), _("Channel"), _("Time"), _gained(told), _("Taken back"), _("Counts")],
+        "headers": [_("Kind"), _("Number"), _("Channel"), _("Time"), gained, lost, _("Counts")],
         "rows": [_part(item, told.ladder.terms.qualify_by) for item in shown],
         "sums": _sums(told, shown),
     }
@@ -109,10 +111,6 @@ def _outlook(told: Why) -> list[str]:
 
 
 # The parts
-def _gained(told: Why) -> str:
-    return _("Amount paid") if told.ladder.terms.qualify_by == Programme.QualifyBy.SPEND else _("Gained")
-
-
 def _part(item: Item, by: str) -> list:
     kind = _("Order") if item.kind == "order" else EarnRule.Kind(item.kind).label
     number = format_html("<code>{}</code>", item.number) if item.number else EMPTY
@@ -120,7 +118,7 @@ def _part(item: Item, by: str) -> list:
     return [
         kind,
         number,
-        item.channel or EMPTY,
+        item.channel_name or EMPTY,
         moment(item.at),
         amount(item.gained, by),
         lost,

@@ -198,4 +198,4 @@ class TierChange(models.Model):
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self):
-        return f"{self.before_id} → {self.after_id}"
+        return f"{self.before or '–'} → {self.after}"
