@@ -21,7 +21,7 @@ $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 $(PYTHON) -m venv --clear .venv
 endef
 
-.PHONY: up reset test test-slow check lint floors migrations deployable pins-in-step messages-in-step lock messages \
+.PHONY: up reset test test-slow bench check lint floors migrations deployable pins-in-step messages-in-step lock messages \
 	runtime development venv
 .NOTPARALLEL:
 
@@ -40,6 +40,9 @@ test: development ## The suite but for its long tests
 
 test-slow: development ## The long tests: whole journeys, faults, browsers
 	@$(PY) -m pytest -m slow $(ARGS)
+
+bench: development ## What it costs against the least it can cost: all benches, or BENCH=ledger; SCALE=0.01 is quick
+	@$(PY) -m tests.bench $(BENCH)
 
 check: development ## All that can be said without running the suite
 	@$(MAKE) --no-print-directory --keep-going lint floors migrations deployable pins-in-step messages-in-step

@@ -260,6 +260,7 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
         "schedule": 60 if SANDBOX else 300,
         "options": {"expires": 60},
     },
+    "points": {"task": "loyalty.tasks.settle_points", "schedule": 10, "options": {"expires": 10}},
     "tiers": {"task": "loyalty.tasks.judge_tiers", "schedule": 3600, "options": {"expires": 3600}},
     "adjustments": {"task": "loyalty.tasks.run_adjustment_files", "schedule": 3, "options": {"expires": 3}},
     "bonuses": {"task": "loyalty.tasks.give_bonuses", "schedule": 3, "options": {"expires": 3}},

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from loyalty.services import adjusting_by_file, bonuses, expiring, tiering
+from loyalty.services import adjusting_by_file, bonuses, expiring, settling, tiering
 
 
 @shared_task(acks_late=True, soft_time_limit=3000)
@@ -35,3 +35,9 @@ def give_bonuses_again(**_later):
 def tell_of_expiry(**_later):
     """Tell members whose points expire soon."""
     expiring.tell_due()
+
+
+@shared_task(acks_late=True, soft_time_limit=3000)
+def settle_points(**_later):
+    """Let time have its effect: holds that ran out, pending points whose day came, lots that expired."""
+    settling.settle_due()
