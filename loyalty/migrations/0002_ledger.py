@@ -217,6 +217,7 @@ DECLARE
     v_expires_at timestamptz := p_expires_at;
     v_due_at timestamptz;
     v_now timestamptz;
+    v_available_at timestamptz;
     v_undone bigint;
     v_made record;
 BEGIN
@@ -234,10 +235,15 @@ BEGIN
     END IF;
 
     -- Used before, here or on an account this one absorbed: the same fact, or another one under its name.
-    SELECT e.* INTO entry FROM loyalty_entry e
-    WHERE e.source = p_source AND e.account_id = ANY (account.id || account.absorbed) AND e.reference = p_reference
-    ORDER BY e.kind = p_kind AND e.contra = v_contra DESC, e.account_id = account.id DESC
-    LIMIT 1;
+    IF account.absorbed = '{}' THEN
+        SELECT e.* INTO entry FROM loyalty_entry e
+        WHERE e.source = p_source AND e.account_id = account.id AND e.reference = p_reference;
+    ELSE
+        SELECT e.* INTO entry FROM loyalty_entry e
+        WHERE e.source = p_source AND e.account_id = ANY (account.id || account.absorbed) AND e.reference = p_reference
+        ORDER BY e.kind = p_kind AND e.contra = v_contra DESC, e.account_id = account.id DESC
+        LIMIT 1;
+    END IF;
     IF FOUND THEN
         outcome := CASE WHEN entry.kind = p_kind AND entry.contra = v_contra AND entry.reason = p_reason
             AND (p_kind <> 'held' OR entry.held = p_held)
@@ -293,13 +299,29 @@ BEGIN
         v_due_at := v_expires_at;
     END IF;
 
-    SELECT * INTO v_made FROM loyalty_enter(
-        account, p_entry, p_kind, v_available, v_pending, p_held, v_debt, v_contra, p_contra_kind,
-        p_source, p_reference, p_reason, p_rule, p_reverses, NULL, p_channel,
-        CASE WHEN p_kind = 'earned' AND v_pending = 0 THEN coalesce(p_available_at, v_now) ELSE p_available_at END,
-        v_expires_at, v_due_at, v_now);
-    account := v_made.account;
-    entry := v_made.entry;
+    v_available_at := CASE
+        WHEN p_kind = 'earned' AND v_pending = 0 THEN coalesce(p_available_at, v_now) ELSE p_available_at END;
+    IF account.debt = 0 AND v_debt = 0 THEN  -- what loyalty_enter() does where there is no debt, without the call
+        INSERT INTO loyalty_entry AS e (
+            id, account_id, kind, available, pending, held, debt, contra, contra_kind, source, reference, reason,
+            rule_id, reverses_id, channel_id, available_after, version, available_at, expires_at, created_at)
+        VALUES (
+            p_entry, account.id, p_kind, v_available, v_pending, p_held, 0, v_contra, p_contra_kind, p_source, p_reference,
+            p_reason, p_rule, p_reverses, p_channel, account.available + v_available, account.version + 1, v_available_at,
+            v_expires_at, v_now)
+        RETURNING e.* INTO entry;
+        UPDATE loyalty_account AS a
+        SET available = a.available + v_available, pending = a.pending + v_pending, held = a.held + p_held,
+            version = a.version + 1, due_at = least(a.due_at, v_due_at), updated_at = v_now
+        WHERE a.id = account.id
+        RETURNING a.* INTO account;
+    ELSE
+        SELECT * INTO v_made FROM loyalty_enter(
+            account, p_entry, p_kind, v_available, v_pending, p_held, v_debt, v_contra, p_contra_kind,
+            p_source, p_reference, p_reason, p_rule, p_reverses, NULL, p_channel, v_available_at, v_expires_at, v_due_at, v_now);
+        account := v_made.account;
+        entry := v_made.entry;
+    END IF;
     IF p_kind = 'held' THEN
         INSERT INTO loyalty_hold (
             entry_id, account_id, channel_id, source, reference, points, captured, state, expires_at, created_at)
