@@ -33,8 +33,7 @@ class WaitingLotAdmin(HubAdmin):
     fieldsets = [(None, {"fields": [*list_display, shown.link("entry", _("Points entry"))]})]
 
     def get_queryset(self, request):
-        waiting = super().get_queryset(request).filter(is_pending=True, available_at=None, remaining__gt=0)
-        return waiting.select_related(*self.list_select_related)
+        return super().get_queryset(request).select_related(*self.list_select_related)
 
     def has_release_permission(self, request) -> bool:
         return request.user.has_perm(RELEASE)

@@ -8,8 +8,17 @@ from django.utils.translation import gettext_lazy as _
 from loyalty.models.ledger import Account, Lot
 
 
+class Waiting(models.Manager):
+    """Only lots that wait for a person."""
+
+    def get_queryset(self):
+        return super().get_queryset().filter(is_pending=True, available_at=None, remaining__gt=0)
+
+
 class WaitingLot(Lot):
     """Points above a channel's limits: pending until staff lets them through or turns them down."""
+
+    objects = Waiting()
 
     class Meta:
         proxy = True
