@@ -13,7 +13,7 @@ from config import roles
 from config.sandbox import policies
 from config.sandbox.models import App, Backend, PayAccount
 from config.sandbox.seed import credentials
-from loyalty.models import Benefit, EarnRule, Programme, Tier
+from loyalty.models import Benefit, EarnRule, Programme, Reason, Tier
 from members.models import Policy
 from orders.models import Merchant, MerchantKey
 from sync import secret
@@ -39,6 +39,13 @@ BENEFITS = {
         ("tasting", "新茶品鉴", "每季"),
     ],
 }
+REASONS = [  # code, name, direction, note required
+    ("goodwill", "客诉补偿", "give", False),
+    ("campaign", "活动补发", "give", False),
+    ("order-missed", "订单漏记补分", "give", True),
+    ("abuse", "刷分扣回", "take", True),
+    ("correction", "记账更正", "both", True),
+]
 NAMES = {
     "admin": "管理员",
     "operator": "运营",
@@ -106,6 +113,10 @@ def store(brand: Brand) -> None:
         for code, name, value in BENEFITS.get(tier.code, [])
     )
     brand.rule.save(force_insert=True)
+    Reason.objects.bulk_create(
+        Reason(code=code, name=name, direction=direction, is_note_required=note)
+        for code, name, direction, note in REASONS
+    )
     _store_staff(brand)
     Backend.objects.create(code=ALERTS, secret="")
     AlertRule.objects.create(
