@@ -392,83 +392,95 @@ END $$;
 SETTLE = """
 CREATE FUNCTION loyalty_settle(p_account uuid) RETURNS TABLE (entry loyalty_entry, account loyalty_account)
 LANGUAGE plpgsql VOLATILE AS $$
--- What time has done to an account: holds that ran out are released, pending lots whose day came become available,
--- expired lots are emptied. In this order, so that nothing held or pending outlives its lot.
+-- What time has done to an account, in its order however late somebody looks: up to each moment at which holds ran out or
+-- the day of pending lots came, the lots that expired before are emptied; then those are released.
 DECLARE
     v_hold loyalty_hold;
     v_lot loyalty_lot;
     v_made record;
     v_entry uuid;
     v_due_at timestamptz;
+    v_opens_at timestamptz;
     v_now timestamptz;
     v_available bigint;
     v_pending bigint;
 BEGIN
     SELECT a.* INTO account FROM loyalty_account a WHERE a.id = p_account FOR NO KEY UPDATE;
     v_now := clock_timestamp();
-    IF account.due_at IS NULL OR account.due_at > v_now THEN
+    v_due_at := account.due_at;
+    IF v_due_at IS NULL OR v_due_at > v_now THEN
         RETURN;
     END IF;
 
-    FOR v_hold IN
-        SELECT h.* FROM loyalty_hold h
-        WHERE h.account_id = p_account AND h.state = 'held' AND h.expires_at <= v_now ORDER BY h.expires_at, h.entry_id
-    LOOP
+    WHILE v_due_at <= v_now LOOP
+        v_opens_at := least(
+            (SELECT min(h.expires_at) FROM loyalty_hold h WHERE h.account_id = p_account AND h.state = 'held'),
+            (SELECT min(l.available_at) FROM loyalty_lot l
+             WHERE l.account_id = p_account AND l.remaining > 0 AND l.is_pending));
+
         v_entry := hub_uuid7();
-        UPDATE loyalty_hold h SET state = 'expired', closed_at = v_now WHERE h.entry_id = v_hold.entry_id;
-        PERFORM loyalty_unhold(v_hold.entry_id, v_entry, v_hold.points, TRUE);
-        SELECT * INTO v_made FROM loyalty_enter(
-            account, v_entry, 'released', v_hold.points, 0, -v_hold.points, 0, 0, '', 'released', v_hold.entry_id::text, '',
-            NULL, NULL, v_hold.entry_id, v_hold.channel_id, NULL, NULL, NULL, v_now);
-        account := v_made.account;
-        entry := v_made.entry;
-        RETURN NEXT;
+        WITH expired AS (
+            SELECT l.entry_id, l.remaining, l.is_pending FROM loyalty_lot l
+            WHERE l.account_id = p_account AND l.remaining > 0 AND l.expires_at <= v_now
+                AND (v_opens_at > v_now OR l.expires_at < v_opens_at) IS NOT FALSE
+        ), emptied AS (
+            UPDATE loyalty_lot l SET remaining = 0 FROM expired x WHERE l.entry_id = x.entry_id
+        ), journal AS (
+            INSERT INTO loyalty_draw (entry_id, lot_id, remaining, held)
+            SELECT v_entry, x.entry_id, -x.remaining, 0 FROM expired x ORDER BY x.entry_id
+        )
+        SELECT coalesce(sum(x.remaining) FILTER (WHERE NOT x.is_pending), 0),
+            coalesce(sum(x.remaining) FILTER (WHERE x.is_pending), 0)
+        INTO v_available, v_pending FROM expired x;
+        IF v_available + v_pending > 0 THEN
+            SELECT * INTO v_made FROM loyalty_enter(
+                account, v_entry, 'expired', -v_available, -v_pending, 0, 0, v_available + v_pending, 'expired', 'expiry',
+                to_char(v_now AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD/') || account.version + 1, '',
+                NULL, NULL, NULL, NULL, NULL, NULL, NULL, v_now);
+            account := v_made.account;
+            entry := v_made.entry;
+            RETURN NEXT;
+        END IF;
+
+        FOR v_hold IN
+            SELECT h.* FROM loyalty_hold h
+            WHERE h.account_id = p_account AND h.state = 'held' AND h.expires_at <= least(v_opens_at, v_now)
+            ORDER BY h.expires_at, h.entry_id
+        LOOP
+            v_entry := hub_uuid7();
+            UPDATE loyalty_hold h SET state = 'expired', closed_at = v_now WHERE h.entry_id = v_hold.entry_id;
+            PERFORM loyalty_unhold(v_hold.entry_id, v_entry, v_hold.points, TRUE);
+            SELECT * INTO v_made FROM loyalty_enter(
+                account, v_entry, 'released', v_hold.points, 0, -v_hold.points, 0, 0, '', 'released', v_hold.entry_id::text,
+                '', NULL, NULL, v_hold.entry_id, v_hold.channel_id, NULL, NULL, NULL, v_now);
+            account := v_made.account;
+            entry := v_made.entry;
+            RETURN NEXT;
+        END LOOP;
+
+        FOR v_lot IN
+            SELECT l.* FROM loyalty_lot l
+            WHERE l.account_id = p_account AND l.is_pending AND l.remaining > 0 AND l.available_at <= least(v_opens_at, v_now)
+            ORDER BY l.available_at, l.entry_id
+        LOOP
+            v_entry := hub_uuid7();
+            UPDATE loyalty_lot l SET is_pending = FALSE WHERE l.entry_id = v_lot.entry_id;
+            SELECT * INTO v_made FROM loyalty_enter(
+                account, v_entry, 'released', v_lot.remaining, -v_lot.remaining, 0, 0, 0, '', 'available',
+                v_lot.entry_id::text, '', NULL, NULL, v_lot.entry_id,
+                (SELECT e.channel_id FROM loyalty_entry e WHERE e.id = v_lot.entry_id),
+                NULL, v_lot.expires_at, NULL, v_now);
+            account := v_made.account;
+            entry := v_made.entry;
+            RETURN NEXT;
+        END LOOP;
+
+        v_due_at := least(
+            (SELECT min(h.expires_at) FROM loyalty_hold h WHERE h.account_id = p_account AND h.state = 'held'),
+            (SELECT least(min(l.expires_at), min(l.available_at) FILTER (WHERE l.is_pending))
+             FROM loyalty_lot l WHERE l.account_id = p_account AND l.remaining > 0));
     END LOOP;
-
-    FOR v_lot IN
-        SELECT l.* FROM loyalty_lot l
-        WHERE l.account_id = p_account AND l.is_pending AND l.remaining > 0 AND l.available_at <= v_now
-        ORDER BY l.available_at, l.entry_id
-    LOOP
-        v_entry := hub_uuid7();
-        UPDATE loyalty_lot l SET is_pending = FALSE WHERE l.entry_id = v_lot.entry_id;
-        SELECT * INTO v_made FROM loyalty_enter(
-            account, v_entry, 'released', v_lot.remaining, -v_lot.remaining, 0, 0, 0, '', 'available', v_lot.entry_id::text,
-            '', NULL, NULL, v_lot.entry_id, (SELECT e.channel_id FROM loyalty_entry e WHERE e.id = v_lot.entry_id),
-            NULL, v_lot.expires_at, NULL, v_now);
-        account := v_made.account;
-        entry := v_made.entry;
-        RETURN NEXT;
-    END LOOP;
-
-    v_entry := hub_uuid7();
-    WITH expired AS (
-        SELECT l.entry_id, l.remaining, l.is_pending FROM loyalty_lot l
-        WHERE l.account_id = p_account AND l.remaining > 0 AND l.expires_at <= v_now
-    ), emptied AS (
-        UPDATE loyalty_lot l SET remaining = 0 FROM expired x WHERE l.entry_id = x.entry_id
-    ), journal AS (
-        INSERT INTO loyalty_draw (entry_id, lot_id, remaining, held)
-        SELECT v_entry, x.entry_id, -x.remaining, 0 FROM expired x ORDER BY x.entry_id
-    )
-    SELECT coalesce(sum(x.remaining) FILTER (WHERE NOT x.is_pending), 0),
-        coalesce(sum(x.remaining) FILTER (WHERE x.is_pending), 0)
-    INTO v_available, v_pending FROM expired x;
-    IF v_available + v_pending > 0 THEN
-        SELECT * INTO v_made FROM loyalty_enter(
-            account, v_entry, 'expired', -v_available, -v_pending, 0, 0, v_available + v_pending, 'expired', 'expiry',
-            to_char(v_now AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD/') || account.version + 1, '',
-            NULL, NULL, NULL, NULL, NULL, NULL, NULL, v_now);
-        account := v_made.account;
-        entry := v_made.entry;
-        RETURN NEXT;
-    END IF;
-
-    UPDATE loyalty_account a SET due_at = least(
-        (SELECT min(h.expires_at) FROM loyalty_hold h WHERE h.account_id = a.id AND h.state = 'held'),
-        (SELECT least(min(l.expires_at), min(l.available_at) FILTER (WHERE l.is_pending))
-         FROM loyalty_lot l WHERE l.account_id = a.id AND l.remaining > 0))
-    WHERE a.id = p_account;
+    UPDATE loyalty_account a SET due_at = v_due_at WHERE a.id = p_account;
 END $$;
 
 CREATE FUNCTION loyalty_settle_due(p_accounts integer)

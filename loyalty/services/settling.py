@@ -89,7 +89,9 @@ def turn_down(*, lot: UUID, by: Actor) -> Posted:
 
 
 def _waiting(lot: UUID) -> Lot:
-    members.lock(Lot.objects.values_list("account__member_id", flat=True).get(pk=lot))
+    member = Lot.objects.values_list("account__member_id", flat=True).get(pk=lot)
+    members.lock(member)
+    settle(member)  # they may have expired while they waited
     found = Lot.objects.select_related("account", "entry__channel").select_for_update(of=["account"], no_key=True)
     waiting = found.filter(pk=lot, is_pending=True, available_at=None, remaining__gt=0).first()
     if waiting is None:
