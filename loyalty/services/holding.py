@@ -68,7 +68,10 @@ def hold(
     holder = posting.locked(member)
     posting.require_presence(holder, channel, holding, is_present)
     posted = posting.take(holder, holding, by)
-    return Hold.objects.select_related("channel").get(pk=posted.entry.pk), posted.created
+    held = Hold.objects.select_related("channel").get(pk=posted.entry.pk)
+    if held.expires_at - held.created_at != timedelta(seconds=seconds):
+        raise ReferenceConflict  # the same reference, for another time
+    return held, posted.created
 
 
 @act

@@ -61,7 +61,7 @@ def test_points_are_held_once(backend, member):
     assert make.types_of(member) == ["points.earned", "points.held"]
 
 
-@pytest.mark.parametrize("other", [{"points": 41}, {"points": 39}])
+@pytest.mark.parametrize("other", [{"points": 41}, {"points": 39}, {"expires_in": 601}])
 def test_another_hold_under_the_same_reference_is_a_conflict(backend, member, other):
     ask(backend, member)
     before = make.snapshot()
