@@ -21,8 +21,33 @@ def _named(*groups: tuple) -> tuple[str, ...]:
     return tuple(name for group in groups for line in group for name in ([line] if isinstance(line, str) else line))
 
 
+class InYuan(HubAdmin):
+    """A page whose row keeps one amount in fen: typed in yuan, and read in yuan by whoever may not change it."""
+
+    amount, label = "", ""
+
+    def get_fieldsets(self, request, obj=None):
+        may_write = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        if may_write:
+            return self.fieldsets
+        read = shown.money(self.amount, self.label)
+        return [(title, told | {"fields": _with(told["fields"], self.amount, read)}) for title, told in self.fieldsets]
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if db_field.name == self.amount:
+            return YuanField(label=self.label, help_text=db_field.help_text)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
+def _with(lines, name: str, column) -> list:
+    """The lines of a fieldset, `column` in the place of the field of that name."""
+    return [
+        _with(line, name, column) if isinstance(line, tuple) else column if line == name else line for line in lines
+    ]
+
+
 @admin.register(Programme)
-class ProgrammeAdmin(HubAdmin):
+class ProgrammeAdmin(InYuan):
     """One row: the page explains each term, changes leave their history."""
 
     list_display = [
@@ -34,6 +59,7 @@ class ProgrammeAdmin(HubAdmin):
         shown.money("fen_per_point", _("Worth of a point")),
         "refund_policy",
     ]
+    amount, label = "fen_per_point", _("worth of a point (yuan)")
     editable = on_adding = _named(POINTS, WORTH, TIERS, STAFF)
     fieldsets = [
         (_("How long points live"), {"fields": POINTS}),
@@ -45,16 +71,8 @@ class ProgrammeAdmin(HubAdmin):
         (_("How far staff go alone"), {"fields": STAFF}),
     ]
 
-    def get_fieldsets(self, request, obj=None):
-        return self.fieldsets
-
     def has_add_permission(self, request):
         return super().has_add_permission(request) and not Programme.objects.exists()
-
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
-        if db_field.name == "fen_per_point":
-            return YuanField(label=_("worth of a point (yuan)"), help_text=db_field.help_text)
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
 class BenefitInline(TabularInline):
@@ -87,21 +105,14 @@ class TierForm(forms.ModelForm):
 
 
 @admin.register(Tier)
-class TierAdmin(HubAdmin):
+class TierAdmin(InYuan):
     form = TierForm
+    amount, label = "threshold_fen", _("from spending (yuan)")
     list_display = ["name", "code", shown.money("threshold_fen", _("From spending")), "threshold_growth"]
     editable = ("name", "threshold_fen", "threshold_growth")
     on_adding = ("code", "name", "threshold_fen", "threshold_growth")
     fieldsets = [(None, {"fields": [("name", "code"), ("threshold_fen", "threshold_growth")], "description": AT_NEXT})]
     inlines = [BenefitInline]
-
-    def get_fieldsets(self, request, obj=None):
-        return self.fieldsets
-
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
-        if db_field.name == "threshold_fen":
-            return YuanField(label=_("from spending (yuan)"), help_text=db_field.help_text)
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
 @admin.register(Benefit)

@@ -126,6 +126,13 @@ def test_an_operator_looks_at_terms_and_tiers_and_changes_neither(operator, buye
     assert {**make.snapshot(), "django_session": 0} == {**before, "django_session": 0}
 
 
+def test_money_is_read_in_yuan_by_whoever_cannot_change_it(operator, buyer):
+    tier = operator.get(page_of(Tier.objects.get(code="gold"))).content.decode()
+    assert "¥5,000.00" in tier
+    assert "500000" not in tier
+    assert "¥0.01" in operator.get(page_of(Programme.current())).content.decode()
+
+
 def test_the_page_of_a_member_says_why_this_tier(operator, buyer):
     bought(buyer, 120_000, days_ago=3, channel=make.channel())
     refunded(bought(buyer, 50_000), 20_000)
