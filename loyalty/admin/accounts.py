@@ -45,7 +45,6 @@ class AccountAdmin(HubAdmin):
                         shown.computed("nickname", _("Nickname"), lambda it: it.member.nickname or shown.EMPTY),
                     ),
                     (shown.code("member__phone_mask", _("Phone")), shown.state("member__status", _("Status"))),
-                    (list_display[2], list_display[8]),
                 ]
             },
         ),

@@ -93,7 +93,7 @@ def of_lot(request, lot: Lot) -> dict:
 
 # What each figure means
 def _available(at: dict, terms: Programme) -> list[str]:
-    meaning = [_("May be spent now")]
+    meaning = [_("May be spent now") if at["available"] else _("Nothing may be spent now")]
     if at["first_to_expire"] is None:
         return meaning
     until = {"day": last_day(at["first_to_expire"]), "left": days_left(at["first_to_expire"])}
@@ -130,7 +130,8 @@ def _held(at: dict) -> list[str]:
 def _debt(at: dict) -> list[str]:
     if not at["debt"]:
         return [_("Nothing is owed")]
-    return [_("Points refunded after they were spent; what is earned next settles them first")]
+    meaning = _("Points refunded after they were spent; what is earned next settles them first")
+    return [{"text": meaning, "is_bad": True}]
 
 
 # What must come to the same

@@ -75,10 +75,11 @@ def count(points: int) -> str:
     return f"{points:,}".translate(MINUS)
 
 
-def signed(points: int) -> str:
-    """+1,234 or −1,234, in colour."""
+def signed(points: int, name: str = "") -> str:
+    """+1,234 or −1,234, in colour: more of anything is good, but of a debt."""
+    is_good = (points > 0) != (name == "debt")
     text = f"{points:+,}".translate(MINUS)
-    return format_html('<i class="hub-sum hub-sum-{}">{}</i>', "up" if points > 0 else "down", text)
+    return format_html('<i class="hub-sum hub-sum-{}">{}</i>', "up" if is_good else "down", text)
 
 
 def deed_of(entry: Entry) -> str:
@@ -105,7 +106,7 @@ def deed(entry: Entry) -> str:
 
 def moves(entry: Entry) -> str:
     """Every component that moved, with its sign."""
-    moved = [(name, signed(getattr(entry, key))) for key, name in COMPONENTS.items() if getattr(entry, key)]
+    moved = [(name, signed(getattr(entry, key), key)) for key, name in COMPONENTS.items() if getattr(entry, key)]
     return format_html_join(" · ", '<span class="hub-nowrap">{} {}</span>', moved)
 
 
@@ -121,21 +122,22 @@ def reference(entry: Entry) -> str:
     """The fact that an entry stands for; of what follows or undoes another entry, that one's, and the way to it."""
     earlier = entry.follows or entry.reverses
     if earlier is None:
-        return code(fact(entry.reference))
-    way = format_html("↩ {}", shown.linked(earlier, code(fact(earlier.reference))))
+        return called_for(entry.reference)
+    way = format_html("↩ {}", shown.linked(earlier, called_for(earlier.reference)))
     is_own = str(earlier.pk) not in entry.reference
-    return format_html("{} {}", code(fact(entry.reference)), way) if is_own else way
+    return format_html("{} {}", called_for(entry.reference), way) if is_own else way
 
 
 def named(entry: Entry) -> str:
     """A link to an entry, by the fact it stands for."""
     earlier = entry.follows or entry.reverses
-    return shown.linked(entry, code(fact((earlier or entry).reference)))
+    return shown.linked(entry, called_for((earlier or entry).reference))
 
 
-def code(text: str) -> str:
-    """Text of machines, in a fixed width."""
-    return format_html("<code>{}</code>", text)
+def called_for(text: str) -> str:
+    """A reference as people say it; one that only machines say in a fixed width."""
+    words = fact(text)
+    return words if words != text else format_html("<code>{}</code>", text)
 
 
 def day(at: datetime | None) -> str:
@@ -150,16 +152,22 @@ def why(entry: Entry) -> str:
 
 
 def who(entry: Entry) -> str:
-    """Who or what posted it: staff by name, a channel, or what the hub does by itself, for which channel."""
+    """Who or what posted it: staff by name, a channel, or what the hub does by itself."""
     if adjustment := getattr(entry, "adjustment", None):
         return " → ".join(called(each) for each in (adjustment.asked_by, adjustment.decided_by) if each)
-    origin, channel = ORIGINS.get(entry.source), entry.channel if entry.channel_id else None
-    return " · ".join(str(each) for each in (origin, channel) if each) or entry.source
+    if entry.channel_id and entry.source != "turned-down":
+        return str(entry.channel)
+    return str(ORIGINS.get(entry.source, entry.source))
 
 
 def called(staff) -> str:
     """A person of the staff, by name."""
     return staff.get_full_name() or staff.username
+
+
+def balance(row) -> str:
+    """The way from what belongs to an account to its balance."""
+    return shown.linked(row.account, _("See the balance"))
 
 
 def state_of(lot: Lot) -> str:

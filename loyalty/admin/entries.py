@@ -70,7 +70,7 @@ class EntryAdmin(HubAdmin):
             None,
             {
                 "fields": [
-                    (list_display[2], shown.computed("account", _("Account"), lambda it: _account_of(it))),
+                    (list_display[2], shown.computed("account", _("Account"), columns.balance)),
                     (list_display[1], list_display[0]),
                     (list_display[5], list_display[6]),
                     (
@@ -109,13 +109,9 @@ def _figure(entry: Entry, name: str) -> dict:
     before = columns.count(entry.available_after - moved)
     return {
         "label": columns.COMPONENTS[name],
-        "value": columns.signed(moved),
+        "value": columns.signed(moved, name),
         "lines": [f"{before} → {columns.count(entry.available_after)}"] if name == "available" else [],
     }
-
-
-def _account_of(entry: Entry) -> str:
-    return shown.linked(entry.account, _("See the balance"))
 
 
 def _told_by(entry: Entry) -> str:

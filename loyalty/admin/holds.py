@@ -41,13 +41,18 @@ class HoldAdmin(HubAdmin):
             None,
             {
                 "fields": [
-                    (list_display[2], shown.link("account", _("Account"))),
+                    (
+                        list_display[2],
+                        shown.computed(
+                            "account", _("Account"), lambda it: shown.linked(it.account, _("See the balance"))
+                        ),
+                    ),
                     (list_display[1], "channel"),
                     (list_display[4], shown.code("source", _("Source"))),
                 ]
             },
         ),
-        (_("Times"), {"fields": [(list_display[0], list_display[7], list_display[8])]}),
+        (_("Times"), {"fields": [(list_display[0], list_display[7]), (list_display[8],)]}),
     ]
     change_form_outer_before_template = "admin/loyalty/balance.html"
 

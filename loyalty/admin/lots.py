@@ -76,10 +76,10 @@ class LotAdmin(HubAdmin):
             None,
             {
                 "fields": [
-                    (shown.link("account__member", _("Member")), list_display[1]),
+                    (list_display[2], shown.computed("account", _("Account"), columns.balance)),
                     (list_display[3], shown.at("entry__created_at", _("Earned on"))),
-                    (list_display[7], list_display[8]),
-                    (shown.at("graced_at", _("Grace given")), shown.at("expires_at", _("Expires"))),
+                    (list_display[1], list_display[7]),
+                    (list_display[8], shown.at("graced_at", _("Grace given"))),
                 ]
             },
         ),
@@ -112,7 +112,7 @@ class DrawAdmin(HubAdmin):
         shown.computed("kind", _("What happened"), lambda it: columns.deed(it.entry)),
         shown.computed("reference", _("Entry"), lambda it: columns.named(it.entry)),
         shown.link("entry__account__member", _("Member")),
-        shown.computed("lot", _("Lot"), lambda it: shown.linked(it.lot, columns.fact(it.lot.entry.reference))),
+        shown.computed("lot", _("Lot"), lambda it: shown.linked(it.lot, columns.called_for(it.lot.entry.reference))),
         shown.computed("valid_through", _("Valid through"), lambda it: columns.last_day(it.lot.expires_at)),
         shown.points("remaining", _("Left in the lot"), signed=True),
         shown.points("held", _("Held in the lot"), signed=True),

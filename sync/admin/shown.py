@@ -57,7 +57,7 @@ def points(field: str, label, *, signed: bool = False) -> Callable:
     """A column of points; signed ones show which way they went."""
 
     def show(value, _row):
-        tone = ("up" if value > 0 else "down") if signed and value else "even"
+        tone = ("up" if value > 0 else "down") if signed and value else "even" if value else "none"
         text = f"{value:+,}" if signed and value else f"{value:,}"
         return format_html('<span class="hub-sum hub-sum-{}">{}</span>', tone, text.replace("-", "−"))
 
