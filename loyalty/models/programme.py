@@ -147,7 +147,7 @@ class Tier(models.Model):
         return self.name
 
 
-@pghistory.track()
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
 class Benefit(models.Model):
     """What a tier gives, as data: channels read it, the hub does not act on it."""
 

@@ -129,7 +129,10 @@ class HubAdmin(ModelAdmin):
         row = self.get_object(request, object_id) if request.method == "GET" else None
         beside = {}
         if row and self.has_view_permission(request, row):
-            beside = {"panels": panels_of(request, row), "changes": changes_of(row)} | self.explained(request, row)
+            beside = {
+                "panels": panels_of(request, row),
+                "changes": changes_of(row, (each.model for each in self.inlines)),
+            } | self.explained(request, row)
         return super().change_view(request, object_id, form_url, beside | (extra_context or {}))
 
     def explained(self, request, row) -> dict:

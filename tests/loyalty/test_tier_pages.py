@@ -106,6 +106,9 @@ def test_benefits_are_changed_and_taken_away_on_the_page_of_their_tier(administr
     assert administrator.post(page_of(first.tier), sent).status_code == 302
     assert Tier.objects.get(code="silver").name == "银卡+"
     assert [(each.code, each.value) for each in Benefit.objects.all()] == [("shipping", "满 99")]
+    page = administrator.get(page_of(first.tier)).content.decode()
+    for said in ("权益 生日礼 已移除", "权益 包邮", "满 99", "银卡+"):
+        assert said in page
 
 
 def test_growth_has_to_lead_up_as_spending_does(administrator):
