@@ -50,6 +50,7 @@ NAVIGATION = [
         _page(_("Entries"), "list_alt", "loyalty", "entry"),
         _page(_("Lots"), "layers", "loyalty", "lot"),
         _page(_("Holds"), "lock_clock", "loyalty", "hold"),
+        _page(_("Purchases"), "shopping_bag", "loyalty", "purchase"),
         _page(_("Adjustments"), "exposure", "loyalty", "adjustment"),
         _page(_("Adjustment files"), "upload_file", "loyalty", "adjustmentfile"),
         _page(_("Points to let through"), "approval", "loyalty", "waitinglot"),

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from loyalty.admin import acting
-from loyalty.dry_run import Diff, dry_run
+from loyalty.dry_run import Compared, Diff, dry_run
 from loyalty.models import EarnBoost, EarnRule, Purchase
 from loyalty.services import rule_versions
 from sync.admin import shown
@@ -65,13 +65,25 @@ def _compare(page, request, rule: EarnRule):
         "share": _share(diff),
         "terms": _terms(rule, active),
         "boosts": [_boosts(each) for each in (active, rule) if each],
-        "biggest": [
-            (shown.linked(Purchase(pk=each.id), each.number), shown.yuan(each.paid_fen), each) for each in diff.biggest
-        ],
+        "figures": {name: f"{getattr(diff, name):,}" for name in ("cases", "before", "after", "gaining", "losing")},
+        "biggest": [_row(each) for each in diff.biggest],
         "may_activate": request.user.has_perm(ACTIVATE),
         "seen": signing.dumps([request.user.pk, rule.pk, diff.basis], salt=SALT),
     }
     return TemplateResponse(request, "admin/loyalty/compare.html", context)
+
+
+def _row(each: Compared) -> dict:
+    """An order as the page shows it."""
+    return {
+        "order": shown.linked(Purchase(pk=each.id), each.number),
+        "at": shown.moment(each.paid_at),
+        "paid": shown.yuan(each.paid_fen),
+        "before": f"{each.before:,}",
+        "after": f"{each.after:,}",
+        "change": f"{each.change:+,}".replace("-", "−"),
+        "is_gain": each.change > 0,
+    }
 
 
 def _share(diff: Diff) -> str:

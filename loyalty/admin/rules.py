@@ -5,11 +5,12 @@ from django.contrib import admin, messages
 from django.core.validators import MinValueValidator
 from django.db.models import Count
 from django.http import Http404
+from django.shortcuts import redirect
 from django.urls import path
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.admin import TabularInline
+from unfold.admin import StackedInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from loyalty.admin import acting, comparing
@@ -96,11 +97,11 @@ class BoostForm(forms.ModelForm):
         return cleaned
 
 
-class BoostInline(TabularInline):
+class BoostInline(StackedInline):
     """The multipliers of a rule; frozen with it."""
 
     model, form, extra = EarnBoost, BoostForm, 0
-    fields = ["name", "multiplier", "tier", "channel", "includes", *DATES]
+    fields = [("name", "multiplier"), ("tier", "channel"), "includes", *DATES]
     verbose_name_plural = _("multipliers: of each sort (by tier, by channel, others) the greatest that fits counts")
 
     def has_view_permission(self, request, obj=None):
@@ -110,6 +111,15 @@ class BoostInline(TabularInline):
         return obj is not None and obj.state == DRAFT and request.user.has_perm("loyalty.change_earnrule")
 
     has_add_permission = has_delete_permission = has_change_permission
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        """Tiers and channels are chosen here, not made."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for act in ("add", "change", "delete", "view"):
+            setattr(field.widget, f"can_{act}_related", False)
+        if hasattr(field, "empty_label"):
+            field.empty_label = _("Any")
+        return field
 
 
 def summary(rule: EarnRule) -> str:
@@ -147,7 +157,7 @@ class EarnRuleAdmin(HubAdmin):
             return [(None, {"fields": [self.on_adding], "description": _("Its terms follow on the next page.")})]
         gives = (_("What it gives"), {"fields": BY_KIND[obj.kind == PAID]})
         articles = (_("For which articles"), {"fields": [("includes", "excludes")]})
-        when = (_("When it holds"), {"fields": [DATES]})
+        when = (_("When it holds"), {"fields": DATES})
         return [gives, articles, when] if obj.kind == PAID else [gives, when]
 
     def get_inlines(self, request, obj):
@@ -161,6 +171,13 @@ class EarnRuleAdmin(HubAdmin):
 
     def response_add(self, request, obj, post_url_continue=None):
         return acting.to_page(obj)
+
+    def response_change(self, request, obj):
+        """What was saved is compared next."""
+        if "_continue" in request.POST or "_addanother" in request.POST:
+            return super().response_change(request, obj)
+        messages.success(request, _("Saved; this is what it would change"))
+        return redirect("admin:loyalty_earnrule_compare", obj.pk)
 
     def get_urls(self):
         wrap = self.admin_site.admin_view
