@@ -62,6 +62,11 @@ class AccountAdmin(HubAdmin):
         return {"balance": balance.of_account(request, row)}
 
 
+def _own(account: Account) -> list:
+    """The account, and those that came with merges: their history goes on here."""
+    return [account.pk, *account.absorbed]
+
+
 show_on(
     Member,
     Panel(
@@ -84,8 +89,8 @@ show_on(
     Account,
     Panel(
         Entry,
-        lambda it: {"account": it},
-        lambda it: {"q": it.pk},
+        lambda it: {"account__in": _own(it)},
+        lambda it: {"account__in": ",".join(map(str, _own(it)))},
         without=("account__member",),
         title=_("Entries, the newest first"),
         few=20,

@@ -57,6 +57,7 @@ class EntryAdmin(HubAdmin):
     list_select_related = RELATED
     list_filter = [ByChannel, "kind", ("created_at", RangeDateTimeFilter)]
     list_filter_submit = True
+    lookups = ("account__in",)
     ordering = ["-id"]
     searches = [
         search.by_phone("account__member__phone_index"),

@@ -12,6 +12,7 @@ from tests.loyalty import make_points
 from tests.loyalty.make_balance import indebted, storied
 from tests.loyalty.make_pages import list_of, page_of, read
 from tests.loyalty.make_points import execute
+from tests.loyalty.test_records import absorb
 
 pytestmark = pytest.mark.django_db
 
@@ -132,3 +133,15 @@ def test_entries_are_found_by_the_number_of_their_order(operator):
     found = operator.get(list_of(Entry), {"q": "d2026112200001"}).context["cl"].result_list
     assert {entry.pk for entry in found} == {owed.earned.pk, owed.reversal.pk}
     assert operator.get(list_of(Entry), {"q": "D2026112200009"}).context["cl"].result_count == 0
+
+
+def test_what_came_with_a_merge_is_read_in_one_history(operator):
+    told, survivor = storied(), make_points.holder(30)
+    absorb(told.member, survivor)
+    account = Account.objects.get(member=survivor)
+    page = read(operator, account)
+    assert "可用 90 = 批次剩余 190 − 待到账 100 ✓" in page
+    for word in ("合并转入", "合并转出", "TILL-1", "GIFT-2"):
+        assert word in page
+    every = re.search(r'href="([^"]+account__in=[^"]+)"', operator.get(page_of(account)).content.decode())[1]
+    assert operator.get(every).context["cl"].result_count == Entry.objects.count()

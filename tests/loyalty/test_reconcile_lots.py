@@ -12,6 +12,7 @@ from sync.models import Discrepancy
 from sync.reconcile import Mismatch, run
 from tests import make
 from tests.loyalty.make_points import execute, holder
+from tests.loyalty.test_records import absorb
 
 pytestmark = pytest.mark.django_db
 WEBSITE = Actor("channel", "website", "website")
@@ -40,6 +41,11 @@ def test_what_adds_up_is_not_named(account, name, django_assert_num_queries):
     holder(10)
     with django_assert_num_queries(1):
         assert found(name) == []
+
+
+def test_members_who_were_merged_still_add_up(account):
+    absorb(account.member, holder(30))
+    assert [each for name in EACH for each in found(name)] == []
 
 
 CASES = [  # which reconciliation, what somebody with a console does, what is named and how it is put right
