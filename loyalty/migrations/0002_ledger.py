@@ -483,15 +483,68 @@ BEGIN
     UPDATE loyalty_account a SET due_at = v_due_at WHERE a.id = p_account;
 END $$;
 
+CREATE FUNCTION loyalty_expire_many(p_accounts uuid[], p_now timestamptz)
+RETURNS TABLE (settled uuid, entry loyalty_entry, account loyalty_account) LANGUAGE plpgsql VOLATILE AS $$
+-- What loyalty_settle() does, by set, to those of these locked accounts on which nothing but the end of lots is due.
+BEGIN
+    RETURN QUERY
+    WITH lots AS MATERIALIZED (
+        SELECT l.entry_id, l.account_id, l.remaining, l.is_pending, l.available_at, l.expires_at, l.expires_at <= p_now AS is_over
+        FROM loyalty_lot l WHERE l.account_id = ANY (p_accounts) AND l.remaining > 0
+    ), holds AS (
+        SELECT h.account_id, min(h.expires_at) AS due_at FROM loyalty_hold h
+        WHERE h.account_id = ANY (p_accounts) AND h.state = 'held' GROUP BY h.account_id
+    ), sums AS (
+        SELECT l.account_id,
+            coalesce(sum(l.remaining) FILTER (WHERE l.is_over AND NOT l.is_pending), 0)::bigint AS available,
+            coalesce(sum(l.remaining) FILTER (WHERE l.is_over AND l.is_pending), 0)::bigint AS pending,
+            least(min(l.expires_at) FILTER (WHERE NOT l.is_over),
+                min(l.available_at) FILTER (WHERE l.is_pending AND NOT l.is_over)) AS due_at
+        FROM lots l GROUP BY l.account_id
+        HAVING bool_or(l.is_over) AND coalesce(min(l.available_at) FILTER (WHERE l.is_pending) > p_now, TRUE)
+    ), over AS MATERIALIZED (
+        SELECT hub_uuid7() AS entry_id, s.*, least(s.due_at, h.due_at) AS next_due_at
+        FROM sums s LEFT JOIN holds h ON h.account_id = s.account_id
+        WHERE coalesce(h.due_at > p_now, TRUE)
+    ), emptied AS (
+        UPDATE loyalty_lot l SET remaining = 0 FROM lots x JOIN over o ON o.account_id = x.account_id
+        WHERE x.is_over AND l.entry_id = x.entry_id
+    ), journal AS (
+        INSERT INTO loyalty_draw (entry_id, lot_id, remaining, held)
+        SELECT o.entry_id, x.entry_id, -x.remaining, 0 FROM lots x JOIN over o ON o.account_id = x.account_id
+        WHERE x.is_over ORDER BY x.entry_id
+    ), accounts AS (
+        UPDATE loyalty_account a SET available = a.available - o.available, pending = a.pending - o.pending,
+            version = a.version + 1, due_at = o.next_due_at, updated_at = p_now
+        FROM over o WHERE a.id = o.account_id
+        RETURNING o.entry_id, o.available AS available_gone, o.pending AS pending_gone, a AS account
+    ), entries AS (
+        INSERT INTO loyalty_entry AS e (
+            id, account_id, kind, available, pending, held, debt, contra, contra_kind, source, reference, reason,
+            available_after, version, created_at)
+        SELECT c.entry_id, (c.account).id, 'expired', -c.available_gone, -c.pending_gone, 0, 0,
+            c.available_gone + c.pending_gone, 'expired', 'expiry',
+            to_char(p_now AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD/') || (c.account).version, '',
+            (c.account).available, (c.account).version, p_now
+        FROM accounts c
+        RETURNING e AS entry
+    )
+    SELECT (c.account).id, n.entry, c.account FROM entries n JOIN accounts c ON c.entry_id = (n.entry).id;
+END $$;
+
 CREATE FUNCTION loyalty_settle_due(p_accounts integer)
 RETURNS TABLE (settled uuid, entry loyalty_entry, account loyalty_account) LANGUAGE plpgsql VOLATILE AS $$
 -- The same for so many accounts that are due, the longest due first; who is at work on one settles it himself.
 DECLARE
+    v_due uuid[] := ARRAY(
+        SELECT a.id FROM loyalty_account a WHERE a.due_at <= clock_timestamp()
+        ORDER BY a.due_at LIMIT p_accounts FOR NO KEY UPDATE SKIP LOCKED);
+    v_now timestamptz := clock_timestamp();
     v_made record;
 BEGIN
+    RETURN QUERY SELECT x.* FROM loyalty_expire_many(v_due, v_now) x;
     FOR settled IN
-        SELECT a.id FROM loyalty_account a WHERE a.due_at <= clock_timestamp()
-        ORDER BY a.due_at LIMIT p_accounts FOR NO KEY UPDATE SKIP LOCKED
+        SELECT a.id FROM loyalty_account a WHERE a.id = ANY (v_due) AND a.due_at <= v_now ORDER BY a.due_at
     LOOP
         entry := NULL;
         FOR v_made IN SELECT s.entry, s.account FROM loyalty_settle(settled) s LOOP
@@ -586,6 +639,7 @@ END $$;
 DROP = """
 DROP FUNCTION loyalty_post_many(uuid[], uuid[], bigint[], text[], text, text, text, text, bigint, uuid, timestamptz, integer);
 DROP FUNCTION loyalty_settle_due(integer);
+DROP FUNCTION loyalty_expire_many(uuid[], timestamptz);
 DROP FUNCTION loyalty_settle(uuid);
 DROP FUNCTION loyalty_close_hold(uuid, bigint);
 DROP FUNCTION loyalty_post(uuid, uuid, uuid, text, bigint, bigint, bigint, bigint, text, text, text, text, bigint, uuid, uuid,
