@@ -15,7 +15,7 @@ from config import embedded
 from config.children import end_group, spawn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BENCHES = ("ledger",)
+BENCHES = ("ledger", "expiry")
 ENVIRONMENT = {
     "HUB_MODE": "development",
     "HUB_SANDBOX": "1",
