@@ -1,7 +1,7 @@
 """Arithmetic and policy of points, pure."""
 
 from loyalty.rules.earning import FEN_PER_YUAN, Earned, Occasion, counts, earned, in_force, points_for
-from loyalty.rules.sharing import Part, parts_of, share, taken_back
+from loyalty.rules.sharing import Part, parts_of, share, spread, taken_back
 from loyalty.rules.tiers import Ladder, Standing
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "parts_of",
     "points_for",
     "share",
+    "spread",
     "taken_back",
 ]

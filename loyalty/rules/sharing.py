@@ -1,6 +1,6 @@
 """Dividing whole numbers so that nothing is lost: what was paid over lines, points over lines. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -39,3 +39,20 @@ def parts_of(lines: Iterable[tuple[UUID, str, int]], shipping_fen: int, paid_fen
 def taken_back(points: int, fen: int, refunded_fen: int) -> int:
     """Of points given for `fen`, how many are gone once so much of it is refunded; all of them at the end."""
     return points * refunded_fen // fen if fen else 0
+
+
+def spread(asked: Mapping[str, int], left: Mapping[str, int]) -> dict[str, int] | None:
+    """What is asked of each part, as far as there is something left of it; the others bear the rest, in their order.
+
+    None when there is not so much left in all, or a part is not there.
+    """
+    if not asked.keys() <= left.keys() or any(fen < 0 for fen in asked.values()):
+        return None
+    borne = {part: min(fen, left[part]) for part, fen in asked.items()}
+    over = sum(asked.values()) - sum(borne.values())
+    for part, fen in left.items():
+        more = min(over, fen - borne.get(part, 0))
+        if more:
+            borne[part] = borne.get(part, 0) + more
+            over -= more
+    return None if over else borne

@@ -18,10 +18,10 @@ Policy = Programme.RefundPolicy
 
 
 class OverRefunded(Exception):
-    """More than was paid for a line, or for a line that is not there; nothing was changed."""
+    """More than is left of what was paid, or a line that is not there; nothing was changed."""
 
     def __init__(self):
-        super().__init__(_("This is more than what is left of what was paid for it"))
+        super().__init__(_("This is more than what is left of what was paid"))
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,10 @@ def refund_purchase(
 ) -> Reversed:
     """Take back points, growth and qualifying spending for a refund, in proportion, line by line; once per reference.
 
-    `lines` are fen by order line, as paid after discounts; any split of a purchase into refunds takes back the same in
-    the end. Of points spent already the programme's policy decides. Raises Purchase.DoesNotExist, OverRefunded,
-    ReferenceConflict; then nothing was changed.
+    `lines` are fen by order line. What exceeds a line's share of what was paid (whoever refunds may have shared
+    discounts in another way) is borne by the others: any split into refunds takes back the same in the end. Of points
+    spent already the programme's policy decides. Raises Purchase.DoesNotExist, OverRefunded, ReferenceConflict; then
+    nothing was changed.
     """
     buyer, purchase = _locked(order_number)
     parts = {str(line): fen for line, fen in lines.items() if fen} | ({SHIPPING: shipping_fen} if shipping_fen else {})
@@ -58,7 +59,9 @@ def refund_purchase(
     if refund.points:
         _reverse(buyer, refund, by)
     refund.save(force_insert=True)
-    tiering.judge(purchase.account_id, by=by, cause=TierChange.Cause.REFUNDED, in_version=bool(refund.points))
+    if buyer.status != Member.Status.ERASED:  # who was erased is in no tier
+        in_version = bool(refund.points)
+        tiering.judge(purchase.account_id, by=by, cause=TierChange.Cause.REFUNDED, in_version=in_version)
     return Reversed(refund.points, refund.owed, refund.forgiven, refund.deducted_fen)
 
 
@@ -92,18 +95,14 @@ def _locked(order_number: str) -> tuple[Member, Purchase]:
 
 
 def _take_from_lines(purchase: Purchase, parts: dict[str, int]) -> int:
-    """Count the refund on each line and return the points that go."""
+    """Count the refund on the lines and return the points that go."""
     lines = {str(line.line or SHIPPING): line for line in purchase.lines.all()}
-    if any(part not in lines or not 0 < fen <= left_of(lines[part]) for part, fen in parts.items()):
+    borne = rules.spread(parts, {part: line.fen - line.refunded_fen for part, line in lines.items()})
+    if borne is None:
         raise OverRefunded
-    gone = [_refund_line(lines[part], fen) for part, fen in parts.items()]
-    PurchaseLine.objects.bulk_update((lines[part] for part in parts), ["refunded_fen", "reversed_points"])
+    gone = [_refund_line(lines[part], fen) for part, fen in borne.items()]
+    PurchaseLine.objects.bulk_update((lines[part] for part in borne), ["refunded_fen", "reversed_points"])
     return sum(gone)
-
-
-def left_of(line: PurchaseLine) -> int:
-    """What can still be refunded for a line, in fen."""
-    return line.fen - line.refunded_fen
 
 
 def _refund_line(line: PurchaseLine, fen: int) -> int:
@@ -137,18 +136,19 @@ def _reverse(buyer: Member, refund: PurchaseRefund, by: Actor) -> None:
         **named,
     )
     refund.entry = posting.post(buyer, back, by).entry
-    written_off, contra_kind = _deal_with(refund, refund.entry.debt, Programme.current())
+    written_off, contra_kind = _deal_with(buyer, refund, Programme.current())
     if written_off:
         named |= {"source": contra_kind, "contra_kind": contra_kind, "reference": back.reference}
         posting.post(buyer, Posting(kind=Entry.Kind.ADJUSTED, moves=Moves(debt=-written_off), **named), by)
 
 
-def _deal_with(refund: PurchaseRefund, missing: int, terms: Programme) -> tuple[int, str]:
+def _deal_with(buyer: Member, refund: PurchaseRefund, terms: Programme) -> tuple[int, str]:
     """By policy points that are missing are owed, forgiven, or paid for out of the refund as far as it reaches.
 
-    Returns how many of them to write off, and against what.
+    Returns how many of them to write off, and against what. Who was erased owes nothing.
     """
-    if terms.refund_policy == Policy.FORGIVE:
+    missing = refund.entry.debt
+    if terms.refund_policy == Policy.FORGIVE or buyer.status == Member.Status.ERASED:
         refund.forgiven = missing
         return missing, FORGIVEN
     if terms.refund_policy == Policy.DEDUCT:

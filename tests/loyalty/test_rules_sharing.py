@@ -65,3 +65,22 @@ def test_any_steps_of_refunds_take_back_all_points_in_the_end_and_never_more(poi
         gone = now
     assert gone == points
     assert rules.taken_back(points, 0, 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "borne"),
+    [
+        ({"a": 3}, {"a": 3}),
+        ({"a": 5, "b": 1}, {"a": 5, "b": 1}),
+        ({"a": 6}, {"a": 5, "b": 1}),
+        ({"b": 9}, {"b": 4, "a": 5}),
+        ({"a": 7, "c": 1}, {"a": 5, "c": 1, "b": 2}),
+        ({"a": 8, "c": 3}, {"a": 5, "c": 2, "b": 4}),
+        ({"a": 12}, None),
+        ({"a": -1}, None),
+        ({"d": 1}, None),
+        ({}, {}),
+    ],
+)
+def test_what_one_part_cannot_bear_the_others_do(asked, borne):
+    assert rules.spread(asked, {"a": 5, "b": 4, "c": 2}) == borne
