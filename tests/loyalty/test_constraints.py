@@ -4,8 +4,12 @@ import pytest
 from django.db import DatabaseError, IntegrityError
 from django.db.models import F
 
+from loyalty import services
 from loyalty.models import Account, EarnRule, Entry, Tier
+from sync.act import SYSTEM
 from sync.ids import uuid7
+from tests import make
+from tests.loyalty.make_holds import hold
 from tests.loyalty.make_points import execute, holder, rule, tiers
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +26,13 @@ def entry(**fields) -> Entry:
 def test_no_component_of_a_balance_is_ever_negative(component):
     holder(100)
     with pytest.raises(IntegrityError, match=f"account_{component}_not_negative"):
-        execute(f"UPDATE loyalty_account SET {component} = -1")  # noqa: S608
+        Account.objects.update(**{"available": 0, component: -1})
+
+
+def test_nobody_has_points_and_owes_some():
+    holder(100)
+    with pytest.raises(IntegrityError, match="account_debt_is_settled_first"):
+        execute("UPDATE loyalty_account SET debt = 1")
 
 
 @pytest.mark.parametrize("sides", [{"available": 6}, {"pending": 1}, {"held": 1}, {"debt": 1}, {"contra": -6}])
@@ -57,19 +67,58 @@ def test_a_version_is_never_given_twice():
         entry(version=1)
 
 
-def test_an_entry_is_never_reversed_twice():
-    holder(100)
-    first = Entry.objects.get()
-    entry(reverses=first)
-    with pytest.raises(IntegrityError, match="reverses"):
-        entry(reverses=first, reference="y", version=3)
+@pytest.mark.parametrize("table", ["loyalty_entry", "loyalty_draw"])
+@pytest.mark.parametrize("change", ["UPDATE {} SET held = 7", "DELETE FROM {}"])
+def test_an_entry_and_what_it_drew_are_never_changed_by_raw_sql(table, change):
+    services.spend(member=holder(100).pk, points=1, reference="s", by=SYSTEM)
+    with pytest.raises(DatabaseError, match=f"Cannot update or delete rows from {table}"):
+        execute(change.format(table))
 
 
-@pytest.mark.parametrize("change", ["UPDATE loyalty_entry SET reason = 'x'", "DELETE FROM loyalty_entry"])
-def test_an_entry_is_never_changed_by_raw_sql(change):
+def test_a_draw_that_moves_nothing_is_refused():
     holder(100)
-    with pytest.raises(DatabaseError, match="Cannot update or delete rows from loyalty_entry"):
-        execute(change)
+    with pytest.raises(IntegrityError, match="draw_moves_something"):
+        execute("INSERT INTO loyalty_draw (entry_id, lot_id, remaining, held) SELECT id, id, 0, 0 FROM loyalty_entry")
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("remaining = -1", "lot_remaining_not_negative"),
+        ("held = -1", "lot_held_not_negative"),
+        ("remaining = 101", "lot_holds_what_was_earned"),
+        ("remaining = 60, held = 41", "lot_holds_what_was_earned"),
+        ("remaining = 60, held = 40, is_pending = TRUE", "lot_pending_is_not_held"),
+    ],
+)
+def test_a_lot_never_holds_more_than_it_earned_nor_less_than_nothing(change, constraint):
+    holder(100)
+    with pytest.raises(IntegrityError, match=constraint):
+        execute(f"UPDATE loyalty_lot SET {change}")  # noqa: S608
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("expires_at = created_at + interval '24 hours 1 microsecond'", "hold_lasts_a_day_at_most"),
+        ("points = 0", "hold_holds_something"),
+        ("captured = 1", "hold_captured_follows_state"),
+        ("state = 'captured', captured = 11, closed_at = now()", "hold_captured_follows_state"),
+        ("state = 'captured', closed_at = now()", "hold_captured_follows_state"),
+        ("state = 'released'", "hold_closed_at_follows_state"),
+        ("closed_at = now()", "hold_closed_at_follows_state"),
+    ],
+)
+def test_a_hold_ends_within_a_day_and_as_it_says(change, constraint):
+    hold(holder(100))
+    with pytest.raises(IntegrityError, match=constraint):
+        execute(f"UPDATE loyalty_hold SET {change}")  # noqa: S608
+
+
+def test_a_closed_hold_never_opens_again():
+    services.release(hold=hold(holder(100)).pk, by=make.BACKEND)
+    with pytest.raises(DatabaseError, match="Cannot update rows from loyalty_hold"):
+        execute("UPDATE loyalty_hold SET state = 'held', closed_at = NULL")
 
 
 def test_a_member_never_has_a_second_account():
@@ -80,7 +129,7 @@ def test_a_member_never_has_a_second_account():
 
 def test_an_account_with_entries_cannot_go():
     holder(100)
-    with pytest.raises(IntegrityError, match="loyalty_entry"):
+    with pytest.raises(IntegrityError, match="loyalty_(entry|lot)"):
         execute("SET CONSTRAINTS ALL IMMEDIATE; DELETE FROM loyalty_account")
 
 
