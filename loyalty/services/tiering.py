@@ -16,12 +16,14 @@ from django.db.models import F, QuerySet
 from loyalty import counted, standing
 from loyalty.models import Account, Bonus, Purchase, TierChange
 from loyalty.rules.tiers import Ladder, Standing
+from members.models import Member
 from sync import clock, events
 from sync.act import SYSTEM, Actor, act
 from sync.clock import Clock
 from sync.http import instant
 
 Cause = TierChange.Cause
+GONE = {Member.Status.MERGED, Member.Status.ERASED}  # what counts on their accounts gives nobody a tier
 LOOKED_BACK = 50  # changes of a tier: more than one account sees while a tier lasts
 
 WRITE = """
@@ -64,7 +66,10 @@ def judge(account: UUID, *, by: Actor, cause: str = Cause.REACHED, in_version: b
     account's version already. After a refund say `Cause.REFUNDED`: then the tier falls at once if the time that
     decided it no longer reaches its threshold, to what still holds. Otherwise nothing falls before its review.
     """
-    held = Account.objects.select_for_update(of=["self"], no_key=True).select_related("tier").get(pk=account)
+    rows = Account.objects.select_related("tier").annotate(status=F("member__status"))
+    held = rows.select_for_update(of=["self"], no_key=True).get(pk=account)
+    if held.status in GONE:
+        return None
     ladder = standing.ladder_now()  # after the lock: its time decides
     numbers = _numbers(ladder, counted.total(held.pk, by=ladder.terms.qualify_by, since=ladder.since))
     after = ladder.judged(standing.standing_of(held), numbers.qualifying)

@@ -8,6 +8,7 @@ from loyalty import standing
 from loyalty.models import Account, Bonus, Purchase
 from loyalty.queries import as_points
 from loyalty.services import tiering
+from members.models import Member
 from sync.act import SYSTEM, act
 from tests import make
 from tests.loyalty.make_tiers import (
@@ -147,6 +148,18 @@ def test_parting_later_keeps_what_was_reached_and_bought_since(pair):
     assert tier_of(target)[0] == "gold"
     assert as_points(target.member_id)["tier"]["qualifying"] == 550_000
     assert (tier_of(source)[0], as_points(source.member_id)["tier"]["qualifying"]) == (None, 60_000)
+
+
+@pytest.mark.parametrize("gone", ["merged", "erased"])
+def test_nobody_who_is_gone_gets_a_tier(pair, gone):
+    source, target = pair
+    order = bought(source, 200_000)
+    survivor = {"merged_into": target.member} if gone == "merged" else {}
+    Member.objects.filter(pk=source.member_id).update(status=gone, **survivor)
+    tiering.close(source)
+    assert refunded(order, 100) is None
+    assert tier_of(source) == (None, None, None, False)
+    assert make.types_of(source.member) == ["tier.changed"]
 
 
 def test_what_counts_or_a_tier_is_of_value(pair):
