@@ -104,14 +104,24 @@ class Entry(models.Model):
     source = models.CharField(_("source"), max_length=80)
     reference = models.CharField(_("reference"), max_length=120)
     reason = models.CharField(_("reason"), max_length=200, blank=True)
-    rule = models.ForeignKey("loyalty.EarnRule", models.PROTECT, null=True, related_name="+", verbose_name=_("rule"))
+    rule = models.ForeignKey(
+        "loyalty.EarnRule", models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("rule")
+    )
     reverses = models.ForeignKey(
-        "self", models.PROTECT, null=True, related_name="reversals", verbose_name=_("reverses")
+        "self", models.PROTECT, null=True, related_name="reversals", db_index=False, verbose_name=_("reverses")
     )
     follows = models.ForeignKey(
-        "self", models.PROTECT, null=True, related_name="followers", verbose_name=_("follows"), editable=False
+        "self",
+        models.PROTECT,
+        null=True,
+        related_name="followers",
+        db_index=False,
+        verbose_name=_("follows"),
+        editable=False,
     )  # what closes a hold follows the entry that held, what makes points available the one that earned them
-    channel = models.ForeignKey("sync.Channel", models.PROTECT, null=True, related_name="+", verbose_name=_("channel"))
+    channel = models.ForeignKey(
+        "sync.Channel", models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("channel")
+    )
     available_after = models.BigIntegerField(_("available after"))
     version = models.PositiveBigIntegerField(_("account version"))
     available_at = models.DateTimeField(_("available from"), null=True)
@@ -132,7 +142,9 @@ class Entry(models.Model):
             models.UniqueConstraint(fields=["source", "account", "reference"], name="entry_reference_once"),
             models.UniqueConstraint(fields=["account", "version"], name="entry_version_once"),
         ]
-        indexes = [
+        indexes = [  # each costs every posting: no more than are asked
+            models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="entry_reversals"),
+            models.Index(fields=["follows"], condition=Q(follows__isnull=False), name="entry_followers"),
             models.Index(  # what a channel has given today
                 fields=["source", "created_at"],
                 include=["account", "contra"],
