@@ -129,7 +129,7 @@ def test_a_member_never_has_a_second_account():
 
 def test_an_account_with_entries_cannot_go():
     holder(100)
-    with pytest.raises(IntegrityError, match="loyalty_(entry|lot)"):
+    with pytest.raises(IntegrityError, match=r"loyalty_(entry|lot)"):
         execute("SET CONSTRAINTS ALL IMMEDIATE; DELETE FROM loyalty_account")
 
 
