@@ -49,6 +49,15 @@ ORIGINS = {  # what posts on its own account, beside channels
     "forgiven": gettext_lazy("Forgiven"),
     "paid_in_money": gettext_lazy("Taken off the refund"),
 }
+CONTRAS = {
+    "issued": gettext_lazy("Points issued"),
+    "redeemed": gettext_lazy("Points redeemed"),
+    "expired": gettext_lazy("Points expired"),
+    "adjusted": gettext_lazy("Adjusted"),
+    "transfer": gettext_lazy("Merge of members"),
+    "forgiven": gettext_lazy("Forgiven"),
+    "paid_in_money": gettext_lazy("Taken off the refund"),
+}
 STATES = {
     "waiting": gettext_lazy("Waiting for staff"),
     "pending": gettext_lazy("Pending"),
@@ -160,6 +169,11 @@ def who(entry: Entry) -> str:
     return str(ORIGINS.get(entry.source, entry.source))
 
 
+def contra(entry: Entry) -> str:
+    """Where the points came from or went, in the books."""
+    return CONTRAS.get(entry.contra_kind, entry.contra_kind or shown.EMPTY)
+
+
 def called(staff) -> str:
     """A person of the staff, by name."""
     return staff.get_full_name() or staff.username
@@ -244,5 +258,5 @@ def hold_ends(hold: Hold) -> str:
     minutes = int((hold.expires_at - timezone.now()).total_seconds() // 60)
     if hold.state != Hold.State.HELD or minutes < 0:
         return at
-    left = _("%(hours)s h %(minutes)s min left") % {"hours": minutes // 60, "minutes": minutes % 60}
-    return format_html("{} {}", at, shown.tag(left, shown.BUSY))
+    words = _("%(hours)s h %(minutes)s min left") if minutes >= 60 else _("%(minutes)s min left")
+    return format_html("{} {}", at, shown.tag(words % {"hours": minutes // 60, "minutes": minutes % 60}, shown.BUSY))

@@ -86,7 +86,10 @@ class EntryAdmin(HubAdmin):
             {
                 "classes": ["collapse"],
                 "fields": [
-                    (shown.points("contra", _("Contra"), signed=True), "contra_kind"),
+                    (
+                        shown.points("contra", _("Contra"), signed=True),
+                        shown.computed("contra_kind", _("Contra kind"), columns.contra),
+                    ),
                     (shown.code("source", _("Source")), shown.code("reference", _("Reference"))),
                     (shown.at("available_at", _("Available from")), shown.at("expires_at", _("Expires"))),
                     ("version",),
@@ -140,7 +143,7 @@ show_on(
     Panel(
         Draw,
         lambda it: {"entry": it},
-        without=("entry__created_at", "kind", "reference", "entry__account__member"),
+        without=("entry__created_at", "reference", "entry__account__member"),
         title=_("Lots it drew on or gave back to"),
         place=10,
         quiet=True,
@@ -151,7 +154,7 @@ show_on(
         Draw,
         lambda it: {"lot": it.pk},
         lambda it: {"q": it.pk},
-        without=("lot", "kind", "entry__account__member", "valid_through"),
+        without=("lot", "entry__account__member", "valid_through"),
         title=_("What has drawn on that lot since"),
         place=30,
         quiet=True,

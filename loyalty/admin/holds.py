@@ -91,7 +91,7 @@ show_on(
     Panel(
         Draw,
         lambda it: Q(entry=it.pk) | Q(entry__follows=it.pk),
-        without=("kind", "entry__account__member"),
+        without=("entry__account__member",),
         title=_("The lots it lies in"),
         order=("id",),
     ),

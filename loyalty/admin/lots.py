@@ -100,7 +100,10 @@ def _did(draw: Draw) -> str:
         return shown.tag(_("Set aside"), shown.BUSY)
     if draw.held < 0:
         return shown.tag(_("Released"), shown.GOOD) if draw.remaining > 0 else shown.tag(_("Spent from a hold"))
-    return shown.tag(_("Returned"), shown.GOOD) if draw.remaining > 0 else shown.tag(_("Taken"))
+    if draw.remaining > 0:
+        return shown.tag(_("Returned"), shown.GOOD)
+    deed = columns.deed_of(draw.entry)
+    return columns.deed(draw.entry) if deed in {"expired", "taken back", "turned down"} else shown.tag(_("Taken"))
 
 
 @admin.register(Draw)
@@ -109,7 +112,6 @@ class DrawAdmin(HubAdmin):
     list_display = [
         shown.computed("did", _("What it did"), _did),
         shown.at("entry__created_at", _("Posted")),
-        shown.computed("kind", _("What happened"), lambda it: columns.deed(it.entry)),
         shown.computed("reference", _("Entry"), lambda it: columns.named(it.entry)),
         shown.link("entry__account__member", _("Member")),
         shown.computed("lot", _("Lot"), lambda it: shown.linked(it.lot, columns.called_for(it.lot.entry.reference))),
@@ -150,7 +152,7 @@ show_on(
         Draw,
         lambda it: {"lot": it},
         lambda it: {"q": it.pk},
-        without=("lot", "kind", "entry__account__member", "valid_through"),
+        without=("lot", "entry__account__member", "valid_through"),
         title=_("What has drawn on it or came back to it"),
         few=20,
         empty=_("Nothing has drawn on this lot yet"),

@@ -8,6 +8,7 @@ from tests.browser.conftest import PATIENCE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PAGES = ("", "members/member/", "orders/order/", "loyalty/entry/", "sync/event/", "sync/channel/", "auth/user/")
+POINTS = ("account", "entry", "lot", "hold", "draw")
 
 
 class Desk:
@@ -89,6 +90,21 @@ def test_the_admins_pages_open_in_chinese_and_english(desk, hub):
     page.click("nav#nav-sidebar-inner .truncate >> nth=-1")
     page.click("button:has-text('English')")
     expect(page.locator(".hub-panel h2").first).to_have_text("Order lines")
+
+
+def test_a_balance_is_explained_and_every_way_leads_on(desk, hub):
+    page = desk("operator").page
+    for name in POINTS:
+        page.goto(f"{hub.url}/admin/loyalty/{name}/")
+        expect(page.locator("h1")).to_be_visible()
+    page.goto(f"{hub.url}/admin/loyalty/account/")
+    page.click("#result_list tbody tr th a >> nth=0")
+    expect(page.locator(".hub-checks li")).to_have_count(4)
+    expect(page.locator(".hub-check-bad")).to_have_count(0)
+    page.click(".hub-panel:has-text('积分明细') tbody tr:last-child td:first-child a")
+    expect(page.locator(".hub-said")).to_be_visible()
+    page.click("text=查看余额")
+    expect(page.locator(".hub-figures >> nth=0").locator(".hub-card")).to_have_count(4)
 
 
 def test_an_operator_finds_no_way_to_save(desk, hub):

@@ -27,7 +27,7 @@ from sync.models import (
     ReconciliationRun,
 )
 from tests import make
-from tests.loyalty import make_adjusting, make_purchases, make_tiers
+from tests.loyalty import make_adjusting, make_holds, make_purchases, make_tiers
 from tests.orders import make_orders
 from tests.sync import make_deliveries
 
@@ -64,6 +64,7 @@ class World:
         make_tiers.programme()
         make_tiers.benefit("silver")
         points.earn(member=self.member.pk, points=100, reference="start", by=SYSTEM)
+        make_holds.hold(self.member)
         make_tiers.bought(make_tiers.account(self.member), 120_000)
         self.order = make_orders.order(member=self.member, channel=self.website, lines=2)
         self.foreign = make_orders.order(member=self.other, channel=self.mini)
@@ -82,6 +83,7 @@ class World:
         codes.issue(member=person.pk, session=make.session(person).pk)
         make_orders.payment(make_orders.order(member=person, channel=self.website))
         points.earn(member=person.pk, points=5, reference=str(turn), by=SYSTEM)
+        make_holds.hold(person, 2)
         make_adjusting.one_of_each(person, self.website, str(turn))
         make_purchases.one_of_each(person, self.website, str(turn))
         Consent.objects.create(member=person, purpose="terms", version="1", act="granted", channel=self.website)

@@ -109,7 +109,7 @@ def test_an_administrator_changes_a_channel(world):
     browser = make_staff.signed_in("administrator", [world.website, world.mini])
     website = world.website
     kept = {"group": website.group_id, "app_id": website.app_id, "merchant_id": "", "earn_per_entry": 5}
-    kept |= {"earn_per_member": 50, "earn_per_day": 500}
+    kept |= {"earn_per_member": 50, "earn_per_day": 500, "refund_window_days": 7}
     answer = browser.post(page_of(website), kept | {"name": "官网", "origins": "https://a.example", "is_active": "on"})
     assert answer.status_code == 302, answer.context["adminform"].errors
     changed = Channel.objects.get(pk=website.pk)

@@ -66,7 +66,7 @@ def test_an_earning_names_its_lot_and_all_that_has_drawn_on_it(operator, told):
 
 
 def test_an_open_hold_says_when_it_lets_go(operator, told):
-    assert re.search(r"自动释放 \d{4}-\d\d-\d\d \d\d:\d\d:\d\d 剩 0 小时 \d\d 分", read(operator, told.open.holding))
+    assert re.search(r"自动释放 \d{4}-\d\d-\d\d \d\d:\d\d:\d\d 剩 \d\d 分", read(operator, told.open.holding))
 
 
 def test_a_hold_that_ran_out_unnoticed_is_told_so(operator):
