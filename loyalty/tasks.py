@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from loyalty.services import adjusting_by_file, bonuses, expiring, settling, tiering
+from loyalty.services import bonuses, expiring, running_files, settling, tiering
 
 
 @shared_task(acks_late=True, soft_time_limit=3000)
@@ -14,7 +14,7 @@ def judge_tiers(**_later):
 @shared_task(acks_late=True, soft_time_limit=3000)
 def run_adjustment_files(**_later):
     """Go on with every adjustment file that was let run."""
-    adjusting_by_file.run_due()
+    running_files.run_due()
 
 
 @shared_task(acks_late=True, soft_time_limit=300)

@@ -140,7 +140,7 @@ def direction_of(points: int) -> str:
 
 def settle(adjustment: Adjustment, member: Member, by: Actor) -> None:
     """Post for a member that is locked; the caller saves the adjustment. Raises NotEnough."""
-    adjustment.entry = post(member, _posting(adjustment), by).entry
+    adjustment.entry = post(member, posting_of(adjustment), by).entry
     adjustment.state, adjustment.decided_at = State.POSTED, clock.now()
 
 
@@ -158,12 +158,18 @@ def _ask(adjustment: Adjustment, member: UUID, by: Actor) -> Adjustment:
     return adjustment
 
 
-def _posting(adjustment: Adjustment) -> Posting:
+def reference_of(adjustment: Adjustment) -> str:
+    """What its entry is known by."""
+    return f"adjust:{adjustment.pk}"
+
+
+def posting_of(adjustment: Adjustment) -> Posting:
+    """The posting of an adjustment, or of the undoing of one."""
     named = {
         "moves": Moves(available=adjustment.points),
         "contra_kind": ADJUSTED,
         "source": HUB,
-        "reference": f"adjust:{adjustment.pk}",
+        "reference": reference_of(adjustment),
         "reason": adjustment.reason.name,
     }
     if not adjustment.undoes_id:

@@ -1,4 +1,7 @@
-"""Adjustments by file: brought and checked, asked for, decided by a second person above the limits, run in pieces."""
+"""Adjustments by file: brought and checked, asked for, decided by a second person above the limits, undone.
+
+What a file that was let run does is in `running_files`.
+"""
 
 from collections.abc import Iterable
 from hashlib import sha256
@@ -8,18 +11,15 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.ledger import NotEnough, OverReversed
-from loyalty.models import Account, Adjustment, AdjustmentFile, AdjustmentRow, Programme
-from loyalty.services import adjusting, adjusting_lines, budgets
+from loyalty.models import AdjustmentFile, AdjustmentRow, Programme
+from loyalty.services import adjusting_lines, budgets
 from loyalty.services.adjusting import Decided, NotUndoable, NotYours, OwnRequest
 from loyalty.services.adjusting_lines import BadFile
-from members import services as members
 from members.models import Member
 from sync import clock
 from sync.act import Actor, act
 from sync.ids import uuid7
 
-PIECE = 100  # lines in one act
 State, RowState = AdjustmentFile.State, AdjustmentRow.State
 OPEN = {State.DRAFT, State.ASKED}
 
@@ -68,7 +68,7 @@ def submit(*, file: UUID, by: Actor) -> AdjustmentFile:
 
     Repeated it changes nothing. Raises NotYours, Decided, BadFile when no line is in order.
     """
-    asker, asked = budgets.locked(by), _held(file)
+    asker, asked = budgets.locked(by), held(file)
     if asked.asked_by_id != asker.pk:
         raise NotYours
     if asked.state in {State.ASKED, State.RUNNING, State.POSTED}:
@@ -94,7 +94,7 @@ def runs_alone(file: AdjustmentFile) -> bool:
 @act
 def approve(*, file: UUID, by: Actor) -> AdjustmentFile:
     """Let a file run that somebody else asked for. Repeated it changes nothing. Raises OwnRequest, Decided."""
-    asked = _held(file)
+    asked = held(file)
     if asked.asked_by_id == int(by.id):
         raise OwnRequest
     if asked.state in {State.RUNNING, State.POSTED} and asked.decided_by_id == int(by.id):
@@ -107,7 +107,7 @@ def approve(*, file: UUID, by: Actor) -> AdjustmentFile:
 @act
 def refuse(*, file: UUID, why: str = "", by: Actor) -> AdjustmentFile:
     """Turn down a file that somebody else asked for; no point moves. Raises OwnRequest, Decided."""
-    asked = _held(file)
+    asked = held(file)
     if asked.asked_by_id == int(by.id):
         raise OwnRequest
     if (asked.state, asked.decided_by_id) == (State.REFUSED, int(by.id)):
@@ -121,7 +121,7 @@ def refuse(*, file: UUID, why: str = "", by: Actor) -> AdjustmentFile:
 @act
 def withdraw(*, file: UUID, by: Actor) -> AdjustmentFile:
     """Take back a file that oneself brought and that nobody let run. Raises NotYours, Decided."""
-    asked = _held(file)
+    asked = held(file)
     if asked.asked_by_id != int(by.id):
         raise NotYours
     if asked.state not in {*OPEN, State.WITHDRAWN}:
@@ -135,7 +135,7 @@ def undo(*, file: UUID, by: Actor) -> AdjustmentFile:
 
     Repeated it gives what is there. Raises NotUndoable.
     """
-    asker, undone = budgets.locked(by), _held(file)
+    asker, undone = budgets.locked(by), held(file)
     live = undone.undoings.exclude(state__in=[State.REFUSED, State.WITHDRAWN]).first()
     if live:
         return live
@@ -159,46 +159,6 @@ def _taken_back(file: AdjustmentFile, undone: AdjustmentFile, by: Actor) -> Adju
     return submit(file=file.pk, by=by)
 
 
-def run_due() -> int:
-    """Run every file that was let run to its end; may be killed and called again at any time, by many at once."""
-    running = AdjustmentFile.objects.filter(state=State.RUNNING).order_by("id").values_list("id", flat=True)
-    return sum(_run(file) for file in list(running))
-
-
-def _run(file: UUID) -> int:
-    done = 0
-    while count := run_piece(file=file):
-        done += count
-    finish(file=file)
-    return done
-
-
-@act
-def run_piece(*, file: UUID) -> int:
-    """Post the next lines of a running file, each once whatever happens. Returns how many lines are done by it."""
-    waiting = AdjustmentRow.objects.filter(file=file, file__state=State.RUNNING, state=RowState.WAITING)
-    waiting = waiting.select_related("file", "reason", "undoes__account").order_by("line")
-    rows = list(waiting.select_for_update(of=["self"], skip_locked=True, no_key=True)[:PIECE])
-    if not rows:
-        return 0
-    owners = dict(zip([row.member for row in rows], members.lock(*[row.member for row in rows]), strict=True))
-    accounts = _accounts({owner.pk for owner in owners.values()})
-    used = _used(rows)
-    made = [_posted(row, owners[row.member], accounts, used) for row in rows]
-    Adjustment.objects.bulk_create([each for each in made if each])
-    AdjustmentRow.objects.bulk_update(rows, ["state", "problem", "adjustment"])
-    return len(rows)
-
-
-@act
-def finish(*, file: UUID) -> None:
-    """Close a running file none of whose lines is left to do."""
-    running = _held(file)
-    if running.state == State.RUNNING and not running.rows.filter(state=RowState.WAITING).exists():
-        running.state, running.finished_at = State.POSTED, clock.now()
-        running.save(update_fields=["state", "finished_at"])
-
-
 def progress(file: AdjustmentFile) -> dict[str, int]:
     """How many lines are in which state, and the points that were given and taken."""
     found = file.rows.values("state").annotate(count=Count("id"))
@@ -212,68 +172,8 @@ def problems(file: AdjustmentFile) -> list[tuple[str, int, int]]:
     return [(each["problem"], each["count"], each["sum"] or 0) for each in found.order_by("-count")]
 
 
-def _posted(row: AdjustmentRow, owner: Member, accounts: dict[UUID, Account], used: set) -> Adjustment | None:
-    """The row's adjustment, posted but not saved; without one the row says why."""
-    key = row.undoes_id or row.reference
-    row.problem = "undone" if row.undoes_id in used else "known_reference" if key in used else ""
-    adjustment = _adjustment(row, accounts[owner.pk])
-    if not row.problem:
-        row.problem = _attempt(adjustment, owner)
-    row.state = RowState.FAILED if row.problem else RowState.POSTED
-    if row.problem:
-        return None
-    used.add(key)
-    row.adjustment = adjustment
-    return adjustment
-
-
-def _attempt(adjustment: Adjustment, owner: Member) -> str:
-    """Post it, or nothing of it; returns the problem."""
-    file = adjustment.file
-    if owner.status == Member.Status.ERASED:
-        return "gone"
-    try:
-        with transaction.atomic():
-            adjusting.settle(adjustment, owner, Actor("staff", str(file.decided_by_id or file.asked_by_id)))
-    except NotEnough:
-        return "not_enough"
-    except OverReversed:
-        return "undone"
-    return ""
-
-
-def _adjustment(row: AdjustmentRow, account: Account) -> Adjustment:
-    file = row.file
-    return Adjustment(
-        id=uuid7(),
-        account=account,
-        points=row.points,
-        reason=row.reason,
-        note=row.note,
-        undoes=row.undoes,
-        file=file,
-        needs_approval=file.needs_approval,
-        asked_by_id=file.asked_by_id,
-        asked_at=file.asked_at,
-        decided_by_id=file.decided_by_id,
-    )
-
-
-def _accounts(owners: set[UUID]) -> dict[UUID, Account]:
-    Account.objects.bulk_create([Account(member_id=owner) for owner in owners], ignore_conflicts=True)
-    return {account.member_id: account for account in Account.objects.filter(member__in=owners)}
-
-
-def _used(rows: list[AdjustmentRow]) -> set:
-    """Of these rows, the references posted before and the adjustments undone before."""
-    posted = AdjustmentRow.objects.filter(state=RowState.POSTED, undoes=None)
-    references = posted.filter(reference__in=[row.reference for row in rows if not row.undoes_id])
-    undone = Adjustment.objects.filter(undoes__in=[row.undoes_id for row in rows if row.undoes_id])
-    undone = undone.filter(state__in=["asked", "posted"])
-    return {*references.values_list("reference", flat=True), *undone.values_list("undoes", flat=True)}
-
-
-def _held(file: UUID) -> AdjustmentFile:
+def held(file: UUID) -> AdjustmentFile:
+    """A file, locked."""
     return AdjustmentFile.objects.select_for_update(of=["self"], no_key=True).get(pk=file)
 
 

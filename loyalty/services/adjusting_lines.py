@@ -80,7 +80,7 @@ def judged(file: AdjustmentFile, lines: list[Line], among: QuerySet[Member]) -> 
     rows = [_row(file, line, members, reasons) for line in lines]
     seen: set[str] = set()
     for row in rows:
-        if not row.problem and row.reference in used | seen:
+        if not row.problem and (row.reference in seen or row.reference in used):
             row.problem = "repeated" if row.reference in seen else "known_reference"
         seen.add(row.reference)
     _mark_short(rows)

@@ -3,7 +3,7 @@
 import pytest
 
 from loyalty.models import Adjustment, AdjustmentFile, AdjustmentRow, Entry
-from loyalty.services import adjusting, adjusting_by_file, budgets, spend
+from loyalty.services import adjusting, adjusting_by_file, budgets, running_files, spend
 from loyalty.services.adjusting_lines import BadFile
 from members.models import Member
 from tests import make
@@ -120,7 +120,7 @@ def test_within_the_limits_a_file_runs_without_a_second_person_and_counts_agains
     file = brought(*(f"{each.number},30,goodwill,,{each.pk}" for each in members))
 
     adjusting_by_file.submit(file=file.pk, by=person())
-    assert adjusting_by_file.run_due() == 3
+    assert running_files.run_due() == 3
 
     file.refresh_from_db()
     assert (file.state, file.needs_approval, file.decided_by_id) == ("posted", False, None)
@@ -136,7 +136,7 @@ def test_above_the_limits_nothing_moves_before_a_second_person_approves():
 
     asked = adjusting_by_file.submit(file=file.pk, by=person())
 
-    assert (asked.state, asked.needs_approval, adjusting_by_file.run_due()) == ("asked", True, 0)
+    assert (asked.state, asked.needs_approval, running_files.run_due()) == ("asked", True, 0)
     assert balance(member) == (0, 0, 0, 0)
     before = make.snapshot()
     with pytest.raises(adjusting.OwnRequest):
@@ -144,7 +144,7 @@ def test_above_the_limits_nothing_moves_before_a_second_person_approves():
     assert make.snapshot() == before
 
     adjusting_by_file.approve(file=file.pk, by=person("second"))
-    adjusting_by_file.run_due()
+    running_files.run_due()
 
     assert balance(member) == (120, 0, 0, 0)
     made = Adjustment.objects.first()
@@ -159,13 +159,13 @@ def test_above_the_limits_nothing_moves_before_a_second_person_approves():
 def test_every_act_on_a_file_repeated_changes_nothing():
     file = brought(f"{make.member().number},200,goodwill,,a")
     approved(file)
-    adjusting_by_file.run_due()
+    running_files.run_due()
     before = make.snapshot()
 
     adjusting_by_file.submit(file=file.pk, by=person())
     adjusting_by_file.approve(file=file.pk, by=person("second"))
-    adjusting_by_file.run_due()
-    adjusting_by_file.finish(file=file.pk)
+    running_files.run_due()
+    running_files.finish(file=file.pk)
     for act, who in ((adjusting_by_file.refuse, "second"), (adjusting_by_file.withdraw, "asker")):
         with pytest.raises(adjusting.Decided):
             act(file=file.pk, by=person(who))
@@ -185,7 +185,7 @@ def test_a_file_that_is_refused_moves_nothing():
 
     refused = adjusting_by_file.refuse(file=file.pk, why="名单不对", by=person("second"))
 
-    assert (refused.state, refused.why, adjusting_by_file.run_due()) == ("refused", "名单不对", 0)
+    assert (refused.state, refused.why, running_files.run_due()) == ("refused", "名单不对", 0)
     before = make.snapshot()
     adjusting_by_file.refuse(file=file.pk, by=person("second"))
     with pytest.raises(adjusting.Decided):
@@ -211,7 +211,7 @@ def test_a_line_that_cannot_be_posted_fails_alone():
     adjusting_by_file.submit(file=gone.pk, by=person("third"))
     adjusting_by_file.approve(file=gone.pk, by=person("second"))
 
-    adjusting_by_file.run_due()
+    running_files.run_due()
 
     assert outcome(file) == [(2, "failed", "not_enough"), (3, "posted", "")]
     assert outcome(gone) == [(2, "failed", "gone")]
@@ -237,7 +237,7 @@ def test_a_reference_counts_once_in_all_files():
     )
     approved(first), approved(other)
 
-    adjusting_by_file.run_due()
+    running_files.run_due()
 
     assert sorted(AdjustmentRow.objects.filter(reference="r1").values_list("state", flat=True)) == [
         "failed",
@@ -248,19 +248,19 @@ def test_a_reference_counts_once_in_all_files():
 
 
 def test_a_run_that_was_killed_goes_on_and_posts_each_line_once(monkeypatch):
-    monkeypatch.setattr(adjusting_by_file, "PIECE", 4)
+    monkeypatch.setattr(running_files, "PIECE", 4)
     members = [make.member() for _ in range(10)]
     file = approved(brought(*(f"{each.number},20,goodwill,,{each.pk}" for each in members)))
-    adjusting_by_file.run_piece(file=file.pk)  # and no more: as if killed here
+    running_files.run_piece(file=file.pk)  # and no more: as if killed here
     assert adjusting_by_file.progress(file) == {"wrong": 0, "waiting": 6, "posted": 4, "failed": 0}
-    adjusting_by_file.finish(file=file.pk)
+    running_files.finish(file=file.pk)
     file.refresh_from_db()
     assert file.state == "running"
 
-    found = at_once(4, lambda _n: adjusting_by_file.run_due())
+    found = at_once(4, lambda _n: running_files.run_due())
 
     assert sum(found) == 6
-    adjusting_by_file.run_due()
+    running_files.run_due()
     file.refresh_from_db()
     assert file.state == "posted"
     assert [balance(each) for each in members] == [(20, 0, 0, 0)] * 10
@@ -272,7 +272,7 @@ def test_a_whole_file_is_undone_but_for_what_was_undone_already():
     taken = holder(90)
     lines = [f"{each.number},100,goodwill,,{each.pk}" for each in members]
     file = approved(brought(*lines, f"{taken.number},-90,goodwill,,t"))
-    adjusting_by_file.run_due()
+    running_files.run_due()
     spend(member=members[0].pk, points=70, reference="s", by=make.STAFF)
     adjusting.undo(adjustment=file.rows.get(line=4).adjustment_id, by=person("third"))
     file.refresh_from_db()
@@ -281,7 +281,7 @@ def test_a_whole_file_is_undone_but_for_what_was_undone_already():
 
     assert (asked.state, asked.lines, asked.given, asked.taken) == ("asked", 3, 90, 200)
     adjusting_by_file.approve(file=asked.pk, by=person("second"))
-    adjusting_by_file.run_due()
+    running_files.run_due()
     assert [balance(each) for each in members] == [(0, 0, 0, 70), (0, 0, 0, 0), (0, 0, 0, 0)]
     assert balance(taken) == (90, 0, 0, 0)
     before = make.snapshot()

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from config import roles
 from loyalty.models import Adjustment, AdjustmentFile, Lot, Reason
-from loyalty.services import adjusting, adjusting_by_file
+from loyalty.services import adjusting, adjusting_by_file, running_files
 from sync.act import Actor
 from sync.ids import uuid7
 from tests import make
@@ -250,7 +250,7 @@ def test_a_file_goes_its_way_through_the_pages():
     assert balance(member) == (0, 0, 0, 0)
     approver.post(act(file, "approve"))
     assert approver.get(f"/admin/loyalty/adjustmentfile/{file.pk}/progress/").json()["waiting"] == 1
-    adjusting_by_file.run_due()
+    running_files.run_due()
 
     done = approver.get(f"/admin/loyalty/adjustmentfile/{file.pk}/progress/").json()
     assert done == {"state": "posted", "wrong": 1, "waiting": 0, "posted": 1, "failed": 0}
