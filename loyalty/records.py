@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet, Sum
 from loyalty import queries, standing, told
 from loyalty.ledger import BALANCE, Moves, Posting
 from loyalty.models import Account, Draw, Entry, Hold, Lot, Purchase, TierChange
-from loyalty.services import settling, tiering
+from loyalty.services import adjusting, settling, tiering
 from sync.act import SYSTEM
 from sync.clock import Clock
 from sync.http import instant
@@ -119,6 +119,7 @@ class Loyalty:
         Keyed tombstones of fixed bonuses stay as well: whoever comes back is given none twice.
         """
         settling.settle(member_id)
+        adjusting.forget(member_id)
         account = Account.objects.filter(member=member_id).first()
         if account is None:
             return

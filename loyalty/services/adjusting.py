@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.ledger import Moves, NotEnough, Posting
-from loyalty.models import Account, Adjustment, Entry, Programme, Reason
+from loyalty.models import Account, Adjustment, AdjustmentRow, Entry, Programme, Reason
 from loyalty.services import budgets
 from loyalty.services.posting import HUB, locked, post
 from members.models import Member
@@ -207,6 +207,13 @@ def _close(asked: Adjustment, state: str, by: Actor, why: str = "") -> Adjustmen
     return asked
 
 
-def forget(accounts: list[UUID]) -> None:
-    """Drop what was written about members who left: notes, of their adjustments and of lines for them in files."""
+def forget(member: UUID) -> None:
+    """Drop what staff wrote about somebody who leaves: the notes of their adjustments, and who a line of a file named.
+
+    A part of an erasure; includes whom the member absorbed.
+    """
+    account = Account.objects.filter(member=member).first()
+    accounts = [account.pk, *account.absorbed] if account else []
     Adjustment.objects.filter(~Q(note=""), account__in=accounts).update(note="")
+    people = [member, *Account.objects.filter(pk__in=accounts).values_list("member", flat=True)]
+    AdjustmentRow.objects.filter(member__in=people).update(note="", known_as="")

@@ -7,13 +7,21 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from loyalty.models import Account, Adjustment, AdjustmentFile, AdjustmentRow, Entry, ExpiryNotice, Reason
+from loyalty.records import Loyalty
 from loyalty.services import adjusting, adjusting_by_file
+from sync.act import act
 from sync.ids import uuid7
 from tests import make
 from tests.loyalty.make_adjusting import adjusted, brought, limits, person, reason
 from tests.loyalty.make_points import execute, holder
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@act
+def erasing(member) -> None:
+    """What an erasure asks of this floor."""
+    Loyalty().erase(member.pk)
 
 
 @pytest.fixture
@@ -103,9 +111,24 @@ def test_not_even_what_is_asked_for_changes_its_terms(known, change):
         execute(f"UPDATE loyalty_adjustment SET {change}")  # noqa: S608
 
 
-def test_a_note_may_be_forgotten(known):
-    made = adjusted(make.member(), 5)
-    adjusting.forget([made.account_id])
+def test_what_was_written_about_who_leaves_is_forgotten(known):
+    leaver, survivor = make.member(phone="+8613712345678"), make.member()
+    made, waiting = adjusted(leaver, 5), adjusted(leaver, 500)
+    file = brought("13712345678,5,goodwill,林小姐投诉,a", f"{survivor.number},5,goodwill,别人,b")
+
+    adjusting.forget(leaver.pk)
+
+    for row in (made, waiting):
+        row.refresh_from_db()
+        assert row.note == ""
+    rows = file.rows.order_by("line").values_list("known_as", "note", "points")
+    assert list(rows) == [("", "", 5), (survivor.number, "别人", 5)]
+
+
+def test_an_erasure_forgets_it_too(known):
+    leaver = make.member()
+    made = adjusted(leaver, 5)
+    erasing(leaver)
     made.refresh_from_db()
     assert (made.note, made.state) == ("", "posted")
 
