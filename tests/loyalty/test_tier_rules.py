@@ -54,6 +54,12 @@ def test_months_end_where_they_end(day, months, then):
     assert months_later(datetime(*day, tzinfo=UTC), months) == datetime(*then, tzinfo=UTC)
 
 
+def test_what_reached_a_tier_does_not_renew_it_as_well():
+    until = ladder().given(SILVER).until
+    assert ladder(now=until).since > NOW
+    assert ladder(now=until, window_months=24).since < NOW
+
+
 @pytest.mark.parametrize(
     ("standing", "qualifying", "after"),
     [
