@@ -4,6 +4,8 @@ The figures and both sides of every sum come from one statement: no posting fall
 """
 
 from django.db import connection
+from django.db.models import CharField, Q, Value
+from django.db.models.functions import Cast, Concat
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -66,12 +68,13 @@ def of_account(request, account: Account) -> dict:
     terms = Programme.current()
     at = _asked(ACCOUNT, key=account.pk, notice_days=terms.notice_days, most=MOST)
     lines = {"available": _available(at, terms), "pending": _pending(at), "held": _held(at), "debt": _debt(at)}
+    lots = account.lots.values_list(Concat(Value("lot/"), Cast("pk", CharField())))
     due = [_("Something here is due and is settled within a minute: until then it is still counted.")]
     return {
         "figures": [{"label": COMPONENTS[key], "value": count(at[key]), "lines": lines[key]} for key in COMPONENTS],
         "checks": _sums(at),
         "notes": due if at["is_due"] else [],
-        "trouble": _trouble(request, f"account/{account.pk}"),
+        "trouble": _trouble(request, f"account/{account.pk}", lots),
     }
 
 
@@ -173,14 +176,15 @@ def _row(points: list[int]) -> str:
     return " / ".join(map(count, points))
 
 
-def _trouble(request, subject: str) -> dict:
-    """What reconciliation found wrong, for whoever may see it; and where what it will find shows up."""
-    page = reverse("admin:sync_discrepancy_changelist")
-    may_look = request.user.has_perm("sync.view_discrepancy")
-    found = Discrepancy.objects.filter(subject=subject, resolved_at=None).count()
+def _trouble(request, subject: str, lots=()) -> dict:
+    """What reconciliation found wrong here or in these lots, for whoever may see it; else that it will find it."""
+    here = Q(subject=subject) | Q(subject__in=lots)
+    found = list(Discrepancy.objects.filter(here, resolved_at=None).values_list("subject", flat=True)[:MOST])
+    only = found[0] if len(set(found)) == 1 else ""
+    page = f"{reverse('admin:sync_discrepancy_changelist')}?{urlencode({'is': 'open'} | ({'q': only} if only else {}))}"
     return {
-        "found": _("Open discrepancies: %(found)s") % {"found": found} if found else "",
-        "url": f"{page}?{urlencode({'q': subject, 'is': 'open'})}" if may_look else "",
+        "found": _("Open discrepancies: %(found)s") % {"found": len(found)} if found else "",
+        "url": page if request.user.has_perm("sync.view_discrepancy") else "",
         "later": _("Reconciliation names it when it runs next; tell whoever looks after it."),
     }
 

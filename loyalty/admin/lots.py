@@ -41,7 +41,7 @@ class ByState(admin.SimpleListFilter):
             case "held":
                 return queryset.filter(held__gt=0)
             case "expired":
-                return queryset.filter(EXPIRED)
+                return queryset.filter(EXPIRED, remaining=0, expires_at__lte=now)
             case "gone":
                 return queryset.filter(~EXPIRED, remaining=0, held=0)
         return queryset

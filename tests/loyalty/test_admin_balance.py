@@ -102,6 +102,15 @@ def test_a_lot_that_tells_another_story_than_its_journal_is_red(operator):
     assert "✗ 相差 1" in read(operator, Lot.objects.get(pk=told.second.pk))
 
 
+def test_what_is_wrong_with_a_lot_is_told_on_its_account(operator):
+    told = storied()
+    execute("UPDATE loyalty_lot SET held = held + 1 WHERE entry_id = %s", told.second.pk)
+    run("loyalty.reconcile.journal")
+    page = operator.get(page_of(told.account)).content.decode()
+    assert "未解决的差异：1 项" in page
+    assert f"q=lot%2F{told.second.pk}" in page
+
+
 def test_what_is_due_but_not_settled_is_said(operator):
     account = storied().account
     execute("UPDATE loyalty_account SET due_at = clock_timestamp() - interval '1 second' WHERE id = %s", account.pk)
