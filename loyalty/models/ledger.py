@@ -192,7 +192,9 @@ class Lot(models.Model):
             models.CheckConstraint(condition=Q(is_pending=False) | Q(held=0), name="lot_pending_is_not_held"),
         ]
         indexes = [
-            models.Index(fields=["account", "expires_at"], condition=Q(remaining__gt=0), name="lot_to_draw_on"),
+            models.Index(  # in the order of drawing: a spending reads the first lots only, however many there are
+                fields=["account", "expires_at", "entry"], condition=Q(remaining__gt=0), name="lot_to_draw_on"
+            ),
             models.Index(
                 fields=["entry"],
                 condition=Q(is_pending=True, available_at=None, remaining__gt=0),
