@@ -5,7 +5,6 @@ from uuid import UUID
 from loyalty.ledger import Gift, NotEnough, OverReversed
 from loyalty.models import Account, Adjustment, AdjustmentFile, AdjustmentRow
 from loyalty.services import adjusting
-from loyalty.services.adjusting_by_file import held
 from loyalty.services.posting import give_many
 from members import services as members
 from members.models import Member
@@ -18,7 +17,10 @@ State, RowState = AdjustmentFile.State, AdjustmentRow.State
 
 
 def run_due() -> int:
-    """Run every file that was let run to its end; may be killed and called again at any time, by many at once."""
+    """Run every file that was let run to its end; returns how many lines were done.
+
+    May be killed and called again at any time. Whoever finds a file that somebody is at leaves it to them.
+    """
     running = AdjustmentFile.objects.filter(state=State.RUNNING).order_by("id").values_list("id", flat=True)
     return sum(_run(file) for file in list(running))
 
@@ -27,18 +29,32 @@ def _run(file: UUID) -> int:
     done = 0
     while count := run_piece(file=file):
         done += count
-    finish(file=file)
     return done
 
 
 @act
 def run_piece(*, file: UUID) -> int:
-    """Post the next lines of a running file, each once whatever happens. Returns how many lines are done by it."""
-    waiting = AdjustmentRow.objects.filter(file=file, file__state=State.RUNNING, state=RowState.WAITING)
-    waiting = waiting.select_related("file", "reason", "undoes__account").order_by("line")
-    rows = list(waiting.select_for_update(of=["self"], skip_locked=True, no_key=True)[:PIECE])
-    if not rows:
-        return 0
+    """Post the next lines of a running file, each once whatever happens; after the last of them the file is closed.
+
+    Returns how many lines are done by it: none when nothing is left, or somebody else is at this file.
+    """
+    running = AdjustmentFile.objects.select_for_update(skip_locked=True, no_key=True)
+    running = running.filter(pk=file, state=State.RUNNING).first()
+    rows = _next(running) if running else []
+    if running and not rows:
+        running.state, running.finished_at = State.POSTED, clock.now()
+        running.save(update_fields=["state", "finished_at"])
+    if rows:
+        _do(rows)
+    return len(rows)
+
+
+def _next(file: AdjustmentFile) -> list[AdjustmentRow]:
+    waiting = file.rows.filter(state=RowState.WAITING).select_related("file", "reason", "undoes__account")
+    return list(waiting.order_by("line")[:PIECE])
+
+
+def _do(rows: list[AdjustmentRow]) -> None:
     owners = dict(zip([row.member for row in rows], members.lock(*[row.member for row in rows]), strict=True))
     accounts, used = _accounts({owner.pk for owner in owners.values()}), _used(rows)
     made = [_adjustment(row, accounts[owners[row.member].pk]) for row in rows]
@@ -50,16 +66,6 @@ def run_piece(*, file: UUID) -> int:
         row.state = RowState.FAILED if row.problem else RowState.POSTED
         row.adjustment = None if row.problem else each
     AdjustmentRow.objects.bulk_update(rows, ["state", "problem", "adjustment"])
-    return len(rows)
-
-
-@act
-def finish(*, file: UUID) -> None:
-    """Close a running file none of whose lines is left to do."""
-    running = held(file)
-    if running.state == State.RUNNING and not running.rows.filter(state=RowState.WAITING).exists():
-        running.state, running.finished_at = State.POSTED, clock.now()
-        running.save(update_fields=["state", "finished_at"])
 
 
 def _refusal(row: AdjustmentRow, owner: Member, used: set) -> str:

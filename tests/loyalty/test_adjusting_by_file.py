@@ -165,7 +165,7 @@ def test_every_act_on_a_file_repeated_changes_nothing():
     adjusting_by_file.submit(file=file.pk, by=person())
     adjusting_by_file.approve(file=file.pk, by=person("second"))
     running_files.run_due()
-    running_files.finish(file=file.pk)
+    running_files.run_piece(file=file.pk)
     for act, who in ((adjusting_by_file.refuse, "second"), (adjusting_by_file.withdraw, "asker")):
         with pytest.raises(adjusting.Decided):
             act(file=file.pk, by=person(who))
@@ -253,9 +253,6 @@ def test_a_run_that_was_killed_goes_on_and_posts_each_line_once(monkeypatch):
     file = approved(brought(*(f"{each.number},20,goodwill,,{each.pk}" for each in members)))
     running_files.run_piece(file=file.pk)  # and no more: as if killed here
     assert adjusting_by_file.progress(file) == {"wrong": 0, "waiting": 6, "posted": 4, "failed": 0}
-    running_files.finish(file=file.pk)
-    file.refresh_from_db()
-    assert file.state == "running"
 
     found = at_once(4, lambda _n: running_files.run_due())
 
