@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from loyalty.services import bonuses, expiring, running_files, settling, tiering
+from sync.alone import alone
 
 
 @shared_task(acks_late=True, soft_time_limit=3000)
@@ -39,5 +40,10 @@ def tell_of_expiry(**_later):
 
 @shared_task(acks_late=True, soft_time_limit=3000)
 def settle_points(**_later):
-    """Let time have its effect: holds that ran out, pending points whose day came, lots that expired."""
-    settling.settle_due()
+    """Let time have its effect: holds that ran out, pending points whose day came, lots that expired.
+
+    A night on which much expires takes longer than the next turn: one worker is enough, the others have other work.
+    """
+    with alone("settle points") as first:
+        if first:
+            settling.settle_due()
