@@ -7,7 +7,7 @@ Eight clients, on accounts spread by chance and on one hot account. The floor is
 from functools import partial
 
 from loyalty import ledger
-from tests.bench import pgbench
+from tests.bench import hordak_works, pgbench
 from tests.bench.clients import Clients
 from tests.bench.frame import SCALE, Figure, held, interleaved, scaled
 from tests.bench.ledger_data import MEMBER, check, execute, fill
@@ -17,6 +17,7 @@ OURS = ("post", "mix", "event", "many")
 ORDINARY = ("orm", "orm_mix")
 FLOOR, FLOOR_MIX = "pgbench, the function of post", "pgbench, the same, earning and spending"
 MINIMAL = "pgbench, minimal function without lots"
+HORDAK = "django-hordak, transfer_to"
 NAMES = {
     "post": "ledger.post",
     "mix": "ledger.post, earning and spending",
@@ -56,20 +57,23 @@ def measure() -> list[Figure]:
     accounts = scaled(20_000, 50)
     fill(accounts)
     execute(MINIMAL_SQL)
-    with Clients("tests.bench.ledger_works", ACCOUNTS=accounts) as clients:
-        medians = interleaved(dict(_works(clients, accounts)))
+    hordak_works.fill(accounts)
+    ours, hordaks = (Clients(f"tests.bench.{name}_works", ACCOUNTS=accounts) for name in ("ledger", "hordak"))
+    with ours, hordaks:
+        medians = interleaved(dict(_works(ours, hordaks, accounts)))
     check()
     return [figure for place in ("spread", "hot") for figure in _figures(medians, place)]
 
 
-def _works(clients: Clients, accounts: int):
+def _works(ours: Clients, hordaks: Clients, accounts: int):
     for place, choice in (("spread", f"\\set n random(1, {accounts})\n"), ("hot", "\\set n 1\n")):
         yield f"{FLOOR}, {place}", partial(_floor, choice, _call(1))
         yield f"{FLOOR_MIX}, {place}", partial(_floor, choice, _call(1) + choice + _call(-1), 2)
         yield f"{MINIMAL}, {place}", partial(_floor, choice, MINIMAL_CALL.format(member=MEMBER))
         for work in (*OURS, *ORDINARY):
             name = work if place == "spread" else f"{work}_hot"
-            yield f"{NAMES[work]}, {place}", partial(clients.rate, name, SECONDS)
+            yield f"{NAMES[work]}, {place}", partial(ours.rate, name, SECONDS)
+        yield f"{HORDAK}, {place}", partial(hordaks.rate, "transfer" if place == "spread" else "transfer_hot", SECONDS)
 
 
 def _floor(choice: str, script: str, postings: int = 1) -> float:
@@ -96,6 +100,7 @@ def _figures(medians: dict[str, float], place: str):
         if against_orm:
             yield held(f"{NAMES[work]}, {place}", medians, orm, against_orm[n])
     yield held(orm, medians, floor)
+    yield held(f"{HORDAK}, {place}", medians, floor)
     yield held(floor_mix, medians, floor)
     yield held(f"{NAMES['mix']}, {place}", medians, floor_mix)
     yield held(f"{NAMES['mix']}, {place}", medians, f"{NAMES['orm_mix']}, {place}")

@@ -1,3 +1,6 @@
-"""The hub's settings; a bench may add the apps of those it is measured against."""
+"""The hub's settings, with the apps of the ledger it is measured against."""
 
 from config.settings import *  # noqa: F403
+from config.settings import INSTALLED_APPS
+
+INSTALLED_APPS += ["mptt", "djmoney", "hordak"]
