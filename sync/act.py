@@ -5,6 +5,7 @@ Django drops hooks; the outermost act takes what survived and writes it before i
 """
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import wraps
 
@@ -73,9 +74,9 @@ def outermost(work: Callable):
         raise NotAnAct("An act must not run inside a transaction of somebody else")
     for left in range(RETRIES, -1, -1):
         try:
-            with ActAtomic():
+            with ExitStack() as road, ActAtomic():
                 result = work()
-                events.flush()
+                events.flush(road)
             return result
         except OperationalError as error:
             if not left or not is_retried(error):

@@ -4,8 +4,10 @@ The sequence of a subject is taken under its stream row's lock, so sequence orde
 are locked in ascending order. After the commit one bare NOTIFY wakes the relay (`sync/relay.py`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from threading import Lock
 from uuid import UUID
 
 import orjson
@@ -45,6 +47,16 @@ SELECT %(id)s, %(subject)s, head, %(type)s, %(source)s, %(actor)s, %(correlation
 """
 COLUMNS = ("id", "subject", "type", "source", "actor", "correlation_id", "data")
 
+WRITE_ONE = """
+WITH stream AS (
+    INSERT INTO sync_stream AS s (subject, head) VALUES (%s, 1)
+    ON CONFLICT (subject) DO UPDATE SET head = s.head + 1
+    RETURNING subject, head
+)
+INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, time)
+SELECT %s::uuid, subject, head, %s, %s, %s, %s, %s::jsonb, clock_timestamp() FROM stream
+"""
+
 
 class NotInAnAct(Exception):
     """A fact can only be recorded in the act that makes it true."""
@@ -59,6 +71,11 @@ class Recorded:
     data: dict | Callable[[], dict]
     by: object
     id: UUID = field(default_factory=uuid7)
+
+    def row(self) -> tuple:
+        """As it is written: id, subject, type, source, actor, correlation, data."""
+        data = orjson.dumps(self.data() if callable(self.data) else self.data, default=str).decode()
+        return self.id, self.subject, self.type, self.by.source, str(self.by), request_id.get(), data
 
     def __call__(self):
         raise NotInAnAct(f"{self.type} was committed without being written")
@@ -83,34 +100,29 @@ def record(type: str, *, subject: str, data: dict | Callable[[], dict], by) -> U
     return fact.id
 
 
-def flush() -> None:
-    """Write what the act recorded and survived, in the order it was recorded. The act's last statement."""
+def flush(road: ExitStack) -> None:
+    """Write what the act recorded and survived, in the order it was recorded. The act's last statement.
+
+    Where the commit follows at once, both go in one round trip: `road` holds the pipeline until then.
+    """
     hooks = connection.run_on_commit
     facts = [hook[1] for hook in hooks if isinstance(hook[1], Recorded)]
     if not facts:
         return
     connection.run_on_commit = [hook for hook in hooks if not isinstance(hook[1], Recorded)]
-    write(facts)
+    rows = [fact.row() for fact in facts]  # callables may ask the database: before the pipeline opens
+    if len(connection.atomic_blocks) == 1:
+        road.enter_context(connection.connection.pipeline())
+        connection.run_on_commit.insert(0, (set(), road.close, False))  # before hooks that use the connection
+    write(rows)
     transaction.on_commit(ring, robust=True)
 
 
-def write(facts: Iterable[Recorded]) -> None:
-    """One round trip for any number of facts and subjects."""
-    correlation = request_id.get()
-    rows = [
-        (
-            fact.id,
-            fact.subject,
-            fact.type,
-            fact.by.source,
-            str(fact.by),
-            correlation,
-            orjson.dumps(fact.data() if callable(fact.data) else fact.data, default=str).decode(),
-        )
-        for fact in facts
-    ]
+def write(rows: list[tuple]) -> None:
+    """One round trip for any number of facts (`Recorded.row`) and subjects."""
     if len(rows) == 1:
-        hot(WRITE_ONE, dict(zip(COLUMNS, rows[0], strict=True)))
+        ((id, subject, *told),) = rows
+        hot(WRITE_ONE, [subject, id, *told])
     else:
         hot(WRITE, [list(column) for column in zip(*rows, strict=True)])
 
@@ -122,6 +134,15 @@ def hot(sql: str, parameters) -> psycopg.Cursor:
         return psycopg.Cursor(connection.connection).execute(sql, parameters, prepare=True)
 
 
+_wanted, _ringing = Lock(), Lock()
+
+
 def ring() -> None:
-    """Wake the relay; nothing waits for a disk. A doorbell that fails costs a second: the relay sweeps."""
-    connection.connection.execute(f"SET LOCAL synchronous_commit = off; NOTIFY {DOORBELL}")
+    """Wake the relay. A doorbell that fails costs a second: the relay sweeps.
+
+    Of many threads at once one rings and one waits to ring next; that is after the commits of all others as well.
+    """
+    if _wanted.acquire(blocking=False):
+        with _ringing:
+            _wanted.release()
+            connection.connection.execute(f"NOTIFY {DOORBELL}")

@@ -18,7 +18,7 @@ def endpoint(channel: Channel, url: str = "https://shop.example/hook", **fields)
 def event(subject: str = "", type: str = "order.paid", data: dict | None = None) -> Event:
     """A settled event, on a stream of its own unless a subject is given."""
     fact = events.Recorded(type, subject or f"member/{uuid7()}", data or {}, SYSTEM)
-    events.write([fact])
+    events.write([fact.row()])
     made = Event.objects.get(pk=fact.id)
     Settled.objects.create(event=made)
     return made
