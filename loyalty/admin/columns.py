@@ -240,7 +240,7 @@ def pending_until(lot: Lot) -> str:
     if not (lot.is_pending and lot.remaining):
         return shown.EMPTY
     if lot.available_at is None:
-        return _("Once staff lets them through")
+        return _("After approval")
     return format_html('<span class="hub-time">{}</span>', shown.moment(lot.available_at)[:16])
 
 
