@@ -37,18 +37,6 @@ FROM recorded r JOIN streams s USING (subject) ORDER BY r.n
 # Most acts record one fact: the same with nothing to unnest, join or number.
 WRITE_ONE = """
 WITH stream AS (
-    INSERT INTO sync_stream AS s (subject, head) VALUES (%(subject)s, 1)
-    ON CONFLICT (subject) DO UPDATE SET head = s.head + 1
-    RETURNING head
-)
-INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, time)
-SELECT %(id)s, %(subject)s, head, %(type)s, %(source)s, %(actor)s, %(correlation_id)s, %(data)s::text::jsonb,
-    clock_timestamp() FROM stream
-"""
-COLUMNS = ("id", "subject", "type", "source", "actor", "correlation_id", "data")
-
-WRITE_ONE = """
-WITH stream AS (
     INSERT INTO sync_stream AS s (subject, head) VALUES (%s, 1)
     ON CONFLICT (subject) DO UPDATE SET head = s.head + 1
     RETURNING subject, head
@@ -138,11 +126,11 @@ _wanted, _ringing = Lock(), Lock()
 
 
 def ring() -> None:
-    """Wake the relay. A doorbell that fails costs a second: the relay sweeps.
+    """Wake the relay; nothing waits for a disk. A doorbell that fails costs a second: the relay sweeps.
 
     Of many threads at once one rings and one waits to ring next; that is after the commits of all others as well.
     """
     if _wanted.acquire(blocking=False):
         with _ringing:
             _wanted.release()
-            connection.connection.execute(f"NOTIFY {DOORBELL}")
+            connection.connection.execute(f"SET LOCAL synchronous_commit = off; NOTIFY {DOORBELL}")
