@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const form = document.getElementById("adjust");
+  (form ? form.elements.points : document.getElementById("find")).focus(); // autofocus alone comes late now and then
   if (!form) return;
   const points = form.elements.points, reason = form.elements.reason, note = form.elements.note, hint = document.getElementById("hint");
   const available = Number(document.getElementById("available").dataset.points);
