@@ -43,22 +43,20 @@ DECLARE
     v_part bigint;
     v_lot record;
 BEGIN
-    FOR v_lot IN
-        SELECT l.entry_id, l.remaining FROM loyalty_lot l
+    WHILE v_left > 0 LOOP
+        SELECT l.entry_id, l.remaining INTO v_lot FROM loyalty_lot l
         WHERE l.account_id = p_account AND l.remaining > 0 AND NOT l.is_pending
-        ORDER BY l.expires_at NULLS LAST, l.entry_id
-    LOOP
+        ORDER BY l.expires_at NULLS LAST, l.entry_id LIMIT 1;  -- one at a time: never sorts all there are
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'The lots of account % hold less than its balance', p_account USING ERRCODE = '23514';
+        END IF;
         v_part := least(v_lot.remaining, v_left);
         UPDATE loyalty_lot l SET remaining = l.remaining - v_part, held = l.held + CASE WHEN p_to_hold THEN v_part ELSE 0 END
         WHERE l.entry_id = v_lot.entry_id;
         INSERT INTO loyalty_draw (entry_id, lot_id, remaining, held)
         VALUES (p_entry, v_lot.entry_id, -v_part, CASE WHEN p_to_hold THEN v_part ELSE 0 END);
         v_left := v_left - v_part;
-        EXIT WHEN v_left = 0;
     END LOOP;
-    IF v_left > 0 THEN
-        RAISE EXCEPTION 'The lots of account % hold less than its balance', p_account USING ERRCODE = '23514';
-    END IF;
 END $$;
 """
 
