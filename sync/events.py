@@ -7,6 +7,7 @@ are locked in ascending order. After the commit one bare NOTIFY wakes the relay 
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from uuid import UUID
 
@@ -101,9 +102,16 @@ def flush(road: ExitStack) -> None:
     rows = [fact.row() for fact in facts]  # callables may ask the database: before the pipeline opens
     if len(connection.atomic_blocks) == 1:
         road.enter_context(connection.connection.pipeline())
-        connection.run_on_commit.insert(0, (set(), road.close, False))  # before hooks that use the connection
+        arrived = partial(arrive, road)
+        connection.run_on_commit.insert(0, (set(), arrived, False))  # before hooks that use the connection
     write(rows)
     transaction.on_commit(ring, robust=True)
+
+
+def arrive(road: ExitStack) -> None:
+    """Wait for what the pipeline sent. What went wrong on the way is raised as Django names it, like anywhere else."""
+    with connection.wrap_database_errors:
+        road.close()
 
 
 def write(rows: list[tuple]) -> None:

@@ -65,7 +65,7 @@ class Bank:
         make.channel()
         self.folder, self.pool, self.over, self.quiet = folder, pool, Flag(), Flag()
         self.members = [holder(EACH) for _ in range(ACCOUNTS)]
-        self.names = [f"w{n}" for n in range(WRITERS)]
+        self.names, self.running = [f"w{n}" for n in range(WRITERS)], []
         (folder / "members").write_text("\n".join(str(member.pk) for member in self.members))
 
     def until(self, flag: Flag, work: Callable[[], object], pause: float) -> Future:
@@ -161,6 +161,9 @@ def place(tmp_path) -> Iterator[Bank]:
         yield found
         found.over.set()
         found.quiet.set()
+        for process in found.running:
+            process.kill()
+            process.wait(10)
 
 
 def await_beginning(place: Bank) -> None:
@@ -183,7 +186,7 @@ def test_no_read_is_wrong_while_writers_lose_their_connections(place):
 @pytest.mark.timeout(300)
 def test_no_read_is_wrong_while_writers_of_many_processes_are_killed(place):
     teams = [place.names[n : n + 2] for n in range(0, WRITERS, 2)]
-    running = [spawn(place, team) for team in teams]
+    running = place.running = [spawn(place, team) for team in teams]
     await_beginning(place)
     with watched(place):
         for _ in range(4):
