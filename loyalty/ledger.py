@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Sum
+from django.db.models.base import ModelState
 from django.utils.translation import gettext_lazy as _
 from psycopg.types.numeric import Int4, Int8
 
@@ -239,10 +240,18 @@ def settle_due(accounts: int) -> tuple[int, list[tuple[UUID, Posted]]]:
 
 
 def _posted(values: list, created: bool = True, is_due: bool = False, channel: Channel | None = None) -> Posted:
-    entry = Entry.from_db("default", ENTRY, values[len(BALANCE) :])
+    entry = _entry(values[len(BALANCE) :])
     if channel and entry.channel_id == channel.pk:
         entry.channel = channel
     return Posted(entry, Balance(*values[: len(BALANCE)]), created, is_due)
+
+
+def _entry(values: list) -> Entry:
+    """A row as the model's instance: what Entry.from_db makes, in a fifth of its time."""
+    entry = Entry.__new__(Entry)
+    entry.__dict__.update(zip(ENTRY, values, strict=True), _state=ModelState())
+    entry._state.db, entry._state.adding = "default", False
+    return entry
 
 
 def known(member: UUID, source: str, reference: str) -> Entry | None:
