@@ -11,8 +11,8 @@ from sync.models import Quota
 
 COUNT = """
 INSERT INTO sync_quota AS q (key, "window", count)
-VALUES (%(key)s, date_bin(%(every)s * interval '1 second', clock_timestamp(), timestamptz '2000-01-01'), 1)
-ON CONFLICT (key, "window") DO UPDATE SET count = q.count + 1
+VALUES (%(key)s, date_bin(%(every)s * interval '1 second', clock_timestamp(), timestamptz '2000-01-01'), %(times)s)
+ON CONFLICT (key, "window") DO UPDATE SET count = q.count + %(times)s
 RETURNING count, ceil(extract(epoch FROM "window" + %(every)s * interval '1 second' - clock_timestamp()))::int
 """
 
@@ -22,13 +22,13 @@ AND "window" = date_bin(%(every)s * interval '1 second', clock_timestamp(), time
 """
 
 
-def count(what: str, *, limit: int, every: int) -> None:
-    """Count one `what` in its window of `every` seconds; raises Problem `rate_limited` beyond `limit`.
+def count(what: str, *, limit: int, every: int, times: int = 1) -> None:
+    """Count `what`, so many times, in its window of `every` seconds; raises Problem `rate_limited` beyond `limit`.
 
     Call it outside a transaction. `settings.QUOTA_FACTOR` widens every limit in the sandbox.
     """
     with connection.cursor() as cursor:
-        cursor.execute(COUNT, {"key": f"{what}/{every}"[:160], "every": every})
+        cursor.execute(COUNT, {"key": f"{what}/{every}"[:160], "every": every, "times": times})
         counted, left = cursor.fetchone()
     if counted > limit * settings.QUOTA_FACTOR:
         raise Problem("rate_limited", retry_after=max(left, 1))

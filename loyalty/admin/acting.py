@@ -35,6 +35,11 @@ def require(request, permission: str) -> None:
         raise PermissionDenied
 
 
+def words(request) -> str:
+    """What was written beside a decision, as far as it can be kept."""
+    return request.POST.get("words", "")[:500]
+
+
 def told(error: Exception) -> str:
     """Why something was refused, in the reader's words."""
     return str(error) or _("This is not possible any more: look at it anew")

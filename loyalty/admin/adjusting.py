@@ -157,7 +157,7 @@ class AdjustmentAdmin(HubAdmin):
         row = self.get_queryset(request).filter(pk=key).first()
         if row is None:
             raise Http404
-        words = {WORDS[act]: request.POST.get("words", "")} if act in WORDS else {}
+        words = {WORDS[act]: acting.words(request)} if act in WORDS else {}
         made = acting.attempt(request, function, done, adjustment=row.pk, **words)
         if made and act in {"approve", "refuse"}:
             return self.to_next(request)

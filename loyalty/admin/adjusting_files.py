@@ -4,7 +4,7 @@ import csv
 import io
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import Http404, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -19,11 +19,14 @@ from loyalty.admin.acting import APPROVE, ASK
 from loyalty.admin.adjusting import Queue, person
 from loyalty.models import AdjustmentFile, AdjustmentRow, Reason
 from loyalty.services import adjusting_by_file, budgets
-from loyalty.services.adjusting_lines import MOST_LINES, PROBLEMS
+from loyalty.services.adjusting_lines import LONGEST, MOST_LINES, PROBLEMS, unknown_phones
 from members.models import Member
+from sync import quotas
 from sync.admin import scope, search, shown
 from sync.admin.pages import HubAdmin
 from sync.admin.panels import Panel, show_on
+from sync.http import Problem
+from sync.http.problems import CODES
 
 ACTS = {
     "submit": (adjusting_by_file.submit, ASK, _("Asked for: it runs at once where no second person is needed")),
@@ -33,7 +36,8 @@ ACTS = {
     "undo": (adjusting_by_file.undo, ASK, _("Undoing has been asked for: this is the file that undoes it")),
 }
 SAMPLE = [["member", "points", "reason", "note", "reference"], ["M2026112200000001", "100", "", "", "2026-11-1"]]
-FORMULA = ("=", "+", "-", "@", "\t")
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t")
+PHONES_UNKNOWN = {"limit": 600, "every": 24 * 3600}  # that nobody has, in the files of one person
 
 
 class BringForm(forms.Form):
@@ -118,8 +122,13 @@ class AdjustmentFileAdmin(HubAdmin):
     def _kept(self, request, upload) -> AdjustmentFile | None:
         among = admin.site._registry[Member].get_queryset(request)
         channels = [each.code for each in scope.sight(request).channels]
-        given = {"name": upload.name, "content": upload.read(), "among": among, "channels": channels}
-        return acting.attempt(request, adjusting_by_file.bring, _("Checked: nothing has moved yet"), **given)
+        content = upload.read(LONGEST + 1)
+        given = {"name": upload.name, "content": content, "among": among, "channels": channels}
+        try:
+            return acting.attempt(request, _bring, _("Checked: nothing has moved yet"), **given)
+        except Problem:
+            messages.warning(request, CODES["rate_limited"][1])
+            return None
 
     def act(self, request, key, act: str):
         """Ask for a file, decide on it, take it back or undo it; then its page."""
@@ -128,7 +137,7 @@ class AdjustmentFileAdmin(HubAdmin):
         function, permission, done = ACTS[act]
         acting.require(request, permission)
         row = self._row(request, key)
-        words = {"why": request.POST.get("words", "")} if act == "refuse" else {}
+        words = {"why": acting.words(request)} if act == "refuse" else {}
         made = acting.attempt(request, function, done, file=row.pk, **words)
         return acting.to_page(made or row)
 
@@ -177,6 +186,13 @@ class AdjustmentFileAdmin(HubAdmin):
         if row is None or not self.has_view_permission(request, row):
             raise Http404
         return row
+
+
+def _bring(*, by, content: bytes, among, **given) -> AdjustmentFile:
+    """Phones that nobody has are counted: else a masked one could be found out by a file of all it may be."""
+    if unknown := unknown_phones(content, among):
+        quotas.count(f"phones-in-files/{by.id}", times=unknown, **PHONES_UNKNOWN)
+    return adjusting_by_file.bring(by=by, content=content, among=among, **given)
 
 
 def _sums(row: AdjustmentFile, counts: dict[str, int]) -> list[dict]:

@@ -1,6 +1,6 @@
 """The page that shows what a draft of an earn rule would change, and from which alone it is put in force."""
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.core import signing
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -12,7 +12,7 @@ from loyalty.admin import acting
 from loyalty.dry_run import Compared, Diff, dry_run
 from loyalty.models import EarnBoost, EarnRule, Purchase
 from loyalty.services import rule_versions
-from sync.admin import shown
+from sync.admin import scope, shown
 
 ACTIVATE = "loyalty.activate_earnrule"
 SPANS = (7, 30, 90)  # days
@@ -66,11 +66,20 @@ def _compare(page, request, rule: EarnRule):
         "terms": _terms(rule, active),
         "boosts": [_boosts(each) for each in (active, rule) if each],
         "figures": {name: f"{getattr(diff, name):,}" for name in ("cases", "before", "after", "gaining", "losing")},
-        "biggest": [_row(each) for each in diff.biggest],
+        "biggest": [_row(each) for each in _seen(request, diff.biggest)],
         "may_activate": request.user.has_perm(ACTIVATE),
         "seen": signing.dumps([request.user.pk, rule.pk, diff.basis], salt=SALT),
     }
     return TemplateResponse(request, "admin/loyalty/compare.html", context)
+
+
+def _seen(request, compared: list[Compared]) -> list[Compared]:
+    """Those of purchases that the reader may look at."""
+    if scope.sight(request).is_whole:
+        return compared
+    purchases = admin.site._registry[Purchase].get_queryset(request).filter(pk__in=[each.id for each in compared])
+    known = set(purchases.values_list("pk", flat=True))
+    return [each for each in compared if each.id in known]
 
 
 def _row(each: Compared) -> dict:

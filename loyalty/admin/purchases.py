@@ -12,7 +12,7 @@ from sync.admin.panels import Panel, show_on
 
 @admin.register(Purchase)
 class PurchaseAdmin(HubAdmin):
-    within = staticmethod(scope.of_member("account__member_id"))
+    within = staticmethod(scope.of_channel())
     list_display = [
         shown.at("paid_at", _("Paid at")),
         shown.code("order_number", _("Order")),
@@ -56,7 +56,7 @@ class PurchaseAdmin(HubAdmin):
 class PurchaseLineAdmin(HubAdmin):
     """All of them side by side; they are looked at on the page of their purchase."""
 
-    within = staticmethod(scope.of_member("purchase__account__member_id"))
+    within = staticmethod(scope.of_channel("purchase__channel"))
     list_display = [
         shown.computed("sku", _("SKU"), lambda it: it.sku or _("Shipping")),
         shown.link("purchase", _("Purchase")),
@@ -76,7 +76,7 @@ class PurchaseLineAdmin(HubAdmin):
 
 @admin.register(PurchaseRefund)
 class PurchaseRefundAdmin(HubAdmin):
-    within = staticmethod(scope.of_member("purchase__account__member_id"))
+    within = staticmethod(scope.of_channel("purchase__channel"))
     list_display = [
         shown.at("at", _("Time")),
         shown.code("reference", _("Refund")),

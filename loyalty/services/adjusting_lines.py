@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -62,7 +63,8 @@ def read(content: bytes, named: str) -> list[Line]:
     if len(content) > LONGEST:
         raise BadFile(_("The file is too big"))
     try:
-        table = [row for row in _table(_text(content)) if any(cell.strip() for cell in row[1])]
+        written = (row for row in _table(_text(content)) if any(cell.strip() for cell in row[1]))
+        table = list(islice(written, MOST_LINES + 2))  # a header, and one too many
     except csv.Error as error:
         raise BadFile(_("This is not a CSV file")) from error
     places = _places(table[0][1]) if table else None
@@ -87,6 +89,12 @@ def judged(file: AdjustmentFile, lines: list[Line], among: QuerySet[Member]) -> 
     for row in rows:
         row.state = State.WRONG if row.problem else State.WAITING
     return rows
+
+
+def unknown_phones(content: bytes, among: QuerySet[Member]) -> int:
+    """How many mobile numbers of a file nobody `among` these members has. Raises BadFile."""
+    lines = read(content, "")
+    return len({_phone(line.member) for line in lines} - {"", *_members(lines, among)})
 
 
 def _text(content: bytes) -> str:
