@@ -43,18 +43,18 @@ def issue(*, member: UUID, session: UUID) -> str:
 def holder(channel: Channel, value: str) -> Member | None:
     """Who shows this code on this channel, which from now on is the only one it serves; None when it serves nobody.
 
-    Raises Problem `rate_limited` when the channel has presented too many that never were. Call it outside a
-    transaction: a guess counts whatever becomes of the request.
+    Raises Problem `rate_limited` when the channel has presented too many that never were: a guess counts
+    whatever becomes of the request or the act.
     """
     code = re.sub(r"[\s-]", "", value)
     if not (SHAPE.fullmatch(code) and int(code) % CHECK == 1):
         return None
     guess = f"member-code/guess/{channel.code}"
-    quotas.count(guess, **GUESSES)
+    quotas.count(guess, **GUESSES, lasting=True)
     row = MemberCode.objects.select_related("member").filter(digest=_digest(code)).first()
     if row is None:
         return None
-    quotas.give_back(guess, every=GUESSES["every"])
+    quotas.give_back(guess, every=GUESSES["every"], lasting=True)
     return row.member if _is_alive(row) and _taken(row, channel) else None
 
 

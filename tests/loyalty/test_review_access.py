@@ -7,10 +7,12 @@ from django.urls import reverse
 from loyalty.admin import adjusting_files
 from loyalty.models import AdjustmentFile, EarnRule, Purchase
 from loyalty.services import adjusting_lines, rule_versions
+from members import codes
 from tests import make
 from tests.config import make_staff
 from tests.loyalty.make_adjusting import adjusted, brought, content, limits, reason
 from tests.loyalty.make_purchases import activate, buy, refund
+from tests.loyalty.test_facts import tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BRING = "/admin/loyalty/adjustmentfile/bring/"
@@ -121,3 +123,14 @@ def test_full_width_signs_make_no_formula_either(cell):
     made = brought(f"nobody,5,goodwill,,{cell}", channels=["website"])
     answer = desk("support").get(f"/admin/loyalty/adjustmentfile/{made.pk}/problems.csv")
     assert f",'{cell}," in answer.content.decode()
+
+
+def test_codes_guessed_through_the_inbox_are_counted_like_those_posted(settings):
+    settings.QUOTA_FACTOR = 1
+    make.channel("website")
+    wrong = {"kind": "member_code", "value": codes._checked(9 * 10**15)}
+    fact = {"identity": wrong, "points": 5, "reason": "till", "reference": "r"}
+    refused = [tell("earned", str(turn), **fact) for turn in range(61)]
+    assert refused == ["code_invalid"] * 60 + ["rate_limited"]
+    posted = make.backend_client().post("members/resolve", {"identities": [wrong]})
+    assert posted.status_code == 429
