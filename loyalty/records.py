@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet, Sum
 from loyalty import queries, standing, told
 from loyalty.ledger import BALANCE, Moves, Posting
 from loyalty.models import Account, Draw, Entry, Hold, Lot, Purchase, TierChange
-from loyalty.services import adjusting, settling, tiering
+from loyalty.services import adjusting, bonuses, settling, tiering
 from sync.act import SYSTEM
 from sync.clock import Clock
 from sync.http import instant
@@ -83,7 +83,7 @@ class Loyalty:
         if survivor.version == journal["version"]:
             away, back, settled = _as_it_was(journal)
         else:
-            back = _what_is_left(lots, holds)
+            back = _what_is_left(lots, holds, min(survivor.debt, journal["moved"]["debt"]))
             away, settled = -back, []
         _handed(lots, account), _handed(holds, account)
         _give_back(survivor, account, away, back, settled)
@@ -120,6 +120,7 @@ class Loyalty:
         """
         settling.settle(member_id)
         adjusting.forget(member_id)
+        bonuses.remember(member_id)
         account = Account.objects.filter(member=member_id).first()
         if account is None:
             return
@@ -153,11 +154,16 @@ def _carry(account: Account, target: UUID, moves: Moves) -> dict:
 
 
 def _going(journal: dict, survivor: Account) -> tuple[QuerySet[Lot], QuerySet[Hold]]:
-    """What came with the merge and is still there. A lot that a hold made since draws on stays with that hold."""
+    """What came with the merge and is still there. A lot that a hold made since draws on stays with that hold, and so
+    does every hold that draws on a lot that stays."""
     open_holds = Hold.objects.filter(account=survivor, state=Hold.State.HELD)
-    in_use = Draw.objects.filter(entry__holding__in=open_holds.exclude(pk__in=journal["holds"])).values("lot")
+    drawn = list(Draw.objects.filter(entry__holding__in=open_holds).values_list("entry", "lot"))
+    holds, in_use = {UUID(pk) for pk in journal["holds"]}, set()
+    while more := {lot for hold, lot in drawn if hold not in holds} - in_use:
+        in_use |= more
+        holds -= {hold for hold, lot in drawn if lot in in_use}
     lots = Lot.objects.filter(pk__in=journal["lots"], account=survivor).exclude(pk__in=in_use)
-    return lots, open_holds.filter(pk__in=journal["holds"])
+    return lots, open_holds.filter(pk__in=holds)
 
 
 def _as_it_was(journal: dict) -> tuple[Moves, Moves, list[Draw]]:
@@ -169,10 +175,11 @@ def _as_it_was(journal: dict) -> tuple[Moves, Moves, list[Draw]]:
     return -Moves(into.available, into.pending, into.held, into.debt), back, list(into.draws.all())
 
 
-def _what_is_left(lots: QuerySet[Lot], holds: QuerySet[Hold]) -> Moves:
+def _what_is_left(lots: QuerySet[Lot], holds: QuerySet[Hold], debt: int) -> Moves:
+    """Of what came with the merge; of a debt what nothing has settled since."""
     available, pending = (lots.filter(is_pending=each).aggregate(n=Sum("remaining"))["n"] for each in (False, True))
     held = holds.aggregate(n=Sum("points"))["n"]
-    return Moves(available or 0, pending or 0, held or 0)
+    return Moves(available or 0, pending or 0, held or 0, debt)
 
 
 def _give_back(survivor: Account, account: Account, away: Moves, back: Moves, settled: list[Draw]) -> None:

@@ -119,6 +119,15 @@ def give(*, rule: int, member: UUID, on: Occasion) -> bool:
     return True
 
 
+def remember(member: UUID) -> None:
+    """Keep by all identities of today what a member was given: some were linked since. A part of an erasure."""
+    owner = Member.objects.get(pk=member)
+    given = Bonus.objects.filter(account__member=member).values_list("kind", "period", "account").distinct()
+    with connection.cursor() as cursor:
+        for kind, period, account in given:
+            cursor.execute(REMEMBER, [kind, period, account, keys_of(owner, kind)])
+
+
 def keys_of(member: Member, kind: str) -> list[bytes]:
     """What a person is known by for bonuses of a kind, in one order for all; nothing without a verified identity.
 
