@@ -64,7 +64,8 @@ TAKE_BACK = """
 CREATE FUNCTION loyalty_take_back(
     p_account uuid, p_entry uuid, p_points bigint, p_earning uuid, OUT available bigint, OUT pending bigint, OUT missing bigint
 ) LANGUAGE plpgsql VOLATILE AS $$
--- Draw what was given: from the lot of that earning, then from what is pending, then from what is available.
+-- Draw what was given: from the lot of that earning, then from what is pending, then from what is available. What waits
+-- for staff pays for nothing else: it may never come.
 DECLARE
     v_part bigint;
     v_lot record;
@@ -75,6 +76,7 @@ BEGIN
     FOR v_lot IN
         SELECT l.entry_id, l.remaining, l.is_pending FROM loyalty_lot l
         WHERE l.account_id = p_account AND l.remaining > 0
+            AND (l.entry_id = p_earning OR p_earning IS NULL OR NOT l.is_pending OR l.available_at IS NOT NULL)
         ORDER BY l.entry_id IS NOT DISTINCT FROM p_earning DESC, l.is_pending DESC, l.expires_at NULLS LAST, l.entry_id
     LOOP
         v_part := least(v_lot.remaining, missing);
@@ -144,7 +146,7 @@ BEGIN
     FOR v_lot IN
         SELECT l.entry_id, l.expires_at, d.points FROM (
             SELECT lot_id, sum(held)::bigint AS points FROM loyalty_draw
-            WHERE entry_id = p_hold OR entry_id IN (SELECT id FROM loyalty_entry WHERE follows_id = p_hold)
+            WHERE entry_id = ANY (ARRAY(SELECT id FROM loyalty_entry WHERE follows_id = p_hold) || p_hold)
             GROUP BY lot_id
         ) d JOIN loyalty_lot l ON l.entry_id = d.lot_id
         WHERE d.points > 0
@@ -256,7 +258,7 @@ BEGIN
     IF p_reverses IS NOT NULL THEN  -- no more than is left of what it reverses, and the other way round
         SELECT e.contra + coalesce((SELECT sum(r.contra) FROM loyalty_entry r WHERE r.reverses_id = e.id), 0)
         INTO v_undone FROM loyalty_entry e WHERE e.id = p_reverses;
-        IF v_undone * v_contra >= 0 OR abs(v_contra) > abs(v_undone) THEN
+        IF sign(v_undone) * sign(v_contra) >= 0 OR abs(v_contra) > abs(v_undone) THEN
             outcome := 'over';
             RETURN;
         END IF;
@@ -658,7 +660,8 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(
-            UUID7 + EXPIRY + TAKE + TAKE_BACK + GIVE_BACK + UNHOLD + ENTER + POST + CLOSE_HOLD + SETTLE + POST_MANY, DROP
+            UUID7 + EXPIRY + TAKE + TAKE_BACK + GIVE_BACK + UNHOLD + ENTER + POST + CLOSE_HOLD + SETTLE + POST_MANY,
+            DROP,
         ),
         # Every posting changes its account's row: room beside it keeps the change on its page, without new index rows.
         migrations.RunSQL(

@@ -231,7 +231,8 @@ class Books:
         own, missing = self.lot_of[earning], points
         with self._entry("reversed", contra) as draws:
             for n in sorted(range(len(self.lots)), key=lambda n: (n != own, not self.lots[n].pending, *self._age(n))):
-                part = min(missing, self.lots[n].remaining)
+                for_staff = self.lots[n].pending and self.lots[n].available_at is None
+                part = 0 if for_staff and n != own else min(missing, self.lots[n].remaining)
                 self._draw(draws, n, -part)
                 missing -= part
             self.debt += missing
