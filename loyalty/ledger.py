@@ -267,6 +267,12 @@ def left_of(entry: Entry) -> int:
     return entry.contra + (entry.reversals.aggregate(sum=Sum("contra"))["sum"] or 0) if entry.contra else 0
 
 
+def alone(what: str) -> None:
+    """Wait until no other act is at `what`; from now on none is until this one is over."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [what])
+
+
 def given_today(member: UUID, source: str) -> tuple[int, int]:
     """The points that a source has given since midnight in Shanghai: to the member, and to all."""
     with connection.cursor() as cursor:

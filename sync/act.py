@@ -5,7 +5,6 @@ Django drops hooks; the outermost act takes what survived and writes it before i
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import wraps
 
@@ -74,9 +73,10 @@ def outermost(work: Callable):
         raise NotAnAct("An act must not run inside a transaction of somebody else")
     for left in range(RETRIES, -1, -1):
         try:
-            with ExitStack() as road, ActAtomic():
+            with ActAtomic():
                 result = work()
-                events.flush(road)
+                connection.validate_no_broken_transaction()  # a part refused, and somebody swallowed it
+                events.flush()
             return result
         except OperationalError as error:
             if not left or not is_retried(error):
