@@ -63,10 +63,13 @@ def adjust(
 ) -> Adjustment:
     """Give (positive) or take (negative) points for a reason: posted, or asked for when above what one may do alone.
 
-    The same `id` again gives what is there. Raises Unfit, OverBudget, NotEnough, MemberGone; then nothing was changed.
+    The same `id` again gives what is there. Raises Unfit, OverBudget, NotEnough, MemberGone, Decided (the `id` is
+    somebody else's); then nothing was changed.
     """
     asker = budgets.locked(by)
-    if known := Adjustment.objects.filter(pk=id, asked_by=asker).first():
+    if known := Adjustment.objects.filter(pk=id).first():
+        if known.asked_by_id != asker.pk:
+            raise Decided(known.get_state_display())
         return known
     note = note.strip()
     require_fit(reason, points, note)

@@ -5,7 +5,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from loyalty.admin import adjusting_files
-from loyalty.models import AdjustmentFile, EarnRule, Purchase
+from loyalty.models import Adjustment, AdjustmentFile, EarnRule, Purchase
 from loyalty.services import adjusting_lines, rule_versions
 from members import codes
 from tests import make
@@ -107,6 +107,13 @@ def test_words_longer_than_can_be_kept_break_no_page():
         assert browser.post(act(row, name), {"words": words}).status_code == 302
     file = brought(f"{make.member().number},500,goodwill,,a", channels=["website"])
     assert browser.post(act(file, "refuse"), {"words": words}).status_code == 302
+
+
+def test_a_request_known_by_somebody_elses_id_is_refused():
+    member, other = make.member(), adjusted(make.member(), 50)
+    form = {"id": str(other.pk), "member": str(member.pk), "way": "give", "points": 5, "reason": "goodwill"}
+    answer = desk("support").post("/admin/loyalty/adjustment/ask/", form)
+    assert (answer.status_code, Adjustment.objects.count()) == (200, 1)
 
 
 def test_a_file_of_millions_of_short_lines_is_refused_without_reading_them_all(monkeypatch):
