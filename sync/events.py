@@ -5,9 +5,7 @@ are locked in ascending order. After the commit one bare NOTIFY wakes the relay 
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from threading import Lock
 from uuid import UUID
 
@@ -89,29 +87,15 @@ def record(type: str, *, subject: str, data: dict | Callable[[], dict], by) -> U
     return fact.id
 
 
-def flush(road: ExitStack) -> None:
-    """Write what the act recorded and survived, in the order it was recorded. The act's last statement.
-
-    Where the commit follows at once, both go in one round trip: `road` holds the pipeline until then.
-    """
+def flush() -> None:
+    """Write what the act recorded and survived, in the order it was recorded. The act's last statement."""
     hooks = connection.run_on_commit
     facts = [hook[1] for hook in hooks if isinstance(hook[1], Recorded)]
     if not facts:
         return
     connection.run_on_commit = [hook for hook in hooks if not isinstance(hook[1], Recorded)]
-    rows = [fact.row() for fact in facts]  # callables may ask the database: before the pipeline opens
-    if len(connection.atomic_blocks) == 1:
-        road.enter_context(connection.connection.pipeline())
-        arrived = partial(arrive, road)
-        connection.run_on_commit.insert(0, (set(), arrived, False))  # before hooks that use the connection
-    write(rows)
+    write([fact.row() for fact in facts])
     transaction.on_commit(ring, robust=True)
-
-
-def arrive(road: ExitStack) -> None:
-    """Wait for what the pipeline sent. What went wrong on the way is raised as Django names it, like anywhere else."""
-    with connection.wrap_database_errors:
-        road.close()
 
 
 def write(rows: list[tuple]) -> None:
