@@ -117,4 +117,5 @@ def test_a_reset_under_way_leaves_a_hub_that_works(hub, sandbox, member):
 
 
 def _points(member) -> int:
-    return member.call("GET", "me/points", 200).json()["available"]
+    """What the payment earned: it waits until the goods can no longer come back."""
+    return member.call("GET", "me/points", 200).json()["pending"]
