@@ -45,14 +45,14 @@ FROM loyalty_post(
 CLOSE_HOLD = f"""
 SELECT c.outcome, {_columns("c.captured", "c.after_capture")}, {_columns("c.released", "c.after_release")}
 FROM loyalty_close_hold(%s::uuid, %s) AS c
-"""  # noqa: S608
+"""  # noqa: S608 - names of our own columns
 SETTLE = f"""
 SELECT a.member_id, {_columns("s.entry", "s.account")}
 FROM loyalty_account a, loyalty_settle(a.id) AS s WHERE a.member_id = %s
-"""  # noqa: S608
+"""  # noqa: S608 - names of our own columns
 SETTLE_DUE = f"""
 SELECT s.settled, (s.account).member_id, {_columns("s.entry", "s.account")} FROM loyalty_settle_due(%s) AS s
-"""  # noqa: S608
+"""  # noqa: S608 - names of our own columns
 POST_MANY = """
 SELECT * FROM loyalty_post_many(
     %s::uuid[], %s::uuid[], %s::bigint[], %s::text[],

@@ -3,11 +3,10 @@
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Sum
 
 from loyalty import standing
-from loyalty.models import Account, EarnRule, Entry, Lot, Programme
-from loyalty.told import TOLD_AS, as_entry, as_posted  # noqa: F401 - how points are read as well
+from loyalty.models import Account, EarnRule, Lot, Programme
 from members.models import Session
 from sync.clock import Clock
 from sync.http import instant
@@ -38,14 +37,9 @@ def expiring(account: Account) -> list[dict]:
     return [{"points": row["points"], "at": instant(row["expires_at"])} for row in by_time]
 
 
-def entries_of(member: UUID) -> QuerySet[Entry]:
-    """A member's entries; their `version` is their order."""
-    return Entry.objects.filter(account__member=member).select_related("channel", "follows")
-
-
-def active_rule() -> EarnRule | None:
-    """The earn rule that counts now."""
-    return EarnRule.objects.filter(kind=EarnRule.Kind.PAID, state=EarnRule.State.ACTIVE).first()
+def active_rule(kind: str = EarnRule.Kind.PAID) -> EarnRule | None:
+    """The version of an earn rule that counts now."""
+    return EarnRule.objects.filter(kind=kind, state=EarnRule.State.ACTIVE).first()
 
 
 def is_present(member: UUID, channel: Channel) -> bool:

@@ -97,7 +97,7 @@ SELECT e.created_at, e.version, e.id, mine.is_due, json_build_object(
     'expires_at', {_instant("e.expires_at")})::text
 FROM mine, page e LEFT JOIN loyalty_entry f ON f.id = e.follows_id LEFT JOIN sync_channel c ON c.id = e.channel_id
 ORDER BY e.created_at {{way}}, e.version {{way}}, e.id {{way}}
-"""  # noqa: S608
+"""  # noqa: S608 - expressions of our own
 BEYOND = "AND (created_at, version, id) {side} (%(created_at)s::timestamptz, %(version)s::bigint, %(id)s::uuid)"
 KEY = ("created_at", "version", "id")
 

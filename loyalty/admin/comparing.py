@@ -8,6 +8,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from loyalty import queries
 from loyalty.admin import acting
 from loyalty.dry_run import Compared, Diff, dry_run
 from loyalty.models import EarnBoost, EarnRule, Purchase
@@ -51,7 +52,7 @@ def _read(request, rule: EarnRule) -> str:
 def _compare(page, request, rule: EarnRule):
     asked = request.GET.get("days", "")
     days = int(asked) if asked in {str(each) for each in SPANS} else SPANS[1]
-    diff, active = dry_run(rule, days=days), rule_versions.in_force(rule.kind)
+    diff, active = dry_run(rule, days=days), queries.active_rule(rule.kind)
     context = page.admin_site.each_context(request) | {
         "title": _("Compare and activate"),
         "subtitle": str(rule),

@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.response import Response
 
-from loyalty import queries, services
+from loyalty import services
 from loyalty.api.shown import BookedOut, PointsInsufficientOut
 from loyalty.ledger import Posted
 from loyalty.models import Entry, Hold
+from loyalty.told import as_posted
 from members.api.shapes import Id
 from sync.http import Choice, Fen, Input, Instant, Page, Problem, Text, Whole
 from sync.http.described import refusal
@@ -118,7 +119,7 @@ def page_as_json(page: Page, results: list[str]) -> HttpResponse:
 
 def booked(posted: Posted, *, with_balance: bool) -> Response:
     """201 for an entry made now, 200 for one that was there; the balance only to who may read it."""
-    told = queries.as_posted(posted)
+    told = as_posted(posted)
     if not with_balance:
         told = {"entry": told["entry"] | {"available_after": None}, "balance": None}
     return Response(told, status=201 if posted.created else 200)

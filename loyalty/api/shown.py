@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from loyalty.models import Entry, Hold, Programme, TierChange
-from loyalty.queries import TOLD_AS
+from loyalty.told import TOLD_AS
 from sync.http.described import PageOut, ProblemOut
 
 whole, text, time = serializers.IntegerField, serializers.CharField, serializers.DateTimeField

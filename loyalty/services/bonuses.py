@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from loyalty import rules
+from loyalty import queries, rules
 from loyalty.models import Account, Bonus, EarnRule, Entry
 from loyalty.rules.earning import capped
 from loyalty.services import posting, purchasing, tiering
@@ -48,13 +48,13 @@ WHERE s.id > %(after)s AND s.created_at >= %(activated)s AND {IS_PERSON} AND {HA
         SELECT FROM members_session e
         WHERE e.member_id = m.id AND e.channel_id = c.id AND e.created_at < %(activated)s)
 ORDER BY 1 LIMIT %(batch)s
-"""  # noqa: S608
+"""  # noqa: S608 - texts of our own
 BORN = f"""
 SELECT m.id, m.id, NULL::uuid FROM members_member m
 WHERE extract(month FROM m.birthday) = %(month)s AND extract(day FROM m.birthday) = ANY(%(days)s::numeric[])
     AND m.id > %(after)s AND {IS_PERSON} AND {HAD_NONE.format(period="%(year)s")}
 ORDER BY 1 LIMIT %(batch)s
-"""  # noqa: S608
+"""  # noqa: S608 - texts of our own
 REMEMBER = """
 INSERT INTO loyalty_bonus (kind, period, account_id, key, growth)
 SELECT %s, %s, %s, key, 0 FROM unnest(%s::bytea[]) key ON CONFLICT (kind, period, key) DO NOTHING
@@ -89,7 +89,7 @@ def sweep(kind: str, back: timedelta = RECENT) -> int:
 
 def rule_of(kind: str, at: datetime) -> EarnRule | None:
     """The rule that gives a fixed bonus of this kind at that time."""
-    rule = EarnRule.objects.filter(kind=kind, state=EarnRule.State.ACTIVE).first()
+    rule = queries.active_rule(kind)
     gives = rule and (rule.fixed_points or rule.fixed_growth) and rules.in_force(rule, at)
     return rule if gives else None
 

@@ -8,12 +8,11 @@ from django.utils.translation import gettext_lazy as _
 from loyalty import ledger, told
 from loyalty.ledger import Moves, Posting, ReferenceConflict
 from loyalty.models import Entry, Hold
+from loyalty.models.ledger import LONGEST
 from loyalty.services import posting, settling
 from members import services as members
 from sync.act import Actor, act
 from sync.models import Channel
-
-LONGEST = timedelta(hours=24)
 
 
 class HoldExpired(Exception):
@@ -110,7 +109,8 @@ def _close(hold: Hold, points: int, by: Actor) -> Hold:
     for posted in made:
         posted.entry.follows, posted.entry.channel = hold.entry, hold.channel
         told.tell(member, posted, by)
-    settling.settle(member)  # what came back to a lot that is over
+    if points < hold.points:
+        settling.settle(member)  # what came back to a lot that is over
     return hold
 
 

@@ -6,6 +6,7 @@ import json
 from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
+from loyalty import queries
 from loyalty.models import EarnBoost, EarnRule
 from sync.act import Actor, act
 from sync.clock import Clock
@@ -75,14 +76,9 @@ def activate(*, rule: int, basis: str, by: Actor) -> EarnRule:
     return draft
 
 
-def in_force(kind: str) -> EarnRule | None:
-    """The version that counts now."""
-    return EarnRule.objects.filter(kind=kind, state=State.ACTIVE).first()
-
-
 def basis_of(rule: EarnRule) -> str:
     """A digest of a version's terms and of the version in force that it would follow."""
-    active = in_force(rule.kind)
+    active = queries.active_rule(rule.kind)
     said = [active and active.pk, terms_of(rule), boosts_of(rule)]
     return hashlib.sha256(json.dumps(said, default=str).encode()).hexdigest()
 

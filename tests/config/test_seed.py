@@ -18,6 +18,7 @@ from config.sandbox.models import App, Backend, Mark, PayAccount
 from config.sandbox.seed import credentials, shop
 from loyalty import queries as points
 from loyalty.models import Account, Draw, EarnRule, Entry, Lot, Purchase, PurchaseLine, Tier
+from loyalty.told import as_entry
 from members import queries as members
 from members.models import Member, Policy
 from orders import queries as orders
@@ -129,8 +130,8 @@ def test_the_last_that_was_told_of_points_is_how_they_are(seeded):
     for event in Event.objects.filter(type__startswith="points.").order_by("written"):
         told[event.subject.removeprefix("member/")] = event.data
     for account in Account.objects.select_related("member"):
-        entry = points.entries_of(account.member_id).order_by("version").last()
-        assert told[str(account.member_id)]["entry"] == points.as_entry(entry)
+        entry = account.entries.order_by("version").last()
+        assert told[str(account.member_id)]["entry"] == as_entry(entry)
         assert told[str(account.member_id)]["balance"]["available"] == account.available == entry.available_after
 
 

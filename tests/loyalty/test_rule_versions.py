@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 from django.db import DatabaseError, IntegrityError
 
+from loyalty import queries
 from loyalty.models import EarnBoost, EarnRule
 from loyalty.services import rule_versions
 from loyalty.services.rule_versions import DraftThere, NotDraft, Outdated, activate, basis_of, draft_from
@@ -67,7 +68,7 @@ def test_a_draft_takes_the_place_of_what_is_in_force():
     first.refresh_from_db()
     assert (first.state, done.state, done.activated_by) == ("retired", "active", "staff/1")
     assert done.activated_at > first.created_at
-    assert rule_versions.in_force("paid") == done
+    assert queries.active_rule() == done
     assert draft_from(done.pk).version == 3
 
 
