@@ -40,7 +40,7 @@ def test_a_part_of_a_phone_finds_nobody(world, browser, typed):
     assert found(browser, "members.Member", q=typed) == []
 
 
-def test_a_masked_phone_is_not_found_out_by_trying_all_it_may_be(world, browser, settings, monkeypatch):
+def test_a_masked_phone_is_not_found_out_by_trying_all_it_may_be(world, browser, settings, monkeypatch, still_windows):
     settings.QUOTA_FACTOR = 1
     monkeypatch.setattr(pages, "PHONES_SEARCHED", ((3, 86_400),))
     for middle in range(3):

@@ -64,7 +64,7 @@ def test_nobody_chooses_the_password_of_one_who_sees_more(channels):
 
 
 @pytest.mark.parametrize("spread", ["names", "addresses"])
-def test_passwords_cannot_be_guessed_without_end(settings, monkeypatch, spread):
+def test_passwords_cannot_be_guessed_without_end(settings, monkeypatch, still_windows, spread):
     settings.QUOTA_FACTOR = 1
     monkeypatch.setattr(signing_in, "PER_ADDRESS", 4)
     monkeypatch.setattr(signing_in, "PER_NAME", 6)

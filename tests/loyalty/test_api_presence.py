@@ -88,7 +88,7 @@ def test_a_spending_is_answered_again_when_the_code_is_long_over(client, till):
     assert refusal(spend(till, client.member, **proof(code), reference="bill-2")) == (403, "member_proof_required")
 
 
-def test_a_key_replays_the_spending_and_its_refusal_counts_as_a_guess(client, till, settings):
+def test_a_key_replays_the_spending_and_its_refusal_counts_as_a_guess(client, till, settings, still_windows):
     settings.QUOTA_FACTOR = 1
     keyed, code = {"headers": {"Idempotency-Key": "k"}}, code_of(client)
     body = {"kind": "spend", "points": 20, "reason": "", "reference": "1"} | proof(code)

@@ -139,7 +139,7 @@ def test_a_member_without_a_phone_cannot_step_up(outside):
     assert make.member_client().post("auth/sms-codes", {"purpose": "step_up"}).json()["code"] == "invalid"
 
 
-def test_a_number_gets_one_code_a_minute(website, settings, outside):
+def test_a_number_gets_one_code_a_minute(website, settings, outside, still_windows):
     settings.QUOTA_FACTOR = 1
     assert ask(website).status_code == 202
     refused = ask(website, "+86 138-0013-8000")
@@ -148,14 +148,14 @@ def test_a_number_gets_one_code_a_minute(website, settings, outside):
     assert len(outside.messages) == 1
 
 
-def test_an_address_gets_twenty_codes_an_hour_on_a_channel(website, settings, outside):
+def test_an_address_gets_twenty_codes_an_hour_on_a_channel(website, settings, outside, still_windows):
     settings.QUOTA_FACTOR = 1
     answers = [ask(website, make.mobile()).status_code for _ in range(21)]
     assert answers == [202] * 20 + [429]
     assert ask(make.client("mini-program"), make.mobile()).status_code == 202
 
 
-def test_who_asks_too_much_uses_up_no_number_of_somebody_else(website, settings):
+def test_who_asks_too_much_uses_up_no_number_of_somebody_else(website, settings, still_windows):
     settings.QUOTA_FACTOR = 1
     for _asked in range(20):
         ask(website, make.mobile())
@@ -164,7 +164,7 @@ def test_who_asks_too_much_uses_up_no_number_of_somebody_else(website, settings)
     assert ask(make.client("mini-program")).status_code == 202
 
 
-def test_a_household_of_addresses_is_one_address(website, settings):
+def test_a_household_of_addresses_is_one_address(website, settings, still_windows):
     settings.QUOTA_FACTOR = 1
 
     def asked_from(address):

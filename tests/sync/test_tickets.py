@@ -49,7 +49,7 @@ class TestTickets:
         settings.LIVE_URL = "wss://hub.example"
         assert mine.post("ws-tickets").json()["url"].startswith("wss://hub.example/ws/v1/me?ticket=")
 
-    def test_too_many_are_429(self, mine, settings):
+    def test_too_many_are_429(self, mine, settings, still_windows):
         settings.QUOTA_FACTOR = 0.05
         answers = [mine.post("ws-tickets") for _ in range(4)]
         assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
