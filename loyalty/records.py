@@ -15,20 +15,13 @@ from loyalty import queries, standing, told
 from loyalty.ledger import BALANCE, Moves, Posting
 from loyalty.models import Account, Draw, Entry, Hold, Lot, Purchase, TierChange
 from loyalty.services import adjusting, bonuses, settling, tiering
+from members.records import StillOpen
 from sync.act import SYSTEM
 from sync.clock import Clock
 from sync.http import instant
 
 MERGE, TRANSFER, ERASURE, ERASED = "merge", "transfer", "erasure", "erased"
 COMPONENTS = BALANCE[:-1]
-
-
-class StillOpen(Exception):
-    """The member cannot be forgotten yet: `reasons` are `hold` and `debt`."""
-
-    def __init__(self, reasons: list[str]):
-        super().__init__(", ".join(reasons))
-        self.reasons = reasons
 
 
 class Loyalty:

@@ -14,8 +14,33 @@ from django.db import models
 from django.db.models import Max, Q
 from django.utils.module_loading import import_string
 
-from members.models import Consent, Identity, LinkCase, Member, MemberCode, Merge, Session
+from members.models import (
+    Address,
+    Avatar,
+    Consent,
+    FieldWrite,
+    Freeze,
+    Identity,
+    LinkCase,
+    Member,
+    MemberCode,
+    MemberNotice,
+    Merge,
+    NoticeConsent,
+    PrivacyRequest,
+    Request,
+    Session,
+    SmsChallenge,
+)
 from sync.clock import Clock
+
+
+class StillOpen(Exception):
+    """The member cannot be forgotten yet: `reasons` are words like `order`, `hold`, `debt`."""
+
+    def __init__(self, reasons: list[str]):
+        super().__init__(", ".join(reasons))
+        self.reasons = reasons
 
 
 class Records(Protocol):
@@ -35,6 +60,15 @@ class Records(Protocol):
     def move(self, source: UUID, target: UUID) -> dict:
         """Make the source's rows the target's. Returns the journal that can undo it: ids and sums, JSON, no names."""
 
+    def restore(self, source: UUID, target: UUID, journal: dict) -> None:
+        """Undo `move` by its journal: exactly when nothing happened since, else what is still as it was left."""
+
+    def export(self, member_id: UUID) -> dict:
+        """All this app keeps of the member and may show them: JSON, times in UTC, nothing of other people."""
+
+    def erase(self, member_id: UUID) -> None:
+        """Forget who the member was; what the law or the books need stays without a name. Raises StillOpen."""
+
 
 @cache
 def all_records() -> list[Records]:
@@ -45,7 +79,10 @@ def all_records() -> list[Records]:
 class Members:
     """Identities, consents, sessions and cases."""
 
-    models: ClassVar = [Member, Identity, Consent, Session, MemberCode, LinkCase, Merge]
+    models: ClassVar = [
+        *[Member, Identity, Consent, Session, MemberCode, LinkCase, Merge, SmsChallenge, Freeze, Request],
+        *[FieldWrite, Avatar, Address, NoticeConsent, MemberNotice, PrivacyRequest],
+    ]
 
     def lock(self, member_ids: list[UUID]) -> None:
         """The identities; `services.lock` took the members."""

@@ -26,6 +26,7 @@ from tests import contract
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 STAFF, BACKEND = Actor("staff", "1"), Actor("channel", "website", "website")
 POLICIES = {"terms": ("用户协议", True), "privacy": ("隐私政策", True), "marketing": ("营销信息", False)}
+FROZEN = {"status": "frozen", "frozen_scopes": ["sign_in", "points", "orders"]}
 KINDS = {"website": "website", "mini-program": "mini_program", "app": "app"}
 
 

@@ -16,6 +16,10 @@ class Policy(models.Model):
     purpose = models.SlugField(_("purpose"), max_length=40)
     version = models.CharField(_("version"), max_length=20)
     locale = models.CharField(_("language"), max_length=10, default="zh-hans")
+    channel = models.ForeignKey(
+        "sync.Channel", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("channel"),
+        help_text=_("Empty: every channel without a text of its own"),
+    )  # fmt: skip
     title = models.CharField(_("title"), max_length=120)
     text_url = models.CharField(_("text"), max_length=300)
     text_digest = models.CharField(_("SHA-256 of the text"), max_length=64)
@@ -26,9 +30,14 @@ class Policy(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("policy"), _("policies")
         constraints = [
-            models.UniqueConstraint(fields=["purpose", "version", "locale"], name="policy_version_once"),
             models.UniqueConstraint(
-                fields=["purpose", "locale"], condition=models.Q(is_current=True), name="policy_one_current"
+                fields=["purpose", "version", "locale", "channel"], name="policy_version_once", nulls_distinct=False
+            ),
+            models.UniqueConstraint(
+                fields=["purpose", "locale", "channel"],
+                condition=models.Q(is_current=True),
+                name="policy_one_current",
+                nulls_distinct=False,
             ),
         ]
 
@@ -37,11 +46,12 @@ class Policy(models.Model):
 
 
 class Consent(models.Model):
-    """A grant or a withdrawal, with its evidence. Append-only: the latest of a purpose counts."""
+    """A grant, a withdrawal or a no, with its evidence. Append-only: the latest of a purpose counts."""
 
     class Act(models.TextChoices):
         GRANTED = "granted", _("Granted")
         WITHDRAWN = "withdrawn", _("Withdrawn")
+        DECLINED = "declined", _("Declined")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     member = models.ForeignKey("members.Member", models.CASCADE, related_name="consents", verbose_name=_("member"))
@@ -49,6 +59,7 @@ class Consent(models.Model):
     version = models.CharField(_("version"), max_length=20)
     act = models.CharField(_("act"), max_length=10, choices=Act)
     channel = models.ForeignKey("sync.Channel", models.PROTECT, null=True, related_name="+", verbose_name=_("channel"))
+    locale = models.CharField(_("language"), max_length=10, blank=True)
     text_digest = models.CharField(max_length=64, blank=True)
     evidence = models.CharField(_("evidence"), max_length=200, blank=True)
     at = models.DateTimeField(_("at"), db_default=Now())

@@ -38,6 +38,9 @@ class Identity(models.Model):
     assurance = models.PositiveSmallIntegerField(_("assurance"), default=0)
     channel = models.ForeignKey("sync.Channel", models.PROTECT, null=True, related_name="+", verbose_name=_("channel"))
     verified_at = models.DateTimeField(_("verified"), null=True)
+    suspended_at = models.DateTimeField(
+        _("suspended"), null=True, help_text=_("Signs nobody in until it is proven again")
+    )
     last_seen_at = models.DateTimeField(_("last seen"), db_default=Now())
     created_at = models.DateTimeField(_("created"), db_default=Now())
 
@@ -60,6 +63,9 @@ class Identity(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(kind__in=["wechat_openid", "external"]) | ~Q(namespace=""), name="identity_has_namespace"
+            ),
+            models.CheckConstraint(
+                condition=Q(suspended_at=None) | ~Q(proof="verified"), name="identity_verified_is_not_suspended"
             ),
         ]
         indexes = [models.Index(fields=["kind", "value_index"], name="identity_lookup")]

@@ -30,6 +30,7 @@ class LinkCase(models.Model):
     proofs = models.JSONField(_("proofs given"), default=list)
     created_at = models.DateTimeField(_("opened"), db_default=Now())
     closed_at = models.DateTimeField(_("closed"), null=True)
+    closed_by = models.CharField(_("closed by"), max_length=80, blank=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("link case"), _("link cases")
@@ -58,7 +59,9 @@ class Merge(models.Model):
     journal = models.JSONField(_("journal"), default=dict)
     by = models.CharField(_("by"), max_length=80)
     at = models.DateTimeField(_("at"), db_default=Now())
+    why = models.CharField(_("on what grounds"), max_length=200, blank=True)
     undone_at = models.DateTimeField(_("undone"), null=True)
+    undone_by = models.CharField(_("undone by"), max_length=80, blank=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("merge"), _("merges")

@@ -3,16 +3,18 @@
 from functools import partial
 
 import pghistory
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import ExtractDay, ExtractMonth, Now
 from django.utils.translation import gettext_lazy as _
 
+from members.models.freezing import Scope
 from sync import ids
 from sync.secret import EncryptedField
 
 
-@pghistory.track(fields=["status", "merged_into", "version"])
+@pghistory.track(fields=["status", "frozen_scopes", "merged_into", "version"])
 class Member(models.Model):
     """One person. The phone is kept encrypted, found by blind index, shown by its mask."""
 
@@ -30,6 +32,9 @@ class Member(models.Model):
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     number = models.CharField(_("number"), max_length=20, unique=True, default=partial(ids.number, "M"), editable=False)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.ACTIVE)
+    frozen_scopes = ArrayField(
+        models.CharField(max_length=10, choices=Scope), default=list, blank=True, verbose_name=_("frozen")
+    )
     merged_into = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="absorbed", verbose_name=_("merged into")
     )
@@ -56,6 +61,11 @@ class Member(models.Model):
                 condition=Q(status="merged", merged_into__isnull=False)
                 | (~Q(status="merged") & Q(merged_into__isnull=True)),
                 name="member_merged_into_follows_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="frozen", frozen_scopes__len__gt=0, frozen_scopes__contained_by=Scope.values)
+                | (~Q(status="frozen") & Q(frozen_scopes=[])),
+                name="member_frozen_scopes_follow_status",
             ),
             models.CheckConstraint(
                 condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")), name="member_not_merged_into_itself"
@@ -85,3 +95,7 @@ class Member(models.Model):
 
     def __str__(self):
         return self.number
+
+    def is_frozen(self, scope: str) -> bool:
+        """Whether this is what a frozen member may not do."""
+        return scope in self.frozen_scopes

@@ -27,6 +27,7 @@ class SmsChallenge(models.Model):
     code_digest = models.BinaryField(editable=False)
     channel = models.ForeignKey("sync.Channel", models.CASCADE, related_name="+", verbose_name=_("channel"))
     session = models.ForeignKey("members.Session", models.CASCADE, null=True, related_name="+")
+    member = models.ForeignKey("members.Member", models.CASCADE, null=True, related_name="+", verbose_name=_("member"))
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     created_at = models.DateTimeField(_("sent"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"))
@@ -68,9 +69,15 @@ class WebsiteLogin(models.Model):
 
 
 class Registration(models.Model):
-    """A proof waiting for consent. The proof itself travels sealed in the token; here lies only its hash."""
+    """A proof waiting for consent. The proof itself travels sealed in the token; here lies only its hash.
+
+    Of a code that WeChat takes only once, `sealed` keeps the proof for the client that sends the code again with the
+    consents: under a key that is made of the code, so that nobody opens it without.
+    """
 
     digest = models.BinaryField(primary_key=True)
+    code_digest = models.BinaryField(null=True, unique=True, editable=False)
+    sealed = models.BinaryField(null=True, editable=False)
     channel = models.ForeignKey("sync.Channel", models.CASCADE, related_name="+", verbose_name=_("channel"))
     expires_at = models.DateTimeField(_("expires"))
     used_at = models.DateTimeField(_("used"), null=True)
@@ -80,6 +87,33 @@ class Registration(models.Model):
 
     def __str__(self):
         return str(self.channel_id)
+
+
+class SignInGrant(models.Model):
+    """A channel's own login carried over: for 60 s, once. What it names is sealed; here lies the token's hash."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    digest = models.BinaryField(unique=True, editable=False)
+    channel = models.ForeignKey("sync.Channel", models.CASCADE, related_name="+", verbose_name=_("channel"))
+    identity = EncryptedField(null=True)
+    consents = models.JSONField(default=list)
+    device = models.CharField(_("device"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires"))
+    used_at = models.DateTimeField(_("used"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("sign-in grant"), _("sign-in grants")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(used_at=None, identity__isnull=False) | Q(used_at__isnull=False, identity__isnull=True),
+                name="sign_in_grant_used_forgets_identity",
+            )
+        ]
+        indexes = [models.Index(fields=["expires_at"], name="sign_in_grant_expiry")]
+
+    def __str__(self):
+        return str(self.pk)
 
 
 class WechatToken(models.Model):
@@ -107,6 +141,7 @@ class Session(models.Model):
     assurance = models.PositiveSmallIntegerField(_("assurance"))
     proven = ArrayField(models.UUIDField(), default=list, verbose_name=_("identities proven"))
     access_digest = models.BinaryField(unique=True, editable=False)
+    device_id = models.CharField(_("device id"), max_length=64, blank=True)
     refresh_digest = models.BinaryField(unique=True, editable=False)
     previous_digest = models.BinaryField(null=True, editable=False)
     rotated_at = models.DateTimeField(null=True)
@@ -115,6 +150,7 @@ class Session(models.Model):
     last_seen_at = models.DateTimeField(_("last seen"), db_default=Now())
     access_expires_at = models.DateTimeField()
     expires_at = models.DateTimeField(_("expires"))
+    ends_at = models.DateTimeField(_("ends at the latest"), null=True)
     stepped_up_at = models.DateTimeField(_("stepped up"), null=True)
     revoked_at = models.DateTimeField(_("ended"), null=True)
     revoked_reason = models.CharField(_("why it ended"), max_length=40, blank=True)

@@ -68,6 +68,11 @@ class Channel(models.Model):
     refund_window_days = models.PositiveSmallIntegerField(
         _("days until points of an order can be used"), default=7, help_text=_("The time in which goods may come back")
     )
+    access_minutes = models.PositiveIntegerField(_("minutes an access token lasts"), default=120)
+    session_idle_days = models.PositiveSmallIntegerField(_("days a session lasts without use"), default=30)
+    session_max_days = models.PositiveSmallIntegerField(
+        _("days a session lasts at most"), default=180, help_text=_("Then the member signs in again")
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:
@@ -75,6 +80,11 @@ class Channel(models.Model):
         ordering = ["code"]
         constraints = [
             models.UniqueConstraint(fields=["app_id"], condition=~Q(app_id=""), name="channel_app_id_once"),
+            models.CheckConstraint(
+                condition=Q(access_minutes__range=(1, 1440), session_idle_days__gte=1)
+                & Q(session_max_days__gte=models.F("session_idle_days")),
+                name="channel_lifetimes_in_order",
+            ),
         ]
 
     def __str__(self):

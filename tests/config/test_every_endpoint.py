@@ -118,7 +118,7 @@ def test_a_session_that_has_ended_opens_nothing(endpoint, unchanged):
     held = {
         (401, "token_expired"): make.member_client(access_expires_at=past),
         (401, "token_revoked"): make.member_client(revoked_at=past),
-        (403, "member_frozen"): make.member_client(make.member(status="frozen")),
+        (403, "member_frozen"): make.member_client(make.member(**make.FROZEN)),
         (403, "channel_inactive"): make.member_client(channel="app"),
     }
     unchanged()

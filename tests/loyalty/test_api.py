@@ -162,7 +162,7 @@ def test_a_repeated_spending_is_answered_when_the_member_has_gone():
 
 def test_a_frozen_member_cannot_be_spent_for():
     client = make.member_client(holder(100))
-    Member.objects.update(status="frozen")
+    Member.objects.update(**make.FROZEN)
     response = make.backend_client().post(entries_path(client.member), body(kind="spend"))
     assert refusal(response) == (403, "member_frozen")
 

@@ -72,7 +72,7 @@ def test_a_hold_is_refused_without_the_points_the_member_or_their_presence():
         hold(member, 10, is_present=False)
     assert make.snapshot() == before
 
-    Member.objects.filter(pk=member.pk).update(status="frozen")
+    Member.objects.filter(pk=member.pk).update(**make.FROZEN)
     with pytest.raises(services.Frozen):
         hold(member, 10)
 

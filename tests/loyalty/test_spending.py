@@ -52,7 +52,7 @@ def test_spending_more_than_there_is_changes_nothing(points):
 
 def test_a_frozen_member_cannot_spend_but_can_earn():
     member = holder(100)
-    Member.objects.filter(pk=member.pk).update(status="frozen")
+    Member.objects.filter(pk=member.pk).update(**make.FROZEN)
     before = make.snapshot()
     with pytest.raises(services.Frozen):
         spent(member, 1)

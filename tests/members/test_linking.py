@@ -134,7 +134,7 @@ def test_who_has_a_phone_is_not_folded_and_the_case_opens_once(doors, newcomer, 
 
 
 def test_a_frozen_newcomer_or_owner_is_never_folded(doors, newcomer, owner):
-    Member.objects.filter(pk=owner.id).update(status="frozen")
+    Member.objects.filter(pk=owner.id).update(**make.FROZEN)
     assert doors.link_by_sms(newcomer, owner.phone).json()["link_case"]["kind"] == "merge"
 
 
@@ -179,7 +179,7 @@ def test_an_owner_who_bought_keeps_the_phone(doors, owner, days, keeps):
 
 def test_waiting_lifts_no_restriction(doors, owner):
     owner.identities.update(last_seen_at=days_ago(91))
-    Member.objects.filter(pk=owner.id).update(status="frozen")
+    Member.objects.filter(pk=owner.id).update(**make.FROZEN)
     assert doors.sms(owner.phone).json()["code"] == "member_frozen"
 
 

@@ -138,7 +138,7 @@ def test_an_optional_consent_is_recorded_when_given(doors, agreed):
 
 def test_a_frozen_member_stays_outside(doors):
     phone = make.mobile()
-    make.member(phone=phone, status="frozen")
+    make.member(phone=phone, **make.FROZEN)
     before = make.snapshot()
     answer = doors.sms(phone)
     assert (answer.status_code, answer.json()["code"]) == (403, "member_frozen")

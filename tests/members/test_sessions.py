@@ -83,7 +83,7 @@ def test_a_frozen_member_and_a_channel_switched_off_are_refused(client):
     client.channel.save()
     assert client.get("me").json()["code"] == "channel_inactive"
     assert refresh(client.session.tokens.refresh).json()["code"] == "channel_inactive"
-    client.member.status = "frozen"
+    client.member.status, client.member.frozen_scopes = make.FROZEN.values()
     client.member.save()
     assert (client.get("me").status_code, client.get("me").json()["code"]) == (403, "member_frozen")
     assert refresh(client.session.tokens.refresh).json()["code"] == "member_frozen"
@@ -221,7 +221,7 @@ def test_revoking_everything_of_a_member_leaves_others(client):
 def test_sockets_end_with_whatever_a_token_would_be_refused_for(end):
     client, other = make.member_client(), make.member_client(channel="mini-program")
     if end == "frozen":
-        Member.objects.filter(pk=client.member.pk).update(status="frozen")
+        Member.objects.filter(pk=client.member.pk).update(**make.FROZEN)
     else:
         Channel.objects.filter(code="website").update(is_active=False)
     asked = [str(client.session.id), str(other.session.id)]
