@@ -7,7 +7,7 @@ keep makers of their own (`tests/<floor>/make_*.py`).
 import base64
 import json
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
@@ -23,7 +23,8 @@ from sync.models import Channel, ChannelKey, Event, Scope, SharingGroup
 from sync.services import admit
 from tests import contract
 
-NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
+NOON = datetime.now(UTC).replace(hour=4, minute=0, second=0, microsecond=0) - timedelta(days=1)  # Shanghai's, yesterday
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 STAFF, BACKEND = Actor("staff", "1"), Actor("channel", "website", "website")
 POLICIES = {"terms": ("用户协议", True), "privacy": ("隐私政策", True), "marketing": ("营销信息", False)}
 FROZEN = {"status": "frozen", "frozen_scopes": ["sign_in", "points", "orders"]}

@@ -10,6 +10,7 @@ from functools import cached_property
 from loyalty import services as loyalty
 from sync import auth
 from sync.act import Actor
+from sync.http import instant
 from tests import contract, make
 from tests.loyalty import make_holds
 from tests.orders import make_orders
@@ -33,7 +34,7 @@ BODIES = {  # one body in shape for each operation that takes one
     "post_members_resolve": {"identities": [{"kind": "external", "value": "1"}]},
     "post_orders": {"external_id": "1", "items": [ITEM], "shipping_fen": 0, "discounts": [], "points_to_redeem": 0},
     "post_orders_number_payments": {
-        "provider": "offline", "transaction_id": "1", "amount_fen": 1, "paid_at": "2026-11-22T04:00:00Z"
+        "provider": "offline", "transaction_id": "1", "amount_fen": 1, "paid_at": instant(make.NOON)
     },
     "post_me_orders_number_payments": {"method": "wechat_native"},
     "post_members_member_points_entries": {"kind": "earn", "points": 1, "reason": "", "reference": "1"},

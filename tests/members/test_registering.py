@@ -105,7 +105,7 @@ def test_a_registration_token_is_bound_to_its_channel_and_its_time(doors, agreed
     for forged in ("", "hub_rg_x.y", token[:-4], spliced):
         assert make.client().post("auth/register", waiting | {"registration_token": forged}).status_code == 400
     assert make.snapshot()["members_member"] == before["members_member"] == "[]"
-    Registration.objects.update(expires_at=make.NOON.replace(year=2020))
+    Registration.objects.update(expires_at=make.LONG_AGO)
     assert make.client().post("auth/register", waiting).json()["code"] == "code_invalid"
 
 

@@ -95,7 +95,7 @@ def test_an_access_token_refused_twice_is_wechats_trouble(app, outside):
 
 def test_an_expired_access_token_is_fetched_anew(app, outside):
     wechat.access_token(app)
-    WechatToken.objects.update(expires_at=make.NOON.replace(year=2020))
+    WechatToken.objects.update(expires_at=make.LONG_AGO)
     assert wechat.access_token(app) == outside.tokens[1]
 
 
@@ -159,7 +159,7 @@ def test_a_state_opens_only_for_the_page_that_began(begun, outside, changed):
 
 
 def test_a_state_that_is_too_old_opens_nothing(begun, outside):
-    WebsiteLogin.objects.update(expires_at=make.NOON.replace(year=2020))
+    WebsiteLogin.objects.update(expires_at=make.LONG_AGO)
     assert finish(begun, outside).json()["code"] == "code_invalid"
 
 

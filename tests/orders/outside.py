@@ -8,13 +8,16 @@ import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from orders.payments import signing
+from tests import make
 
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 SERIAL = "5157F09EFDC096DE15EBE81A47057A7232F1B8E1"
 
 
@@ -72,7 +75,7 @@ class Outside:
 
     def pay(self, number: str, **changed) -> dict:
         """The member pays; returns the transaction."""
-        known = {"trade_state": "SUCCESS", "success_time": "2026-11-22T12:00:00+08:00"}
+        known = {"trade_state": "SUCCESS", "success_time": make.NOON.astimezone(SHANGHAI).isoformat()}
         known["transaction_id"] = "42000" + secrets.token_hex(8)
         self.trades[number] |= known | changed
         return self.told(number)

@@ -158,7 +158,7 @@ def test_an_event_nobody_settled_is_named():
 
 def test_a_delivery_forgotten_by_the_courier_is_named_and_those_behind_it_are_not():
     endpoint = make_deliveries.endpoint(make.channel())
-    overdue = {"next_at": make.NOON.replace(year=2025)}
+    overdue = {"next_at": make.LONG_AGO}
     head = make_deliveries.delivery(endpoint, make_deliveries.event("member/1"), **overdue)
     make_deliveries.delivery(endpoint, make_deliveries.event("member/1"), **overdue)
     assert [each.subject for each in reconcile.deliveries()] == [f"delivery/{head.pk}"]
