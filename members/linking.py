@@ -7,14 +7,13 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from members import rules, services, sessions
+from members import rules
 from members.identity import Evidence
-from members.models import Identity, LinkCase, Member, Merge
+from members.merging import fold
+from members.models import Identity, LinkCase, Member
 from members.records import all_records
-from sync import clock, events
+from sync import clock
 from sync.act import Actor
-from sync.models import Audience
-from sync.services import admit
 
 
 @dataclass(frozen=True)
@@ -57,45 +56,6 @@ def settle(
 def holds_value(member_id: UUID) -> bool:
     """Whether any floor keeps something of the member that would be lost."""
     return any(records.holds_value(member_id) for records in all_records())
-
-
-def fold(source: Member, target: Member, *, proven: Iterable[UUID], by: Actor) -> Merge:
-    """Make `source` a part of `target`: identities proven in its session move, others are dropped, sessions end.
-
-    Both members are locked. Told on both streams; the journal holds what it takes to undo it.
-    """
-    for records in reversed(all_records()):  # orders before accounts: the order of locks
-        records.lock([source.id, target.id])
-    journal = {"dropped": _drop(source, keep=proven)}
-    for records in all_records():
-        journal[type(records).__name__] = records.move(source.id, target.id)
-    source.status, source.merged_into = Member.Status.MERGED, target
-    source.save(update_fields=["status", "merged_into"])
-    sessions.revoke_all(source.id, reason="folded")
-    for seen in Audience.objects.filter(subject=events.of_member(source.id)).select_related("channel"):
-        admit(events.of_member(target.id), seen.channel)
-    services.touch(source)
-    services.touch(target)
-    _tell(source, target, by)
-    return Merge.objects.create(kind=Merge.Kind.FOLD, source=source, target=target, journal=journal, by=str(by))
-
-
-def _drop(source: Member, *, keep: Iterable[UUID]) -> list[dict]:
-    """Identities that somebody may have planted before: gone, with their ciphertext kept for the undoing."""
-    planted = Identity.objects.filter(member=source).exclude(pk__in=list(keep))
-    told = ("id", "kind", "namespace", "mask", "proof", "assurance", "channel_id")
-    kept = [
-        {name: str(row[name]) for name in told} | {name: bytes(row[name]).hex() for name in ("value", "value_index")}
-        for row in planted.values(*told, "value", "value_index")
-    ]
-    planted.delete()
-    return kept
-
-
-def _tell(source: Member, target: Member, by: Actor) -> None:
-    merged = {"from_id": str(source.id), "into_id": str(target.id)}
-    for member in (target, source):
-        events.record("member.merged", subject=events.of_member(member.id), data=merged, by=by)
 
 
 def open_case(kind: str, member: Member, other: Member, item: Evidence) -> LinkCase:

@@ -6,6 +6,7 @@ FOLD_WITHIN = timedelta(minutes=10)  # of the signing in that is folded
 PROVEN_WITHIN = timedelta(days=90)  # of the owner's own proof, when WeChat's component alone speaks
 UNSEEN_AFTER = timedelta(days=90)  # operators give a cancelled number away after that long
 STEP_UP_LASTS = timedelta(minutes=10)
+UNMERGE_WITHIN = timedelta(days=30)
 SMS, WECHAT = 3, 2  # assurance
 
 

@@ -1,0 +1,93 @@
+"""Grave acts on members take two people: one asks, another decides, and only then is it done."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+
+from members import merging
+from members.models import LinkCase, Member, Merge, Request
+from sync import clock
+from sync.act import Actor, act
+from sync.http import Problem
+
+Kind, State = Request.Kind, Request.State
+CARRIED_OUT: dict[str, Callable[[Request, Actor], object]] = {
+    Kind.MERGE: merging.merge_asked,
+    Kind.UNMERGE: merging.unmerge_asked,
+}
+
+
+@act
+def ask(
+    *,
+    kind: str,
+    member: UUID,
+    user: User,
+    reason: str,
+    other: UUID | None = None,
+    case: LinkCase | None = None,
+    merge: Merge | None = None,
+    terms: dict | None = None,
+) -> Request:
+    """Ask for a grave act on a member; nothing happens until somebody else approves.
+
+    Raises Problem `invalid` without a reason, `case_closed` when the same waits already.
+    """
+    if not reason.strip():
+        raise Problem("invalid", _("Say why"))
+    held = Member.objects.select_for_update(no_key=True).get(pk=member)
+    if Request.objects.filter(kind=kind, member=held, state=State.ASKED).exists():
+        raise Problem("case_closed", _("This waits for approval already"))
+    asked = Request(kind=kind, member=held, other_id=other, case=case, merge=merge, terms=terms or {})
+    asked.reason, asked.asked_by = reason.strip()[:200], user
+    asked.save(force_insert=True)
+    return asked
+
+
+@act
+def decide(*, request: UUID, user: User, approve: bool, why: str = "") -> Request:
+    """Carry out what somebody else asked for, or refuse it and say why. The same decision again changes nothing.
+
+    Raises Problem `forbidden` to the one who asked, `case_closed` when it was decided otherwise or can be done no more.
+    """
+    outcome = State.DONE if approve else State.REFUSED
+    asked = _held(request)
+    if asked.asked_by_id == user.pk:
+        raise Problem("forbidden", _("You asked for this yourself: somebody else decides"))
+    if (asked.state, asked.decided_by_id) == (outcome, user.pk):
+        return asked
+    _require_open(asked)
+    if approve:
+        CARRIED_OUT[asked.kind](asked, Actor("staff", str(user.pk)))
+    return _close(asked, outcome, user, why)
+
+
+@act
+def withdraw(*, request: UUID, user: User) -> Request:
+    """Take back what oneself asked for. Raises Problem `forbidden` to anybody else, `case_closed` once decided."""
+    asked = _held(request)
+    if asked.asked_by_id != user.pk:
+        raise Problem("forbidden", _("Only the person who asked for this can withdraw it"))
+    if asked.state == State.WITHDRAWN:
+        return asked
+    _require_open(asked)
+    return _close(asked, State.WITHDRAWN, user)
+
+
+def _held(request: UUID) -> Request:
+    return Request.objects.select_for_update(of=["self"], no_key=True).get(pk=request)
+
+
+def _require_open(asked: Request) -> None:
+    if asked.state != State.ASKED:
+        said = {"state": asked.get_state_display()}
+        raise Problem("case_closed", _("This has been decided already: %(state)s") % said)
+
+
+def _close(asked: Request, state: str, user: User, why: str = "") -> Request:
+    asked.state, asked.why = state, why.strip()[:200]
+    asked.decided_by, asked.decided_at = user, clock.now()
+    asked.save()
+    return asked
