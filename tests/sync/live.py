@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from sync import events, tickets
 from sync.live import build
 from sync.switchboard import Switchboard
 from tests import make
-from tests.processes import free_ports
 
 
 @dataclass
@@ -40,25 +40,25 @@ class Client:
 
     socket: ClientConnection
 
-    def frame(self, timeout: float = 10) -> dict:
+    def frame(self, timeout: float = 30) -> dict:
         """The next frame."""
         return json.loads(self.socket.recv(timeout))
 
-    def next(self, kind: str, timeout: float = 10) -> dict:
+    def next(self, kind: str, timeout: float = 30) -> dict:
         """The next frame, which must be of this kind; pings apart."""
         while (frame := self.frame(timeout))["kind"] == "ping" and kind != "ping":
             pass
         assert frame["kind"] == kind, frame
         return frame
 
-    def sequences(self, count: int, timeout: float = 10) -> list[int]:
+    def sequences(self, count: int, timeout: float = 30) -> list[int]:
         """The sequences of the next so many events."""
         return [int(self.next("event", timeout)["event"]["sequence"]) for _ in range(count)]
 
     def say(self, **frame) -> None:
         self.socket.send(json.dumps(frame))
 
-    def closed(self, timeout: float = 10) -> int:
+    def closed(self, timeout: float = 30) -> int:
         """The code the socket is closed with."""
         try:
             while True:
@@ -102,10 +102,9 @@ def subject(of) -> str:
 @contextmanager
 def live_running():
     """The application in uvicorn, as `manage.py up` runs it."""
-    board, port = Switchboard(), free_ports(1)[0]
+    board, place = Switchboard(), socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         build(board),
-        port=port,
         lifespan="on",
         ws="websockets-sansio",
         ws_per_message_deflate=False,
@@ -114,14 +113,15 @@ def live_running():
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([place])))
     thread.start()
     try:
         while not server.started:
             assert thread.is_alive()
             thread.join(0.01)
-        yield Live(port, board)
+        yield Live(place.getsockname()[1], board)
     finally:
         server.should_exit = True
-        thread.join(timeout=15)
+        thread.join(timeout=30)
         assert not thread.is_alive()
+        place.close()

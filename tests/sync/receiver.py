@@ -15,12 +15,13 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 @dataclass
 class Answer:
-    """How the backend answers: after `wait` seconds, with `status`; `body` may be endless."""
+    """How the backend answers: after `wait` seconds or when it is `told` to, with `status`; `body` may be endless."""
 
     status: int = 200
     headers: dict = field(default_factory=dict)
     body: Iterator[bytes] = ()
     wait: float = 0.0
+    told: threading.Event | None = None
 
 
 class Receiver(ThreadingHTTPServer):
@@ -47,6 +48,8 @@ class Receiver(ThreadingHTTPServer):
             self.most_at_once = max(self.most_at_once, self.open)
             answer = self.answer(len(self.received))
         time.sleep(answer.wait)
+        if answer.told:
+            answer.told.wait(60)
         with self.lock:
             self.open -= 1
         return answer

@@ -70,7 +70,7 @@ class TestAnActOfItsOwn:
     def test_rings_the_relay_after_the_commit(self):
         with make_listener() as listener:
             place("order.placed")
-            assert [ring.channel for ring in listener.notifies(timeout=5, stop_after=1)] == ["sync"]
+            assert [ring.channel for ring in listener.notifies(timeout=30, stop_after=1)] == ["sync"]
 
     def test_is_refused_inside_a_transaction_of_somebody_else(self):
         with pytest.raises(NotAnAct), transaction.atomic():

@@ -1,6 +1,7 @@
 """The courier: signed, in order per endpoint and member, again when it fails, never into our own network."""
 
 import asyncio
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ def courier_running():
         yield holder["courier"]
     finally:
         holder["loop"].call_soon_threadsafe(holder["courier"].stop)
-        thread.join(timeout=15)
+        thread.join(timeout=30)
         assert not thread.is_alive()
         close_old_connections()
 
@@ -77,12 +78,13 @@ def states(of: list[Delivery]) -> list[str]:
 
 
 def test_a_delivery_is_signed_as_standard_webhooks_and_the_official_library_verifies_it(courier):
+    began = int(time.time())
     with receiving() as backend:
         (made,) = deliver(endpoint(backend.url), "order.paid")
         until(lambda: states([made]) == ["delivered"])
     (event,), (headers,) = backend.received, backend.headers
     assert headers["webhook-id"] == event["id"] == str(made.event_id)
-    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 5
+    assert began <= int(headers["webhook-timestamp"]) <= time.time()
     assert headers["Content-Type"] == "application/json"
     assert event["type"] == "order.paid"
     assert event["sequence"] == "1"
@@ -139,16 +141,18 @@ def test_other_members_flow_meanwhile(courier, settings):
 
 
 def test_a_slow_endpoint_holds_up_no_other(courier):
-    with receiving(then=Answer(wait=1.0)) as slow, receiving() as quick:
+    told = threading.Event()
+    with receiving(then=Answer(told=told)) as slow, receiving() as quick:
         behind, ahead = endpoint(slow.url), endpoint(quick.url, "mini-program")
         for _ in range(100):
             deliver(behind, "order.placed")
-        began = time.monotonic()
         made = [deliver(ahead, "order.placed")[0] for _ in range(20)]
         until(lambda: states(made) == ["delivered"] * 20)
-        assert time.monotonic() - began < 1.5
-        assert slow.most_at_once <= 64
+        assert not Delivery.objects.filter(endpoint=behind, state="delivered").exists()
+        until(lambda: slow.most_at_once == 64)
+        told.set()
         until(lambda: not Delivery.objects.filter(state="waiting").exists())
+        assert slow.most_at_once == 64
 
 
 def test_a_long_queue_behind_a_dead_head_is_put_off_with_it(courier, settings):
@@ -172,10 +176,12 @@ def test_gone_disables_the_endpoint(courier):
 
 
 def test_nothing_but_failure_for_120_hours_disables_it_and_one_success_clears_that(courier):
-    with receiving(500, 200, then=500) as backend:
+    seen = threading.Event()
+    with receiving(500, Answer(told=seen), then=500) as backend:
         to = endpoint(backend.url)
         deliver(to, "order.placed")
         until(lambda: Endpoint.objects.get().failing_since)
+        seen.set()
         until(lambda: Endpoint.objects.get().failing_since is None)
         assert Endpoint.objects.get().last_success_at
         long_ago = "UPDATE sync_endpoint SET failing_since = now() - interval '121 hours'"
@@ -207,18 +213,19 @@ def test_an_answer_without_end_is_read_no_further_than_need_be(courier):
 
 
 def test_an_answer_that_comes_too_late_is_a_failure(courier, monkeypatch):
-    monkeypatch.setattr(sending, "TIMEOUT", 0.3)
-    with receiving(Answer(wait=1)) as backend:
+    monkeypatch.setattr(sending, "TIMEOUT", 2)
+    never = threading.Event()
+    with receiving(Answer(told=never), then=200) as backend:
         (made,) = deliver(endpoint(backend.url), "order.paid")
         until(lambda: states([made]) == ["delivered"])
     assert list(Attempt.objects.order_by("id").values_list("status", "error")) == [(None, "timeout"), (200, "")]
 
 
 def test_a_backend_that_is_not_there_is_a_failure(courier):
-    with receiving() as backend:
-        url = backend.url
-    (made,) = deliver(endpoint(url), "order.paid")
-    until(lambda: states([made]) == ["dead"])
+    with socket.socket() as held:  # nobody listens at this port, and nobody else gets it
+        held.bind(("127.0.0.1", 0))
+        (made,) = deliver(endpoint(f"http://127.0.0.1:{held.getsockname()[1]}/hook"), "order.paid")
+        until(lambda: states([made]) == ["dead"])
     assert set(Attempt.objects.values_list("status", "error")) == {(None, "connect")}
 
 
@@ -260,10 +267,12 @@ class TestLeases:
             until(lambda: states([behind]) == ["delivered"])
 
     def test_who_comes_too_late_changes_nothing(self, courier):
-        with receiving(Answer(500, wait=0.5)) as backend:
+        told = threading.Event()
+        with receiving(Answer(500, told=told)) as backend:
             (made,) = deliver(endpoint(backend.url), "order.paid")
             until(lambda: backend.received)
             Delivery.objects.update(lease=uuid4())
+            told.set()
             until(lambda: Attempt.objects.exists())
         made.refresh_from_db()
         assert (made.state, made.attempts) == ("waiting", 0)

@@ -21,7 +21,7 @@ from sync.services import admit
 from tests import make
 from tests.engines import ROOT
 from tests.sync.live import live_running, session
-from tests.sync.patience import until
+from tests.sync.patience import until, within
 from tests.sync.receiver import receiving
 from tests.sync.test_courier import endpoint
 from tests.sync.test_relay import happen, relay_running
@@ -45,7 +45,7 @@ class Process:
     def end(self, number: int = signal.SIGKILL) -> int:
         self.child.send_signal(signal.SIGCONT)
         self.child.send_signal(number)
-        return self.child.wait(timeout=10)
+        return self.child.wait(timeout=60)
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def process(name: str, redis_url: str):
     Heartbeat.objects.filter(name=name).delete()
     started = Process(name, redis_url)
     try:
-        until(lambda: Heartbeat.objects.filter(name=name).exists(), 30)
+        until(lambda: Heartbeat.objects.filter(name=name).exists(), 60)
         yield started
     finally:
         if started.child.poll() is None:
@@ -71,10 +71,13 @@ def valkey(tmp_path, settings):
 @pytest.mark.parametrize("name", ["relay", "courier"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_process_that_is_asked_to_ends_at_once_and_well(valkey, name, number):
-    with process(name, valkey.url) as running:
-        began = time.monotonic()
-        assert running.end(number) == 0
-        assert time.monotonic() - began < 3
+    def ending() -> float:
+        with process(name, valkey.url) as running:
+            began = time.monotonic()
+            assert running.end(number) == 0
+            return time.monotonic() - began
+
+    assert within(3, ending)
 
 
 def test_a_relay_that_is_stopped_holds_up_nobody(valkey):
@@ -97,7 +100,7 @@ def test_a_courier_that_is_killed_in_the_middle_leaves_nothing_undelivered(valke
         until(lambda: Event.objects.count() == 120)
         with process("courier", valkey.url):
             release_leases()
-            until(lambda: Delivery.objects.filter(state="delivered").count() == 120, 30)
+            until(lambda: Delivery.objects.filter(state="delivered").count() == 120, 60)
     told = [int(event["sequence"]) for event in backend.received]
     assert sorted(set(told)) == list(range(1, 121))
     first_time = list(dict.fromkeys(told))
@@ -121,7 +124,7 @@ def test_relays_and_valkey_are_killed_under_load_and_every_socket_hears_everythi
                 valkey.start()
         with process("relay", valkey.url):
             for client in clients:
-                assert client.sequences(800, timeout=20) == list(range(1, 801))
+                assert client.sequences(800, timeout=60) == list(range(1, 801))
                 assert client.is_quiet()
             until(lambda: Settled.objects.count() == Event.objects.count() == 3200)
         for client in clients:

@@ -13,7 +13,7 @@ from sync import sockets
 from sync.models import Acknowledged, Channel, Ticket
 from tests import make
 from tests.sync.live import live_running, session, subject, ticket_for
-from tests.sync.patience import until
+from tests.sync.patience import until, within
 from tests.sync.test_relay import happen
 from tests.sync.valkey import valkey_in
 
@@ -83,9 +83,11 @@ class TestWhoMayNot:
     def test_too_many_sockets_of_one_member(self, live, settings):
         settings.LIVE_SOCKETS_PER_MEMBER = 2
         mine = session()
-        with live.open(mine) as one, live.open(mine) as two, live.open(mine) as three:
-            assert three.closed() == 4429
+        with live.open(mine) as one, live.open(mine) as two:
             one.next("hello"), two.next("hello")
+            with live.open(mine) as three:
+                assert three.closed() == 4429
+            assert one.is_quiet()
         with live.open(session()) as other:
             other.next("hello")
 
@@ -100,28 +102,30 @@ class TestWhoMayNot:
             again.next("hello")
 
 
+def closing(live, before=lambda: None) -> float:
+    """How many seconds a socket stays open when its session has ended."""
+    mine = session()
+    with live.open(mine) as client:
+        client.next("hello")
+        before()
+        sessions.revoke([mine.id], reason="test")
+        began = time.monotonic()
+        assert client.closed() == 4403
+        return time.monotonic() - began
+
+
 class TestASessionThatEnds:
     def test_closes_its_sockets_within_two_seconds_and_no_other(self, live):
-        mine, theirs = session(), session()
-        with live.open(mine) as client, live.open(theirs) as other:
-            client.next("hello"), other.next("hello")
-            sessions.revoke([mine.id], reason="test")
-            began = time.monotonic()
-            assert client.closed() == 4403
-            assert time.monotonic() - began < 2
+        with live.open(session()) as other:
+            other.next("hello")
+            assert within(2, lambda: closing(live))
             assert other.is_quiet()
 
     def test_with_redis_stopped_as_well(self, settings, tmp_path):
         with valkey_in(tmp_path) as valkey:
             settings.REDIS_URL = valkey.url
-            mine = session()
-            with live_running() as live, live.open(mine) as client:
-                client.next("hello")
-                valkey.stop()
-                sessions.revoke([mine.id], reason="test")
-                began = time.monotonic()
-                assert client.closed() == 4403
-                assert time.monotonic() - began < 2
+            with live_running() as live:
+                assert within(2, lambda: closing(live, before=valkey.stop))
 
     def test_is_told_nothing_any_more(self, live, relay):
         mine = session()
@@ -182,12 +186,11 @@ class TestSilence:
 
     @pytest.mark.slow
     def test_an_idle_socket_that_answers_pings_lives_longer_than_a_minute(self, live, relay):
-        mine = session()
+        mine, began = session(), time.monotonic()
         with live.open(mine) as client:
             client.next("hello")
-            began = time.monotonic()
             for _ in range(3):
-                assert client.next("ping", timeout=25) == {"kind": "ping", "head": 0}
+                assert client.next("ping", timeout=50) == {"kind": "ping", "head": 0}
                 client.say(kind="pong")
             assert client.is_quiet(3)
             assert time.monotonic() - began > 60
@@ -196,8 +199,8 @@ class TestSilence:
 
     @pytest.mark.slow
     def test_one_that_does_not_is_closed_after_a_minute(self, live):
-        with live.open(session()) as client:
+        mine, began = session(), time.monotonic()
+        with live.open(mine) as client:
             client.next("hello")
-            began = time.monotonic()
-            assert client.closed(timeout=30) == 4408
-            assert 58 < time.monotonic() - began < 66
+            assert client.closed(timeout=50) == 4408
+            assert 60 < time.monotonic() - began < 75

@@ -171,13 +171,13 @@ def test_two_runs_at_once_are_one():
 
     def slow():
         inside.set()
-        leave.wait(10)
+        leave.wait(60)
         yield from WRONG
 
     globals()["slow"] = slow
     first = threading.Thread(target=lambda: (reconcile.run(f"{HERE}.slow"), connection.close()))
     first.start()
-    inside.wait(10)
+    assert inside.wait(60)
     assert reconcile.run(f"{HERE}.slow") is None
     leave.set()
     first.join()

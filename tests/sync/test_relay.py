@@ -50,7 +50,7 @@ def relay_running():
         yield relay
     finally:
         relay.stop()
-        thread.join(timeout=10)
+        thread.join(timeout=30)
         close_old_connections()
 
 
@@ -216,9 +216,9 @@ class TestARunningRelay:
     def test_sockets_are_told_in_order_with_the_envelope_of_the_contract(self):
         with redis.Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as heard, relay_running():
             heard.subscribe(envelope.channel_of("member/1"))
-            heard.get_message(timeout=5)
+            heard.get_message(timeout=30)
             happen("member/1", "order.placed", "order.paid")
-            told = [orjson.loads(heard.get_message(timeout=5)["data"]) for _ in range(2)]
+            told = [orjson.loads(heard.get_message(timeout=30)["data"]) for _ in range(2)]
         assert [event["sequence"] for event in told] == ["1", "2"]
         assert [event["type"] for event in told] == ["order.placed", "order.paid"]
         assert told[0].keys() == {
@@ -231,9 +231,9 @@ class TestARunningRelay:
         happen("member/1", *["order.updated"] * 100)
         with redis.Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as heard:
             heard.subscribe(envelope.channel_of("member/1"))
-            heard.get_message(timeout=5)
+            heard.get_message(timeout=30)
             with relay_running():
-                told = [orjson.loads(heard.get_message(timeout=5)["data"])["sequence"] for _ in range(100)]
+                told = [orjson.loads(heard.get_message(timeout=30)["data"])["sequence"] for _ in range(100)]
         assert told == [str(number) for number in range(1, 101)]
 
     def test_it_settles_with_redis_away(self, settings):
@@ -266,7 +266,7 @@ class TestARunningRelay:
         with postgres.connect("test") as listener, relay_running():
             listener.execute("LISTEN courier")
             happen("member/1", "order.placed")
-            assert [ring.channel for ring in listener.notifies(timeout=5, stop_after=1)] == ["courier"]
+            assert [ring.channel for ring in listener.notifies(timeout=30, stop_after=1)] == ["courier"]
 
 
 def test_a_raw_connection_goes_where_django_goes():

@@ -21,7 +21,7 @@ class Valkey:
     def stop(self) -> None:
         if self.child and self.child.poll() is None:
             end_group(self.child.pid, 9)
-            self.child.wait(timeout=10)
+            self.child.wait(timeout=30)
 
 
 @contextmanager
