@@ -11,7 +11,10 @@ from sync.ids import uuid7
 
 @pghistory.track()
 class Policy(models.Model):
-    """One version of the text for one purpose in one language."""
+    """One version of the text for one purpose in one language: a draft, then in force, then retired.
+
+    What a published one says never changes; only the address of its text may follow a move.
+    """
 
     purpose = models.SlugField(_("purpose"), max_length=40)
     version = models.CharField(_("version"), max_length=20)
@@ -26,10 +29,32 @@ class Policy(models.Model):
     is_required = models.BooleanField(_("required to register"), default=False)
     is_current = models.BooleanField(_("current"), default=True)
     created_at = models.DateTimeField(_("created"), db_default=Now())
+    published_at = models.DateTimeField(_("published"), null=True, blank=True, db_default=Now())
+    retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("policy"), _("policies")
+        permissions = [("publish_policy", "Can put policies in force")]
+        triggers = [
+            pgtrigger.Protect(
+                name="published_never_edited",
+                operation=pgtrigger.UpdateOf(
+                    *["purpose", "version", "locale", "channel_id"],
+                    *["title", "text_digest", "is_required", "published_at"],
+                ),
+                condition=pgtrigger.Q(old__published_at__isnull=False),
+            ),
+            pgtrigger.Protect(
+                name="published_never_deleted",
+                operation=pgtrigger.Delete,
+                condition=pgtrigger.Q(old__published_at__isnull=False),
+            ),
+        ]
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(is_current=False) | models.Q(published_at__isnull=False, retired_at=None),
+                name="policy_in_force_is_published",
+            ),
             models.UniqueConstraint(
                 fields=["purpose", "version", "locale", "channel"], name="policy_version_once", nulls_distinct=False
             ),
@@ -46,7 +71,10 @@ class Policy(models.Model):
 
 
 class Consent(models.Model):
-    """A grant, a withdrawal or a no, with its evidence. Append-only: the latest of a purpose counts."""
+    """A grant, a withdrawal or a no, with its evidence. Append-only: the latest of a purpose counts.
+
+    Another member may come to hold it (a merge), and its evidence may be emptied (an erasure); nothing else changes.
+    """
 
     class Act(models.TextChoices):
         GRANTED = "granted", _("Granted")
@@ -67,7 +95,20 @@ class Consent(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("consent"), _("consents")
         indexes = [models.Index(fields=["member", "purpose", "-id"], name="consent_latest")]
-        triggers = [pgtrigger.Protect(name="never_changed", operation=pgtrigger.UpdateOf("purpose", "version", "act"))]
+        triggers = [
+            pgtrigger.Protect(
+                name="never_changed",
+                operation=pgtrigger.UpdateOf(
+                    *["purpose", "version", "act", "channel_id", "locale", "text_digest", "at"]
+                ),
+            ),
+            pgtrigger.Protect(
+                name="evidence_only_emptied",
+                operation=pgtrigger.UpdateOf("evidence"),
+                condition=~pgtrigger.Q(new__evidence="") & pgtrigger.Q(old__evidence__df=pgtrigger.F("new__evidence")),
+            ),
+            pgtrigger.Protect(name="never_deleted", operation=pgtrigger.Delete),
+        ]
 
     def __str__(self):
         return f"{self.purpose} {self.version} {self.act}"
