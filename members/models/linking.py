@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from sync.ids import uuid7
+from sync.secret import EncryptedField
 
 
 class LinkCase(models.Model):
@@ -46,7 +47,10 @@ class LinkCase(models.Model):
 
 
 class Merge(models.Model):
-    """One member absorbed by another, with all that is needed to take it back."""
+    """One member absorbed by another, with all that is needed to take it back.
+
+    The journal knows ids and sums. What is personal of it is sealed, and forgotten once nobody can take it back.
+    """
 
     class Kind(models.TextChoices):
         FOLD = "fold", _("Folded")
@@ -57,6 +61,7 @@ class Merge(models.Model):
     source = models.ForeignKey("members.Member", models.PROTECT, related_name="+", verbose_name=_("absorbed"))
     target = models.ForeignKey("members.Member", models.PROTECT, related_name="merges", verbose_name=_("survivor"))
     journal = models.JSONField(_("journal"), default=dict)
+    sealed = EncryptedField(null=True)
     by = models.CharField(_("by"), max_length=80)
     at = models.DateTimeField(_("at"), db_default=Now())
     why = models.CharField(_("on what grounds"), max_length=200, blank=True)
@@ -68,6 +73,15 @@ class Merge(models.Model):
         constraints = [
             models.CheckConstraint(condition=~Q(source=F("target")), name="merge_two_members"),
             models.UniqueConstraint(fields=["source"], condition=Q(undone_at=None), name="merge_absorbed_once"),
+            models.CheckConstraint(
+                condition=Q(undone_at=None, undone_by="")
+                | Q(undone_at__isnull=False, sealed__isnull=True) & ~Q(undone_by=""),
+                name="merge_undone_by_somebody",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["target", "-id"], name="merge_of_survivor"),
+            models.Index(fields=["at"], condition=Q(sealed__isnull=False), name="merge_still_sealed"),
         ]
 
     def __str__(self):

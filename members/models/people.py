@@ -3,6 +3,7 @@
 from functools import partial
 
 import pghistory
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -12,6 +13,18 @@ from django.utils.translation import gettext_lazy as _
 from members.models.freezing import Scope
 from sync import ids
 from sync.secret import EncryptedField
+
+# The survivor's row is locked: of two that want to absorb each other at once the second finds it gone.
+ONE_HOP = """
+    PERFORM FROM members_member WHERE id = NEW.merged_into_id AND merged_into_id IS NULL FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'a member is merged into one that is not merged itself' USING ERRCODE = 'check_violation';
+    END IF;
+    IF EXISTS (SELECT FROM members_member WHERE merged_into_id = NEW.id) THEN
+        RAISE EXCEPTION 'whom a member absorbed goes along when it is merged' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+"""
 
 
 @pghistory.track(fields=["status", "frozen_scopes", "merged_into", "version"])
@@ -90,6 +103,15 @@ class Member(models.Model):
                 condition=Q(birthday__isnull=False),
                 name="member_by_birthday",
             ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="absorbed_in_one_hop",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("merged_into"),
+                condition=pgtrigger.Q(new__merged_into__isnull=False),
+                func=ONE_HOP,
+            )
         ]
         permissions = [("freeze_member", "Can freeze members"), ("reveal_phone", "Can reveal phone numbers")]
 
