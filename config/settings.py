@@ -41,13 +41,17 @@ if not PRODUCTION:
 DEVELOPMENT = {
     "SECRET_KEY": "development-only-development-only-development-only-development",
     "HUB_FIELD_KEYS": "1:ZGV2ZWxvcG1lbnQtZmllbGQta2V5LTAwMDAwMDAwMDE=",
-    "HUB_INDEX_KEY": "ZGV2ZWxvcG1lbnQtaW5kZXgta2V5LTAwMDAwMDAwMDE=",
+    "HUB_INDEX_KEYS": "1:ZGV2ZWxvcG1lbnQtaW5kZXgta2V5LTAwMDAwMDAwMDE=",
     "HUB_TOKEN_KEY": "ZGV2ZWxvcG1lbnQtdG9rZW4ta2V5LTAwMDAwMDAwMDE=",
 }
 _default = {} if PRODUCTION else DEVELOPMENT
 SECRET_KEY = env.text("SECRET_KEY", _default.get("SECRET_KEY"))
 FIELD_KEYS = env.keys("HUB_FIELD_KEYS", _default.get("HUB_FIELD_KEYS"))
-INDEX_KEY = env.key("HUB_INDEX_KEY", _default.get("HUB_INDEX_KEY"))
+INDEX_KEYS = env.keys("HUB_INDEX_KEYS", _default.get("HUB_INDEX_KEYS"))
+env.refuse(
+    len(INDEX_KEYS) > len({number % 2 for number in INDEX_KEYS}),
+    "HUB_INDEX_KEYS holds two keys at most while one replaces the other, one of an odd number and one of an even one",
+)
 TOKEN_KEY = env.key("HUB_TOKEN_KEY", _default.get("HUB_TOKEN_KEY"))
 for _name, _value in DEVELOPMENT.items():
     env.refuse(PRODUCTION and env.values.get(_name) == _value, f"{_name} is the development default")
@@ -230,8 +234,26 @@ _stand_ins = f"http://127.0.0.1:{SANDBOX_PORT}/stand-ins"
 WECHAT_API_URL = env.text("WECHAT_API_URL", f"{_stand_ins}/wechat" if SANDBOX else "https://api.weixin.qq.com")
 WECHAT_OPEN_URL = env.text("WECHAT_OPEN_URL", f"{_stand_ins}/wechat-open" if SANDBOX else "https://open.weixin.qq.com")
 WECHAT_PAY_URL = env.text("WECHAT_PAY_URL", f"{_stand_ins}/wechat-pay" if SANDBOX else "https://api.mch.weixin.qq.com")
-SMS_SENDER = env.text("SMS_SENDER", "sandbox" if SANDBOX else "console", choices={"console", "sandbox"})
+SMS_GATEWAYS = {  # where each is, and its usual region
+    "alibaba": ("https://dysmsapi.aliyuncs.com", "cn-hangzhou"),
+    "tencent": ("https://sms.tencentcloudapi.com", "ap-guangzhou"),
+}
+SMS_SENDER = env.text("SMS_SENDER", "sandbox" if SANDBOX else "console", choices={"console", "sandbox", *SMS_GATEWAYS})
 SMS_SANDBOX_URL = env.text("SMS_SANDBOX_URL", f"{_stand_ins}/sms")
+_sms_url, _sms_region = SMS_GATEWAYS.get(SMS_SENDER, ("", ""))
+_needed = None if SMS_SENDER in SMS_GATEWAYS else ""
+SMS_API_URL = env.text("SMS_API_URL", _sms_url).rstrip("/")
+SMS_REGION = env.text("SMS_REGION", _sms_region)
+SMS_KEY_ID, SMS_KEY_SECRET = env.text("SMS_KEY_ID", _needed), env.text("SMS_KEY_SECRET", _needed)
+SMS_SIGN_NAME, SMS_TEMPLATE = env.text("SMS_SIGN_NAME", _needed), env.text("SMS_TEMPLATE", _needed)
+SMS_TEMPLATES = {  # by what a code is for
+    purpose: env.text(f"SMS_TEMPLATE_{purpose.upper()}", SMS_TEMPLATE) for purpose in ("sign_in", "link", "step_up")
+}
+SMS_TEMPLATE_PARAMS = env.items("SMS_TEMPLATE_PARAMS", "code")  # tencent's templates count their values
+SMS_APP_ID = env.text("SMS_APP_ID", None if SMS_SENDER == "tencent" else "")
+env.refuse(not {*SMS_TEMPLATE_PARAMS} <= {"code", "minutes"}, "SMS_TEMPLATE_PARAMS knows code and minutes")
+env.refuse(PRODUCTION and SMS_API_URL and not SMS_API_URL.startswith("https://"), "SMS_API_URL must be https")
+SMS_CAPTCHA = env.text("SMS_CAPTCHA", "")  # a dotted path to verify(token, address) -> bool; empty: none is asked for
 INTERNAL_NETWORKS = env.items("HUB_INTERNAL_NETWORKS", "127.0.0.1/32" if SANDBOX else "")
 EMAIL_BACKEND = f"django.core.mail.backends.{'filebased' if SANDBOX else 'smtp'}.EmailBackend"
 EMAIL_FILE_PATH = str(DATA_DIR / "mail")  # the sandbox's letters

@@ -63,6 +63,7 @@ def point_at(settings, *, sandbox: int) -> None:
     settings.SANDBOX_PORT = sandbox
     settings.WECHAT_API_URL, settings.WECHAT_OPEN_URL = f"{stand_ins}/wechat", f"{stand_ins}/wechat-open"
     settings.WECHAT_PAY_URL, settings.SMS_SANDBOX_URL = f"{stand_ins}/wechat-pay", f"{stand_ins}/sms"
+    settings.SMS_SENDER = "sandbox"
 
 
 @pytest.fixture

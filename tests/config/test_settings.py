@@ -17,7 +17,7 @@ PRODUCTION = {
     "HUB_MODE": "production",
     "SECRET_KEY": "a-secret-of-more-than-fifty-characters-that-is-nobodys-default-0123456789",
     "HUB_FIELD_KEYS": f"1:{KEY}",
-    "HUB_INDEX_KEY": KEY,
+    "HUB_INDEX_KEYS": f"1:{KEY}",
     "HUB_TOKEN_KEY": KEY,
     "DATABASE_URL": "postgresql://hub@db.internal/hub",
     "REDIS_URL": "redis://cache.internal:6379/0",
@@ -49,12 +49,24 @@ def test_production_starts_with_its_secrets():
         ({"DATABASE_URL": "mysql://db"}, "DATABASE_URL must look like postgresql://"),
         ({"PORT": "80a"}, "PORT must be a whole number"),
         ({"HUB_MODE": "test"}, "HUB_MODE must be one of development, production"),
+        *[({"SMS_SENDER": name}, "SMS_KEY_SECRET is missing") for name in ("alibaba", "tencent")],
+        ({"SMS_SENDER": "tencent"}, "SMS_APP_ID is missing"),
+        ({"SMS_SENDER": "carrier-pigeon"}, "SMS_SENDER must be one of alibaba, console, sandbox, tencent"),
+        ({"SMS_SENDER": "alibaba", "SMS_API_URL": "http://gateway"}, "SMS_API_URL must be https"),
+        ({"SMS_TEMPLATE_PARAMS": "name"}, "SMS_TEMPLATE_PARAMS knows code and minutes"),
     ],
 )
 def test_production_refuses_to_start_without(variables, said):
     ran = settings_with(**variables)
     assert ran.returncode != 0
     assert said in ran.stderr
+
+
+@pytest.mark.parametrize("sender", ["alibaba", "tencent"])
+def test_production_starts_with_what_its_sms_gateway_needs(sender):
+    needed = dict.fromkeys(["SMS_KEY_ID", "SMS_KEY_SECRET", "SMS_SIGN_NAME", "SMS_TEMPLATE", "SMS_APP_ID"], "given")
+    ran = settings_with(SMS_SENDER=sender, **needed)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_all_that_is_wrong_is_said_at_once():

@@ -2,10 +2,21 @@
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from urllib.parse import parse_qs, urlsplit
+
+
+@dataclass
+class Asked:
+    """A call as it arrived; names of headers are lower-case."""
+
+    url: str
+    headers: dict[str, str]
+    body: bytes
 
 
 @dataclass
@@ -17,7 +28,18 @@ class Outside:
     calls: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     answers: dict[str, list[tuple[int, object]]] = field(default_factory=dict)
+    requests: list[Asked] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
+    answering: Event = field(default_factory=Event)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Meanwhile every call is taken, and answered only when this is over."""
+        self.answering.clear()
+        try:
+            yield
+        finally:
+            self.answering.set()
 
     def code(self, **behind) -> str:
         """A code that works once; `behind` is what WeChat answers for it."""
@@ -62,12 +84,16 @@ class Answering(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        self.respond({})
+        self.respond(b"")
 
     def do_POST(self):
-        self.respond(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.respond(self.rfile.read(int(self.headers["Content-Length"])))
 
-    def respond(self, body: dict):
+    def respond(self, raw: bytes):
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.outside.requests.append(Asked(self.path, headers, raw))
+        self.server.outside.answering.wait()
+        body = json.loads(raw) if raw[:1] == b"{" else {}
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         status, answer = self.server.outside.reply(url.path, query, body)
@@ -77,7 +103,8 @@ class Answering(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(raw)))
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(raw)
+        with suppress(ConnectionError):  # whoever asked may have gone
+            self.wfile.write(raw)
 
     def log_message(self, *args):
         """Silent: the address of a call holds secrets."""
@@ -91,6 +118,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answering)
         self.outside = Outside()
+        self.outside.answering.set()
 
     @property
     def url(self) -> str:
