@@ -11,7 +11,7 @@ def fresh() -> dict[str, str]:
     return {
         "SECRET_KEY": secrets.token_urlsafe(64),
         "HUB_FIELD_KEYS": f"1:{keys['FIELD']}",
-        "HUB_INDEX_KEY": keys["INDEX"],
+        "HUB_INDEX_KEYS": f"1:{keys['INDEX']}",
         "HUB_TOKEN_KEY": keys["TOKEN"],
     }
 

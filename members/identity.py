@@ -19,13 +19,17 @@ from members.wechat import Person
 from sync import clock, events
 from sync.act import Actor
 from sync.http import Problem
+from sync.indexing import indexed
 from sync.models import Channel
 from sync.secret import blind_index, mask_id, mask_phone
 
 ONCE = {
     "identity_verified_once",
+    "identity_verified_once_2",
     "identity_asserted_once_per_channel",
+    "identity_asserted_once_per_channel_2",
     "member_phone_once",
+    "member_phone_once_2",
     "members_member_number_key",
 }
 Kind, Proof = Identity.Kind, Identity.Proof
@@ -67,11 +71,8 @@ class Evidence:
         return Q(kind=self.kind, namespace=self.namespace, value_index=self.index)
 
     def matches(self, identity: Identity) -> bool:
-        return (identity.kind, identity.namespace, bytes(identity.value_index)) == (
-            self.kind,
-            self.namespace,
-            self.index,
-        )
+        known = identity.kind, identity.namespace, indexed(identity, "value_index")
+        return known == (self.kind, self.namespace, self.index)
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,7 +163,13 @@ def taken_or(error: IntegrityError) -> Exception:
 def _hold_phone(member: Member, item: Evidence) -> None:
     member.phone, member.phone_index = item.value, item.index
     member.phone_mask, member.phone_last4 = item.mask, item.value[-4:]
-    member.save(update_fields=["phone", "phone_index", "phone_mask", "phone_last4"])
+    member.save(update_fields=Member.PHONE)
+
+
+def take_as_own(member: Member, item: Evidence, *, by: Actor) -> None:
+    """Of the phones that the locked member proved, this is the one that is theirs. The caller touches the member."""
+    _hold_phone(member, item)
+    events.record("member.updated", subject=events.of_member(member.id), data=services.changed(member, "phone"), by=by)
 
 
 def _tell_linked(member: Member, identity: Identity, by: Actor) -> None:
@@ -172,16 +179,28 @@ def _tell_linked(member: Member, identity: Identity, by: Actor) -> None:
         events.record("member.updated", subject=subject, data=services.changed(member, "phone"), by=by)
 
 
-def let_go_of_phone(member: Member, *, by: Actor) -> None:
-    """The locked member's phone is theirs no more; what they own stays theirs. The caller touches the member."""
-    for identity in Identity.objects.filter(member=member, kind=Kind.PHONE, proof=Proof.VERIFIED):
-        data = services.as_linked(member, identity)
-        identity.delete()
-        events.record("member.identity_unlinked", subject=events.of_member(member.id), data=data, by=by)
-    member.phone = member.phone_index = None
-    member.phone_mask = member.phone_last4 = ""
-    member.save(update_fields=["phone", "phone_index", "phone_mask", "phone_last4"])
-    events.record("member.updated", subject=events.of_member(member.id), data=services.changed(member, "phone"), by=by)
+def is_held_by(member: Member, item: Evidence) -> bool:
+    """Whether the member proved this before."""
+    return Identity.objects.filter(item.where, member=member, proof=Proof.VERIFIED).exists()
+
+
+def let_go(member: Member, row: Identity, *, by: Actor) -> None:
+    """One identity is the locked member's no more; what they own stays theirs. The caller touches the member."""
+    data, subject = services.as_linked(member, row), events.of_member(member.id)
+    is_phone = row.kind == Kind.PHONE and row.proof == Proof.VERIFIED and row.value == member.phone
+    row.delete()
+    events.record("member.identity_unlinked", subject=subject, data=data, by=by)
+    if is_phone:
+        member.phone = member.phone_index = None
+        member.phone_mask = member.phone_last4 = ""
+        member.save(update_fields=Member.PHONE)
+        events.record("member.updated", subject=subject, data=services.changed(member, "phone"), by=by)
+
+
+def let_go_of_phone(member: Member, item: Evidence, *, by: Actor) -> None:
+    """A phone is the locked member's no more. The caller touches the member."""
+    for row in Identity.objects.filter(item.where, member=member, proof=Proof.VERIFIED):
+        let_go(member, row, by=by)
 
 
 def is_unseen(identity: Identity, owner: Member) -> bool:

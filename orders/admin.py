@@ -155,7 +155,9 @@ class RecipientAdmin(HubAdmin):
     fieldsets = [(None, {"fields": list_display})]
 
     def get_queryset(self, request):
-        return super().get_queryset(request).defer(None).defer("address", "phone_index")  # opened for their masks
+        return (
+            super().get_queryset(request).defer(None).defer("address", "phone_index", "phone_index_2")
+        )  # opened for their masks
 
 
 @admin.register(Disclosure)

@@ -49,9 +49,10 @@ def unseal(sealed: bytes, bound_to: str) -> bytes:
         raise Unreadable(bound_to) from error
 
 
-def blind_index(kind: str, value: str) -> bytes:
-    """The 32-byte keyed hash under which a value of this kind is looked up."""
-    return hmac.digest(settings.INDEX_KEY, f"{kind}\0{value}".encode(), "sha256")
+def blind_index(kind: str, value: str, *, key_id: int | None = None) -> bytes:
+    """The 32-byte keyed hash under which a value of this kind is looked up, by the key in force or the one named."""
+    key = settings.INDEX_KEYS[key_id or next(iter(settings.INDEX_KEYS))]
+    return hmac.digest(key, f"{kind}\0{value}".encode(), "sha256")
 
 
 def token(prefix: str) -> str:

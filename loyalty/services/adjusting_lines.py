@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from loyalty.models import Account, AdjustmentFile, AdjustmentRow, Reason
 from loyalty.services.adjusting import Unfit, require_fit
 from members.models import Member
+from sync.indexing import indexed
 from sync.secret import InvalidPhone, blind_index, mask_phone, phone
 
 MOST_LINES, LONGEST, BATCH = 20_000, 8 * 1024 * 1024, 5_000
@@ -139,12 +140,12 @@ def _members(lines: list[Line], among: QuerySet[Member]) -> dict[str, Member]:
     asked = [Q(number__in=part) for part in _parts(numbers)] + [Q(phone_index__in=part) for part in _parts(phones)]
     found = [each for rows in asked for each in _of(among.filter(rows) | among.none())]
     known = {each.number: each for each in found if each.number in numbers}
-    known |= {phones[index]: each for each in found if (index := bytes(each.phone_index or b"")) in phones}
+    known |= {phones[index]: each for each in found if (index := indexed(each, "phone_index")) in phones}
     return _followed(known, among)
 
 
 def _of(members: QuerySet[Member]) -> QuerySet[Member]:
-    return members.only("id", "number", "phone_index", "status", "merged_into")
+    return members.only("id", "number", "phone_index", "phone_index_2", "status", "merged_into")
 
 
 def _followed(known: dict[str, Member], among: QuerySet[Member]) -> dict[str, Member]:

@@ -20,7 +20,7 @@ from members.models import Identity, Member
 from sync import clock
 from sync.act import SYSTEM, act
 from sync.models import Channel
-from sync.secret import blind_index
+from sync.secret import keyed_digest
 
 Kind = EarnRule.Kind
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -135,7 +135,7 @@ def keys_of(member: Member, kind: str) -> list[bytes]:
     """
     verified = Identity.objects.filter(member=member, proof=Identity.Proof.VERIFIED)
     names = [f"{each.kind}\0{each.namespace}\0{each.value}" for each in verified]
-    return sorted(blind_index(f"bonus:{kind}", name) for name in [*names, str(member.pk)]) if names else []
+    return sorted(keyed_digest(name, f"bonus:{kind}") for name in [*names, str(member.pk)]) if names else []
 
 
 def birthday_on(day: date) -> list[int]:

@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from sync.ids import uuid7
+from sync.indexing import BlindIndex
 from sync.secret import EncryptedField
 
 
@@ -32,7 +33,8 @@ class Identity(models.Model):
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     namespace = models.CharField(_("namespace"), max_length=64, blank=True)
     value = EncryptedField()
-    value_index = models.BinaryField(editable=False)
+    value_index = BlindIndex(of="to_find")
+    value_index_2 = BlindIndex(of="to_find", slot=2)
     mask = models.CharField(_("value"), max_length=80)
     proof = models.CharField(_("proof"), max_length=10, choices=Proof)
     assurance = models.PositiveSmallIntegerField(_("assurance"), default=0)
@@ -53,9 +55,22 @@ class Identity(models.Model):
                 name="identity_verified_once",
             ),
             models.UniqueConstraint(
+                fields=["kind", "namespace", "value_index_2"],
+                condition=Q(proof="verified"),
+                name="identity_verified_once_2",
+            ),
+            models.UniqueConstraint(
                 fields=["channel", "kind", "namespace", "value_index"],
                 condition=Q(proof__in=["attested", "asserted"]),
                 name="identity_asserted_once_per_channel",
+            ),
+            models.UniqueConstraint(
+                fields=["channel", "kind", "namespace", "value_index_2"],
+                condition=Q(proof__in=["attested", "asserted"]),
+                name="identity_asserted_once_per_channel_2",
+            ),
+            models.CheckConstraint(
+                condition=Q(value_index__isnull=False) | Q(value_index_2__isnull=False), name="identity_can_be_found"
             ),
             models.CheckConstraint(
                 condition=Q(proof="verified", verified_at__isnull=False) | (~Q(proof="verified") & Q(verified_at=None)),
@@ -68,7 +83,14 @@ class Identity(models.Model):
                 condition=Q(suspended_at=None) | ~Q(proof="verified"), name="identity_verified_is_not_suspended"
             ),
         ]
-        indexes = [models.Index(fields=["kind", "value_index"], name="identity_lookup")]
+        indexes = [
+            models.Index(fields=["kind", "value_index"], name="identity_lookup"),
+            models.Index(fields=["kind", "value_index_2"], name="identity_lookup_2"),
+        ]
 
     def __str__(self):
         return f"{self.kind} {self.mask}"
+
+    def to_find(self) -> tuple[str, str]:
+        """What the blind index is made of."""
+        return self.kind, self.value

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from members.models.freezing import Scope
 from sync import ids
+from sync.indexing import BlindIndex
 from sync.secret import EncryptedField
 
 # The survivor's row is locked: of two that want to absorb each other at once the second finds it gone.
@@ -57,7 +58,8 @@ class Member(models.Model):
     birthday = models.DateField(_("birthday"), null=True, blank=True)
     email = EncryptedField(null=True, blank=True)
     phone = EncryptedField(null=True, blank=True)
-    phone_index = models.BinaryField(null=True, editable=False)
+    phone_index = BlindIndex(of="phone_to_find")
+    phone_index_2 = BlindIndex(of="phone_to_find", slot=2)
     phone_mask = models.CharField(_("phone"), max_length=20, blank=True, editable=False)
     phone_last4 = models.CharField(max_length=4, blank=True, editable=False)
     home_channel = models.ForeignKey(
@@ -84,12 +86,15 @@ class Member(models.Model):
                 condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")), name="member_not_merged_into_itself"
             ),
             models.CheckConstraint(
-                condition=Q(phone__isnull=True, phone_index__isnull=True, phone_mask="")
-                | Q(phone__isnull=False, phone_index__isnull=False) & ~Q(phone_mask=""),
+                condition=Q(phone__isnull=True, phone_index__isnull=True, phone_index_2__isnull=True, phone_mask="")
+                | Q(phone__isnull=False) & ~Q(phone_index__isnull=True, phone_index_2__isnull=True) & ~Q(phone_mask=""),
                 name="member_phone_is_whole",
             ),
             models.UniqueConstraint(
                 fields=["phone_index"], condition=Q(phone_index__isnull=False), name="member_phone_once"
+            ),
+            models.UniqueConstraint(
+                fields=["phone_index_2"], condition=Q(phone_index_2__isnull=False), name="member_phone_once_2"
             ),
         ]
         indexes = [
@@ -115,8 +120,14 @@ class Member(models.Model):
         ]
         permissions = [("freeze_member", "Can freeze members"), ("reveal_phone", "Can reveal phone numbers")]
 
+    PHONE = ("phone", "phone_index", "phone_index_2", "phone_mask", "phone_last4")  # columns that change together
+
     def __str__(self):
         return self.number
+
+    def phone_to_find(self) -> tuple[str, str] | None:
+        """What the blind index of the phone is made of."""
+        return ("phone", self.phone) if self.phone else None
 
     def is_frozen(self, scope: str) -> bool:
         """Whether this is what a frozen member may not do."""

@@ -1,5 +1,6 @@
 """The order book: orders of every channel in one vocabulary."""
 
+import json
 from functools import partial
 
 import pghistory
@@ -10,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from sync import ids
+from sync.indexing import BlindIndex
 from sync.secret import EncryptedField
 
 
@@ -146,16 +148,25 @@ class Recipient(models.Model):
     order = models.OneToOneField(Order, models.CASCADE, related_name="recipient", verbose_name=_("order"))
     receiver = EncryptedField(null=True)
     phone = EncryptedField(null=True)
-    phone_index = models.BinaryField(null=True, editable=False)
+    phone_index = BlindIndex(of="to_find")
+    phone_index_2 = BlindIndex(of="to_find", slot=2)
     address = EncryptedField(null=True)
     contact = EncryptedField(null=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("recipient"), _("recipients")
-        indexes = [models.Index(fields=["phone_index"], name="recipient_phone")]
+        indexes = [
+            models.Index(fields=["phone_index"], name="recipient_phone"),
+            models.Index(fields=["phone_index_2"], name="recipient_phone_2"),
+        ]
 
     def __str__(self):
         return str(self.order_id)
+
+    def to_find(self) -> tuple[str, str] | None:
+        """What the blind index is made of: the contact's phone, else the receiver's."""
+        phone = (json.loads(self.contact).get("phone") if self.contact else None) or self.phone
+        return ("phone", phone) if phone else None
 
 
 class Disclosure(models.Model):

@@ -59,7 +59,6 @@ class Payment(models.Model):
     provider = models.CharField(_("provider"), max_length=20)
     method = models.CharField(_("method"), max_length=20, blank=True)
     payer = EncryptedField(null=True, editable=False)
-    payer_index = models.BinaryField(null=True, editable=False)
     channel = models.ForeignKey("sync.Channel", models.PROTECT, null=True, related_name="+", verbose_name=_("channel"))
     app_id = models.CharField(max_length=64, blank=True)
     merchant = models.ForeignKey(Merchant, models.PROTECT, null=True, related_name="+", verbose_name=_("merchant"))

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.models import Merchant, Order, Payment
 from orders.services.paying import WECHAT_PAY
-from sync import clock, secret
+from sync import clock
 from sync.act import act
 from sync.models import Channel
 
@@ -51,14 +51,12 @@ def open_payment(
     if order.payment_status != Order.PaymentStatus.UNPAID:
         raise WrongState
     now, live = clock.now(), order.payments.filter(state__in=LIVE).select_related("order", "merchant").first()
-    index = secret.blind_index("payer", payer) if payer else None
     if live is None:
         return Payment.objects.create(
             order=order,
             provider=WECHAT_PAY,
             method=method,
             payer=payer,
-            payer_index=index,
             channel=channel,
             app_id=channel.app_id,
             merchant=merchant,
@@ -67,16 +65,15 @@ def open_payment(
         )
     if live.state == Payment.State.OPENING and now - live.created_at < CALLING:
         raise InProgress
-    if not is_same(live, method, index, order.total_fen, now):
+    if not is_same(live, method, payer, order.total_fen, now):
         raise Occupied(live)
     return live
 
 
-def is_same(live: Payment, method: str, payer_index: bytes | None, amount_fen: int, now: datetime) -> bool:
+def is_same(live: Payment, method: str, payer: str | None, amount_fen: int, now: datetime) -> bool:
     """Whether an open payment is what is asked for, with time left to pay it."""
-    asked = (Payment.State.OPEN, method, payer_index, amount_fen)
-    index = live.payer_index and bytes(live.payer_index)
-    return (live.state, live.method, index, live.amount_fen) == asked and live.expires_at - now > WORTH
+    asked = (Payment.State.OPEN, method, payer, amount_fen)
+    return (live.state, live.method, live.payer, live.amount_fen) == asked and live.expires_at - now > WORTH
 
 
 @act

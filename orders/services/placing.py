@@ -119,7 +119,6 @@ def recipient_of(order: Order, address: dict, contact: dict) -> Recipient:
         order=order,
         receiver=address.get("receiver") or contact.get("name"),
         phone=address.get("phone") or phone,
-        phone_index=secret.blind_index("phone", phone) if phone else None,
         address=json.dumps(place, ensure_ascii=False) if address else None,
         contact=json.dumps(contact, ensure_ascii=False) if contact else None,
     )

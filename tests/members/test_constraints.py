@@ -143,7 +143,7 @@ def test_a_consent_is_never_rewritten():
 def test_a_blind_index_depends_on_kind_and_key(settings):
     index = blind_index("phone", "+8613800138000")
     assert index != blind_index("external", "+8613800138000")
-    settings.INDEX_KEY = b"x" * 32
+    settings.INDEX_KEYS = {1: b"x" * 32}
     assert index != blind_index("phone", "+8613800138000")
 
 

@@ -15,7 +15,6 @@ from config.sandbox.seed.points import PointsBooks, Purse, Sale, parts_of
 from orders import queries as orders
 from orders.models import Line, Order, Payment
 from orders.services import digest_of
-from sync import secret
 from sync.act import Actor
 from sync.models import Channel
 
@@ -144,7 +143,6 @@ class Shop:
             provider="wechat_pay",
             method="wechat_jsapi" if openid else "wechat_native",
             payer=openid,
-            payer_index=openid and secret.blind_index("payer", openid),
             channel=order.channel,
             app_id=order.channel.app_id,
             merchant=self.brand.merchant,
