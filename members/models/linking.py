@@ -29,6 +29,7 @@ class LinkCase(models.Model):
     identity_kind = models.CharField(_("identity"), max_length=20)
     mask = models.CharField(_("value"), max_length=80)
     proofs = models.JSONField(_("proofs given"), default=list)
+    guesses = models.PositiveSmallIntegerField(_("guesses"), default=0)
     created_at = models.DateTimeField(_("opened"), db_default=Now())
     closed_at = models.DateTimeField(_("closed"), null=True)
     closed_by = models.CharField(_("closed by"), max_length=80, blank=True)
@@ -37,6 +38,11 @@ class LinkCase(models.Model):
         verbose_name, verbose_name_plural = _("link case"), _("link cases")
         constraints = [
             models.CheckConstraint(condition=~Q(member=F("other")), name="link_case_two_members"),
+            models.CheckConstraint(condition=Q(guesses__lte=10), name="link_case_ten_guesses"),
+            models.CheckConstraint(
+                condition=Q(state="open", closed_at=None) | (~Q(state="open") & Q(closed_at__isnull=False)),
+                name="link_case_closed_at_follows_state",
+            ),
             models.UniqueConstraint(
                 fields=["member", "other", "kind"], condition=Q(state="open"), name="link_case_open_once"
             ),

@@ -20,6 +20,7 @@ class SmsChallenge(models.Model):
         SIGN_IN = "sign_in", _("Sign in")
         LINK = "link", _("Link")
         STEP_UP = "step_up", _("Step up")
+        LINK_CASE = "link_case", _("Link case")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     purpose = models.CharField(_("purpose"), max_length=10, choices=Purpose)
@@ -28,6 +29,7 @@ class SmsChallenge(models.Model):
     channel = models.ForeignKey("sync.Channel", models.CASCADE, related_name="+", verbose_name=_("channel"))
     session = models.ForeignKey("members.Session", models.CASCADE, null=True, related_name="+")
     member = models.ForeignKey("members.Member", models.CASCADE, null=True, related_name="+", verbose_name=_("member"))
+    case = models.ForeignKey("members.LinkCase", models.CASCADE, null=True, related_name="+")
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     created_at = models.DateTimeField(_("sent"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"))
@@ -40,6 +42,10 @@ class SmsChallenge(models.Model):
             models.CheckConstraint(
                 condition=Q(purpose="sign_in", session=None) | (~Q(purpose="sign_in") & Q(session__isnull=False)),
                 name="sms_challenge_session_follows_purpose",
+            ),
+            models.CheckConstraint(
+                condition=Q(purpose="link_case", case__isnull=False) | (~Q(purpose="link_case") & Q(case=None)),
+                name="sms_challenge_case_follows_purpose",
             ),
             models.CheckConstraint(
                 condition=Q(used_at=None, phone__isnull=False) | Q(used_at__isnull=False, phone__isnull=True),
