@@ -52,7 +52,7 @@ class Engines:
         """End them, and after the last one delete all they kept."""
         for child, program in reversed(self.started):
             end_group(child.pid, program.farewell)
-            child.wait(timeout=10)
+            child.wait(timeout=60)
         if not WORKER:
             embedded.wipe(self.folder)
 

@@ -60,7 +60,7 @@ def test_failing_deliveries_open_one_alert_that_is_told_once(endpoint, receiver)
 
 
 def test_it_resolves_once_when_deliveries_arrive_again(endpoint, receiver):
-    make_deliveries.attempts(endpoint, 500, 500, 500, seconds_ago=50)
+    make_deliveries.attempts(endpoint, 500, 500, 500, seconds_ago=20)
     look()
     make_deliveries.attempts(endpoint, *[200] * 4)
 

@@ -118,9 +118,9 @@ def test_while_nobody_looks_nothing_is_counted(world):
 def test_an_open_dashboard_is_told(world):
     with redis.Redis.from_url(settings.REDIS_URL) as broker, broker.pubsub() as listening:
         listening.subscribe(tasks.WATCHED)
-        assert listening.get_message(timeout=5)["type"] == "subscribe"
+        assert listening.get_message(timeout=30)["type"] == "subscribe"
         tasks.dashboard()
-        told = listening.get_message(timeout=5)
+        told = listening.get_message(timeout=30)
     assert told["type"] == "message"
     assert b"figures" in told["data"]
 

@@ -54,7 +54,7 @@ def started(program: embedded.Program, await_answer, data: Path) -> subprocess.P
 
 def ended(child: subprocess.Popen, program: embedded.Program) -> None:
     child.send_signal(program.farewell)
-    child.wait(timeout=10)
+    child.wait(timeout=60)
 
 
 def test_postgresql_runs_in_a_folder_that_others_cannot_enter_and_leaves_its_mode_alone(folder):

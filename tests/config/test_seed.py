@@ -248,10 +248,12 @@ def test_a_reset_brings_back_the_seed(transactional_db, client):
 
 def _portrait() -> list:
     """What a seed makes, but for the moments it was made at."""
+    sold = Order.objects.order_by("placed_at", "total_fen")
+    accounts = Account.objects.order_by("member__phone_last4", "member__nickname")
     return [
-        list(Member.objects.order_by("phone_last4").values_list("nickname", "gender", "phone_mask")),
-        [(each.total_fen, each.payment_status, each.points_earned) for each in Order.objects.order_by("placed_at")],
-        list(Account.objects.order_by("member__phone_last4").values_list("available", "pending", "version")),
+        list(Member.objects.order_by("phone_last4", "nickname").values_list("nickname", "gender", "phone_mask")),
+        [(each.total_fen, each.payment_status, each.points_earned) for each in sold],
+        list(accounts.values_list("available", "pending", "version")),
         list(User.objects.order_by("username").values_list("username", "password")),
         list(Backend.objects.order_by("code").values_list("code", "mode")),
         Endpoint.objects.count(),

@@ -124,8 +124,8 @@ def watched(place: Bank) -> Iterator[None]:
         place.over.set()  # of the killer; the readers look until the end
         place.quiet.set()
     for reader in readers:
-        assert set(reader.result(30)) == {"[]"}, reader.result()
-    assert killer.result(30)["killed"]
+        assert set(reader.result(60)) == {"[]"}, reader.result()
+    assert killer.result(60)["killed"]
 
 
 def check(place: Bank) -> None:
@@ -163,7 +163,7 @@ def place(tmp_path) -> Iterator[Bank]:
         found.quiet.set()
         for process in found.running:
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
 
 def await_beginning(place: Bank) -> None:
@@ -178,7 +178,7 @@ def test_no_read_is_wrong_while_writers_lose_their_connections(place):
     with watched(place):
         await_that(lambda: len(place.jobs()) > 100, 60, lambda: "the writers hardly write")
     for writer in writers:
-        writer.result(30)
+        writer.result(60)
     check(place)
 
 
@@ -193,7 +193,7 @@ def test_no_read_is_wrong_while_writers_of_many_processes_are_killed(place):
             place.over.wait(4)
             n = random.randrange(len(teams))
             running[n].kill()
-            assert running[n].wait(10) == -signal.SIGKILL
+            assert running[n].wait(60) == -signal.SIGKILL
             running[n] = spawn(place, teams[n])
         place.over.wait(8)
         (place.folder / "over").touch()

@@ -195,12 +195,12 @@ def test_a_list_by_change_never_goes_past_an_order_that_is_still_being_changed(b
         with transaction.atomic():
             Order.objects.filter(pk=slow.pk).update(updated_at=Clock())
             changed.set()
-            go_on.wait(10)
+            go_on.wait(60)
         connections.close_all()
 
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(settle_slowly)
-        assert changed.wait(10)
+        assert changed.wait(60)
         Order.objects.filter(pk=quick.pk).update(updated_at=Clock())
         meanwhile = backend.get("orders", updated_after=last).json()["results"]
         go_on.set()

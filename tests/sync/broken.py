@@ -11,7 +11,7 @@ def breaks(token):
 
 def is_slow(token):
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = '50ms'; SELECT pg_sleep(5)")
+        cursor.execute("SET LOCAL statement_timeout = '50ms'; SELECT pg_sleep(60)")
 
 
 def waits_for_a_lock(token):
