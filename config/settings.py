@@ -221,7 +221,6 @@ BEARERS = {"hub_sk_": "sync.auth.by_key", "hub_at_": "members.auth.by_token"}
 SESSION_CHECK, STAFF_CHECK = "members.sessions.revoked", "sync.staff.ended"  # sockets: whose sessions have ended
 
 # Limits (seconds unless named) ----------------------------------------------------------------------------------
-ACCESS_TOKEN_TTL, REFRESH_TOKEN_TTL = 2 * 3600, 30 * 24 * 3600
 QUOTA_FACTOR = 100 if SANDBOX else 1
 EVENT_RETENTION_DAYS = 90
 LIVE_SOCKETS_PER_MEMBER, LIVE_SOCKETS_PER_ADDRESS = 20 * QUOTA_FACTOR, 500 * QUOTA_FACTOR
@@ -289,6 +288,7 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
     "bonuses-again": {"task": "loyalty.tasks.give_bonuses_again", "schedule": 3600, "options": {"expires": 3600}},
     "birthdays": {"task": "loyalty.tasks.give_bonuses_again", "schedule": crontab(hour=0, minute=5)},
     "expiring": {"task": "loyalty.tasks.tell_of_expiry", "schedule": crontab(hour=9, minute=30)},
+    "freezes": {"task": "members.tasks.lift_freezes", "schedule": 60, "options": {"expires": 60}},
     "forgetting": {"task": "members.tasks.forget_expired", "schedule": 600, "options": {"expires": 600}},
 }
 

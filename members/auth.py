@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import F
 
-from members.models import Member, Session
+from members.models import Session
+from members.sessions import ended
 from sync import auth
 from sync.act import Actor
 from sync.clock import Clock
@@ -19,8 +20,9 @@ def by_token(token: str) -> auth.Proof:
 
     Raises Problem `not_authenticated`, `token_expired`, `token_revoked`, `member_frozen`, `channel_inactive`.
     """
-    sessions = Session.objects.select_related("channel").annotate(member_status=F("member__status"), now=Clock())
-    session = sessions.filter(access_digest=digest(token)).first()
+    standing = {"member_status": F("member__status"), "frozen_scopes": F("member__frozen_scopes"), "now": Clock()}
+    known = Session.objects.select_related("channel").annotate(**standing)
+    session = known.filter(access_digest=digest(token)).first()
     if refusal := _refusal(session):
         raise Problem(refusal)
     _seen(session, session.now)
@@ -37,12 +39,10 @@ def by_token(token: str) -> auth.Proof:
 def _refusal(session: Session | None) -> str:
     if session is None:
         return "not_authenticated"
-    if session.revoked_at or session.member_status in {Member.Status.MERGED, Member.Status.ERASED}:
-        return "token_revoked"
+    if refusal := ended(session, session.member_status, session.frozen_scopes):
+        return refusal
     if session.access_expires_at <= session.now:
         return "token_expired"
-    if session.member_status == Member.Status.FROZEN:
-        return "member_frozen"
     return "" if session.channel.is_active else "channel_inactive"
 
 

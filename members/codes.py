@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from members.models import Member, MemberCode
+from members.models import Member, MemberCode, Scope
 from sync import quotas
 from sync.clock import Clock
 from sync.models import Channel
@@ -60,7 +60,9 @@ def holder(channel: Channel, value: str) -> Member | None:
 
 def _is_alive(row: MemberCode) -> bool:
     """Whether the code, its session, and its member's standing still let anybody in."""
-    alive = MemberCode.objects.filter(pk=row.pk, expires_at__gt=Clock(), member__status=Member.Status.ACTIVE)
+    standing = [Member.Status.ACTIVE, Member.Status.FROZEN]
+    alive = MemberCode.objects.filter(pk=row.pk, expires_at__gt=Clock(), member__status__in=standing)
+    alive = alive.exclude(member__frozen_scopes__contains=[Scope.SIGN_IN])
     session = {"revoked_at": None, "expires_at__gt": Clock(), "channel__is_active": True}
     return alive.filter(**{f"session__{name}": value for name, value in session.items()}).exists()
 

@@ -33,6 +33,7 @@ ONCE = {
     "members_member_number_key",
 }
 Kind, Proof = Identity.Kind, Identity.Proof
+THERE = (Member.Status.ACTIVE, Member.Status.FROZEN)
 TURNS = 3
 T = TypeVar("T")
 
@@ -122,7 +123,7 @@ def lock_holders(evidence: list[Evidence], *also: UUID) -> tuple[dict[UUID, Memb
 def waiting_member(evidence: list[Evidence]) -> UUID | None:
     """The one member whom channels say this identity belongs to, when nobody ever proved an identity of theirs."""
     said = Identity.objects.filter(evidence[0].where, proof__in=[Proof.ATTESTED, Proof.ASSERTED])
-    members = Member.objects.filter(pk__in=said.values("member"), status=Member.Status.ACTIVE)
+    members = Member.objects.filter(pk__in=said.values("member"), status__in=THERE)
     found = list(members.exclude(identities__proof=Proof.VERIFIED).values_list("id", flat=True)[:2])
     return found[0] if len(found) == 1 else None
 

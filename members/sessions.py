@@ -3,6 +3,9 @@
 A refresh token is `hub_rt_` + base64url(session id ‖ secret ‖ tag). The tag lets the hub recognise every token it ever
 gave without storing it: authentic, but neither current nor in grace, means that it was used twice. Successors are
 derived from the token that is used, so a repeat within the grace returns the very same ones.
+
+How long tokens and sessions last, each channel says; no refresh takes a session beyond its end. What a session could
+open ends with it: its code for a till, the SMS codes on their way to it. Tickets and sockets ask about their session.
 """
 
 import base64
@@ -13,10 +16,9 @@ from datetime import datetime, timedelta
 from hmac import compare_digest
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connection
 
-from members.models import Member, Session
+from members.models import Member, MemberCode, Scope, Session, SmsChallenge
 from sync import clock
 from sync.act import act
 from sync.http import Problem
@@ -27,6 +29,8 @@ from sync.secret import derived, digest, keyed_digest, token
 ACCESS, REFRESH = "hub_at_", "hub_rt_"
 GRACE = timedelta(seconds=60)
 SECRET, TAG = 32, 16  # bytes
+FROZEN = "frozen"  # why a session ended
+CHANNELS_WORD = 1  # the assurance of a session that a channel handed over
 
 REVOKED = """
 SELECT asked.id::text FROM unnest(%s::uuid[]) AS asked (id)
@@ -34,7 +38,7 @@ LEFT JOIN members_session s ON s.id = asked.id
 LEFT JOIN members_member m ON m.id = s.member_id
 LEFT JOIN sync_channel c ON c.id = s.channel_id
 WHERE s.id IS NULL OR s.revoked_at IS NOT NULL OR s.expires_at <= clock_timestamp()
-    OR m.status <> 'active' OR NOT c.is_active
+    OR m.status NOT IN ('active', 'frozen') OR 'sign_in' = ANY(m.frozen_scopes) OR NOT c.is_active
 """
 
 
@@ -61,13 +65,19 @@ def _left(until: datetime, now: datetime) -> int:
 
 
 def start(
-    *, member: Member, channel: Channel, assurance: int, proven: Iterable[UUID] = (), device: str = ""
+    *,
+    member: Member,
+    channel: Channel,
+    assurance: int,
+    proven: Iterable[UUID] = (),
+    device: str = "",
+    device_id: str = "",
 ) -> tuple[Session, Tokens]:
     """Sign a member in: a new session and its tokens. `proven` are the identities that were just shown."""
     session = Session(id=uuid7(), member=member, channel=channel, assurance=assurance, device=device[:200])
-    session.proven = list(proven)
+    session.proven, session.device_id, session.created_at = list(proven), device_id, clock.now()
     tokens = _fresh(session)
-    _hold(session, tokens, clock.now())
+    _hold(session, tokens, session.created_at)
     session.save(force_insert=True)
     return session, tokens
 
@@ -129,13 +139,21 @@ def _turn(session_id: UUID, used: str) -> tuple[Session, Tokens] | str:
 def _refusal(session: Session | None, now: datetime) -> str:
     if session is None:
         return "not_authenticated"
-    if session.revoked_at or session.member.status in {Member.Status.MERGED, Member.Status.ERASED}:
-        return "token_revoked"
-    if session.expires_at <= now:
+    if refusal := ended(session, session.member.status, session.member.frozen_scopes):
+        return refusal
+    if min(session.expires_at, _end_of(session)) <= now:
         return "token_expired"
-    if session.member.status == Member.Status.FROZEN:
-        return "member_frozen"
     return "" if session.channel.is_active else "channel_inactive"
+
+
+def ended(session: Session, status: str, frozen_scopes: list[str]) -> str:
+    """The code that tells a token's holder that the session is over, by itself or by its member's standing; or ""."""
+    is_frozen = Scope.SIGN_IN in frozen_scopes
+    if session.revoked_at:
+        return "member_frozen" if is_frozen and session.revoked_reason == FROZEN else "token_revoked"
+    if status in {Member.Status.MERGED, Member.Status.ERASED}:
+        return "token_revoked"
+    return "member_frozen" if is_frozen else ""
 
 
 def _in_grace(session: Session, mark: bytes, now: datetime) -> bool:
@@ -145,17 +163,43 @@ def _in_grace(session: Session, mark: bytes, now: datetime) -> bool:
 
 
 def revoke(sessions: Iterable[UUID], *, reason: str) -> int:
-    """End these sessions at once, sockets included. Returns how many were alive."""
+    """End these sessions at once, with their codes and sockets. Returns how many were alive."""
     return _end(Session.objects.filter(pk__in=list(sessions)), reason)
 
 
+@act
 def revoke_all(member: UUID, *, reason: str, but: UUID | None = None) -> int:
-    """End every session of a member, `but` one where it is named. Returns how many were alive."""
-    return _end(Session.objects.filter(member=member).exclude(pk=but), reason)
+    """End every session of a member, `but` one where it is named, with all that could still open one.
+
+    Codes for a till, SMS codes on their way to the member, tickets and sockets. Returns how many were alive.
+    """
+    count = _end(Session.objects.filter(member=member).exclude(pk=but), reason)
+    _take_back(SmsChallenge.objects.filter(member=member).exclude(session=but, session__isnull=False))
+    return count
 
 
+@act
+def revoke_weak(member: UUID, *, kept: Iterable[UUID], reason: str) -> int:
+    """End the member's sessions that rest on a channel's word alone, unless on one of the identities `kept`."""
+    weak = Session.objects.filter(member=member, assurance=CHANNELS_WORD)
+    return _end(weak.exclude(proven__overlap=list(kept)), reason)
+
+
+@act
 def _end(sessions, reason: str) -> int:
-    return sessions.filter(revoked_at=None).update(revoked_at=clock.Clock(), revoked_reason=reason)
+    alive = list(sessions.filter(revoked_at=None).values_list("pk", flat=True))
+    if not alive:
+        return 0
+    count = Session.objects.filter(pk__in=alive, revoked_at=None).update(
+        revoked_at=clock.Clock(), revoked_reason=reason
+    )
+    MemberCode.objects.filter(session__in=alive).delete()
+    _take_back(SmsChallenge.objects.filter(session__in=alive))
+    return count
+
+
+def _take_back(challenges) -> None:
+    challenges.filter(used_at=None).update(used_at=clock.Clock(), phone=None)
 
 
 def revoked(ids: Iterable[str]) -> set[str]:
@@ -166,10 +210,18 @@ def revoked(ids: Iterable[str]) -> set[str]:
 
 
 def _hold(session: Session, tokens: Tokens, now: datetime) -> None:
-    """Keep the hashes of these tokens and their time to live."""
+    """Keep the hashes of these tokens and their time to live, as the channel says; the session's end stays."""
+    channel = session.channel
     session.access_digest, session.refresh_digest = digest(tokens.access), digest(tokens.refresh)
-    session.access_expires_at = now + timedelta(seconds=settings.ACCESS_TOKEN_TTL)
-    session.expires_at = now + timedelta(seconds=settings.REFRESH_TOKEN_TTL)
+    session.ends_at = _end_of(session)
+    session.expires_at = min(now + timedelta(days=channel.session_idle_days), session.ends_at)
+    session.access_expires_at = min(now + timedelta(minutes=channel.access_minutes), session.expires_at)
+
+
+def _end_of(session: Session) -> datetime:
+    """When a session is over however much it is used: as it was begun, or sooner when its channel allows less now."""
+    allowed = session.created_at + timedelta(days=session.channel.session_max_days)
+    return min(session.ends_at or allowed, allowed)
 
 
 def _fresh(session: Session) -> Tokens:

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from members import consent, identity, linking, registration, services, sessions
 from members.identity import Evidence, Shown, Taken
-from members.models import Identity, LinkCase, Member, Policy, Session
+from members.models import Identity, LinkCase, Member, Policy, Scope, Session
 from sync import clock, events
 from sync.act import Actor, act
 from sync.http import Problem
@@ -73,10 +73,10 @@ def _enter(arrival: Arrival) -> SignedIn | ConsentMissing:
     arrival.shown.spend()
     if arrival.member is None:
         arrival.member, arrival.created = _registered(arrival), True
-    if arrival.member.status == Member.Status.FROZEN:
+    if arrival.member.is_frozen(Scope.SIGN_IN):
         raise Problem("member_frozen")
     if arrival.recycled:
-        identity.let_go_of_phone(arrival.recycled, by=arrival.by)
+        identity.let_go_of_phone(arrival.recycled, arrival.shown.evidence[0], by=arrival.by)
         services.touch(arrival.recycled)
     foreign = _attach(arrival, held)
     arrival.is_news |= consent.grant(arrival.member, arrival.consents, channel=arrival.channel, by=arrival.by)

@@ -13,7 +13,7 @@ from loyalty.ledger import ISSUED, REDEEMED, Gift, Moves, Posted, Posting, Refer
 from loyalty.models import EarnRule, Entry
 from loyalty.services import settling
 from members import services as members
-from members.models import Member
+from members.models import Member, Scope
 from sync.act import Actor, act
 from sync.models import Channel
 
@@ -22,7 +22,7 @@ AT_ONCE = 100  # earnings of one channel that may be under way together
 
 
 class Frozen(Exception):
-    """The member is frozen: points may come in, none may go out."""
+    """The member's points are frozen: they may come in, none may go out."""
 
     def __init__(self):
         super().__init__(_("A frozen member cannot spend points"))
@@ -194,7 +194,7 @@ def require_presence(member: Member, channel: Channel, posting: Posting, is_pres
 
 def take(member: Member, posting: Posting, by: Actor) -> Posted:
     """Post what takes points out of reach. Raises Frozen, NotEnough, ReferenceConflict."""
-    if member.status == Member.Status.FROZEN:
+    if member.is_frozen(Scope.POINTS):
         raise Frozen
     return post(member, posting, by)
 

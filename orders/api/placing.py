@@ -33,3 +33,5 @@ def place_as_asked(
         raise Problem("amount_mismatch", error, expected_total_fen=error.total_fen) from error
     except services.ExternalIdConflict as error:
         raise Problem("external_id_conflict", error) from error
+    except services.BuyerFrozen as error:
+        raise Problem("member_frozen", error) from error

@@ -4,10 +4,11 @@ from orders.rules import AmountMismatch
 from orders.services.disclosing import disclose
 from orders.services.opening import InProgress, Occupied, WrongState, attach_prepay, close_payment, open_payment
 from orders.services.paying import TransactionKnown, mark_paid, open_case, take_payment
-from orders.services.placing import ExternalIdConflict, digest_of, place
+from orders.services.placing import BuyerFrozen, ExternalIdConflict, digest_of, place
 
 __all__ = [
     "AmountMismatch",
+    "BuyerFrozen",
     "ExternalIdConflict",
     "InProgress",
     "Occupied",

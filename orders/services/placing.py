@@ -7,6 +7,7 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from members import services as members
+from members.models import Scope
 from orders import queries, rules
 from orders.models import Line, Order, Recipient
 from orders.services import news
@@ -25,6 +26,13 @@ class ExternalIdConflict(Exception):
     def __init__(self, number: str):
         super().__init__(_("The channel's number already stands for another order"))
         self.number = number
+
+
+class BuyerFrozen(Exception):
+    """The member may not place orders."""
+
+    def __init__(self):
+        super().__init__(_("A frozen member cannot place orders"))
 
 
 @act
@@ -47,7 +55,7 @@ def place(
     """Enter an order once; returns it and whether it is new. Without a member it is a guest's.
 
     `digest` tells the same request from another one under the same number; by default it is made of what is placed.
-    An order of nothing to pay is paid at once. Raises AmountMismatch, ExternalIdConflict.
+    An order of nothing to pay is paid at once. Raises AmountMismatch, ExternalIdConflict, BuyerFrozen.
     """
     amounts = rules.sums(items, shipping_fen, discounts, claimed_fen=total_fen)
     digest = digest or digest_of(channel, {"items": items, "member": member, "total": amounts.total_fen})
@@ -69,6 +77,8 @@ def place(
         if bytes(order.request_digest) != digest:
             raise ExternalIdConflict(order.number)
         return order, False
+    if holder and holder.is_frozen(Scope.ORDERS):
+        raise BuyerFrozen
     _enter_parts(order, items, address, contact)
     _tell(order, by)
     return order, True

@@ -39,9 +39,7 @@ def test_a_path_that_leads_nowhere_is_named(settings):
     assert [error.id for error in checks.member_records(None)] == ["members.E001"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "holds"), [({}, False), ({"phone": "+8613800138000"}, True), (make.FROZEN, True)]
-)
+@pytest.mark.parametrize(("fields", "holds"), [({}, False), ({"phone": "+8613800138000"}, True), (make.FROZEN, True)])
 def test_a_phone_or_a_restriction_is_of_value(fields, holds):
     assert linking.holds_value(make.member(**fields).id) is holds
 

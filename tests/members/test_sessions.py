@@ -1,16 +1,20 @@
 """Tokens: what they open, when they end, and what happens when one is used twice."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from members import auth, sessions
-from members.models import Member, Session
+from members.models import Member, MemberCode, Session, SmsChallenge
 from sync.http import Problem
-from sync.models import Channel
+from sync.models import Channel, Ticket
 from tests import make
+from tests.members.make_freezes import frozen
 
 pytestmark = pytest.mark.django_db
 
@@ -234,3 +238,94 @@ def test_a_token_read_before_a_refresh_does_not_end_the_grace_of_the_next(client
     second = refresh(first["refresh_token"]).json()
     auth._seen(read_before, timezone.now())  # what is left to do for the request that came with the old token
     assert refresh(first["refresh_token"]).json()["refresh_token"] == second["refresh_token"]
+
+
+def seconds(**units) -> int:
+    return int(timedelta(**units).total_seconds())
+
+
+def living(channel="website", **fields):
+    """Set how long sessions of a channel live."""
+    place = make.channel(channel)
+    Channel.objects.filter(pk=place.pk).update(**fields)
+
+
+def test_tokens_last_as_long_as_their_channel_says(doors):
+    living(access_minutes=5, session_idle_days=2, session_max_days=9)
+    tokens = doors.sms(make.mobile()).json()["tokens"]
+    assert (tokens["expires_in"], tokens["refresh_expires_in"]) == (seconds(minutes=5), seconds(days=2))
+
+
+def test_no_refresh_takes_a_session_beyond_its_end(client):
+    ends = timezone.now() + timedelta(minutes=10)
+    Session.objects.filter(pk=client.session.id).update(ends_at=ends)
+    tokens = refresh(client.session.tokens.refresh).json()
+    assert 590 <= tokens["expires_in"] <= 600
+    assert 590 <= tokens["refresh_expires_in"] <= 600
+    Session.objects.update(ends_at=ago(seconds=1))
+    assert refresh(tokens["refresh_token"]).json()["code"] == "token_expired"
+
+
+def test_a_session_refreshed_every_day_ends_after_its_longest_time(client):
+    Session.objects.update(created_at=ago(days=179, hours=23), ends_at=ago(days=-1 / 24))
+    left = refresh(client.session.tokens.refresh).json()["refresh_expires_in"]
+    assert left <= seconds(hours=1)
+
+
+def test_a_channel_that_allows_less_now_ends_what_is_older(client):
+    Session.objects.update(created_at=ago(days=3))
+    living(session_idle_days=1, session_max_days=2)
+    assert refresh(client.session.tokens.refresh).json()["code"] == "token_expired"
+    living(session_idle_days=1, session_max_days=400)
+    assert refresh(client.session.tokens.refresh).json()["refresh_expires_in"] == seconds(days=1)
+
+
+def test_a_session_of_before_there_was_an_end_gets_one(client):
+    Session.objects.update(ends_at=None)
+    refresh(client.session.tokens.refresh)
+    session = Session.objects.get()
+    assert session.ends_at == session.created_at + timedelta(days=180)
+
+
+def test_what_a_session_could_open_ends_with_it(client, outside):
+    other = make.member_client(client.member)
+    for each in (client, other):
+        each.post("me/codes")
+    SmsChallenge.objects.create(
+        purpose="step_up", phone=client.member.phone, code_digest=b"1", channel=client.channel,
+        session=client.session, expires_at=ago(minutes=-5),
+    )  # fmt: skip
+    assert client.post("auth/logout").status_code == 204
+    assert list(MemberCode.objects.values_list("session", flat=True)) == [other.session.pk]
+    assert not SmsChallenge.objects.filter(used_at=None).exists()
+
+
+def test_a_ticket_of_a_session_that_ended_opens_nothing(client):
+    client.post("ws-tickets")
+    sessions.revoke_all(client.member.id, reason="test")
+    ticket = Ticket.objects.get()
+    assert sessions.revoked([ticket.session]) == {ticket.session}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refresh_and_a_freeze_at_once_leave_no_session_alive():
+    member = make.member(phone=make.mobile())
+    barrier = Barrier(2)
+
+    def at_once(work, given):
+        try:
+            barrier.wait()
+            return work(given)
+        finally:
+            connections.close_all()
+
+    for _turn in range(5):
+        Member.objects.filter(pk=member.pk).update(status="active", frozen_scopes=[])
+        client = make.member_client(member)
+        with ThreadPoolExecutor(2) as pool:
+            freezes = pool.submit(at_once, lambda who: frozen(who, "sign_in"), member)
+            refreshed = pool.submit(at_once, refresh, client.session.tokens.refresh)
+        freezes.result()
+        assert refreshed.result().status_code in {200, 403}
+        assert not Session.objects.filter(revoked_at=None).exists()
+        assert make.bearing(refreshed.result().json().get("access_token", "")).get("me").status_code in {401, 403}
