@@ -113,7 +113,7 @@ class Member(models.Model):
             pgtrigger.Trigger(
                 name="absorbed_in_one_hop",
                 when=pgtrigger.Before,
-                operation=pgtrigger.Insert | pgtrigger.UpdateOf("merged_into"),
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("merged_into_id"),
                 condition=pgtrigger.Q(new__merged_into__isnull=False),
                 func=ONE_HOP,
             )
