@@ -1,4 +1,4 @@
-"""SMS challenges: six digits on their way to a phone, bound to purpose, phone, session and channel.
+"""SMS challenges: six digits on their way to a phone, bound to purpose, phone, session, channel and case.
 
 Tries are counted by a statement of their own before the code is compared, so that they stand when the act refuses.
 """
@@ -29,7 +29,15 @@ WHERE id = %s AND tries < %s AND used_at IS NULL AND expires_at > clock_timestam
 """
 
 
-def ask(*, purpose: str, phone: str, channel: Channel, address: str, session: UUID | None = None) -> SmsChallenge:
+def ask(
+    *,
+    purpose: str,
+    phone: str,
+    channel: Channel,
+    address: str,
+    session: UUID | None = None,
+    case: UUID | None = None,
+) -> SmsChallenge:
     """Keep a new challenge and send its code. Known and unknown numbers take the same way.
 
     Raises Problem `rate_limited` beyond the quotas of the phone, of (channel, address) and of everybody together,
@@ -37,7 +45,7 @@ def ask(*, purpose: str, phone: str, channel: Channel, address: str, session: UU
     """
     _count(phone, channel, address)
     code = f"{secrets.randbelow(10**6):06d}"
-    challenge = SmsChallenge(purpose=purpose, phone=phone, channel=channel, session_id=session)
+    challenge = SmsChallenge(purpose=purpose, phone=phone, channel=channel, session_id=session, case_id=case)
     challenge.expires_at = clock.now() + LIFETIME
     challenge.code_digest = keyed_digest(code, _bound_to(challenge))
     challenge.save(force_insert=True)
@@ -55,7 +63,13 @@ def _count(phone: str, channel: Channel, address: str) -> None:
 
 
 def attempt(
-    challenge_id: UUID, code: str, *, purpose: str, channel: Channel, session: UUID | None = None
+    challenge_id: UUID,
+    code: str,
+    *,
+    purpose: str,
+    channel: Channel,
+    session: UUID | None = None,
+    case: UUID | None = None,
 ) -> SmsChallenge:
     """The challenge whose code this is; a try is spent either way. `challenge.phone` is what it proves.
 
@@ -68,8 +82,8 @@ def attempt(
     if counted is None:
         spent = challenge and challenge.used_at is None and challenge.tries >= TRIES
         raise Problem("too_many_attempts" if spent else "code_invalid")
-    asked_for = (challenge.purpose, challenge.channel_id, challenge.session_id)
-    if asked_for != (purpose, channel.id, session):
+    asked_for = (challenge.purpose, challenge.channel_id, challenge.session_id, challenge.case_id)
+    if asked_for != (purpose, channel.id, session, case):
         raise Problem("code_invalid")
     if not compare_digest(bytes(challenge.code_digest), keyed_digest(code, _bound_to(challenge))):
         raise Problem("code_invalid")
@@ -84,4 +98,5 @@ def spend(challenge: SmsChallenge) -> None:
 
 
 def _bound_to(challenge: SmsChallenge) -> str:
-    return f"{challenge.id}:{challenge.purpose}:{challenge.phone}:{challenge.channel_id}:{challenge.session_id}"
+    asked_for = (challenge.channel_id, challenge.session_id, challenge.case_id)
+    return ":".join(map(str, (challenge.id, challenge.purpose, challenge.phone, *asked_for)))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from members import rules
+from members import identity, rules
 from members.identity import Evidence
 from members.merging import fold
 from members.models import Identity, LinkCase, Member
@@ -64,19 +64,50 @@ def open_case(kind: str, member: Member, other: Member, item: Evidence) -> LinkC
         kind=kind, member=member, other=other, state=LinkCase.State.OPEN,
         defaults={"identity_kind": item.kind, "mask": item.mask},
     )  # fmt: skip
-    given = {"kind": item.kind, "assurance": item.assurance, "at": clock.now().isoformat()}
-    case.proofs = [proof for proof in case.proofs if proof["kind"] != item.kind] + [given]
-    case.save(update_fields=["proofs"])
+    note(case, item.kind, item.assurance)
     return case
 
 
+def note(case: LinkCase, kind: str, assurance: int) -> None:
+    """Keep in the case that something was shown just now: what and how well, never the thing itself."""
+    given = {"kind": kind, "assurance": assurance, "at": clock.now().isoformat()}
+    case.proofs = [proof for proof in case.proofs if proof["kind"] != kind] + [given]
+    case.save(update_fields=["proofs"])
+
+
+def counting(case: LinkCase) -> dict[str, tuple[int, datetime]]:
+    """What counts in a case by now: kind → (assurance, time). A number that changed holder shows nothing."""
+    worthless = {Identity.Kind.PHONE} if case.kind == LinkCase.Kind.RECYCLED_PHONE else set()
+    given = {p["kind"]: (p["assurance"], datetime.fromisoformat(p["at"])) for p in case.proofs}
+    now = clock.now()
+    return {kind: proof for kind, proof in given.items() if kind not in worthless and rules.counts(*proof, now)}
+
+
+def is_proven(case: LinkCase) -> bool:
+    """Whether enough was shown to make one member of two. Restrictions are joined by staff alone."""
+    two = case.member, case.other
+    if any(member.status != Member.Status.ACTIVE for member in two):
+        return False
+    both = all(holds_value(member.id) for member in two)
+    return rules.is_enough(counting(case).values(), both_hold_value=both, now=clock.now())
+
+
+def takes_sms(case: LinkCase) -> bool:
+    """Whether a code to the other member's phone would show anything: not once the number may have a new holder."""
+    if case.kind == LinkCase.Kind.RECYCLED_PHONE or not case.other.phone_mask:
+        return False
+    (item,) = identity.of_phone(case.other.phone, rules.SMS)
+    held = Identity.objects.filter(item.where, member=case.other, proof=Identity.Proof.VERIFIED).first()
+    return held is not None and not identity.is_unseen(held, case.other)
+
+
 def as_case(case: LinkCase) -> dict:
-    """The `link_case` of the contract: what it still takes to show that both are one person."""
-    needed = [
-        {"kind": "old_sign_in", "hint": _("Sign in to the other account")},
-        {"kind": "order_fact", "hint": _("The number and the total of an order")},
-    ]
-    given = {proof["kind"] for proof in case.proofs if proof["assurance"] >= rules.SMS}
-    if case.other.phone_mask and "phone" not in given:
-        needed.insert(0, {"kind": "sms", "hint": case.other.phone_mask})
-    return {"id": str(case.id), "kind": case.kind, "proofs_needed": needed}
+    """The `link_case` of the contract: what can still be shown to prove that both are one person."""
+    needed = {
+        "phone": {"kind": "sms", "hint": case.other.phone_mask},
+        "old_sign_in": {"kind": "old_sign_in", "hint": _("Sign in to the other account")},
+        "order_fact": {"kind": "order_fact", "hint": _("The number and the total of an order")},
+    }
+    without = set(counting(case)) if takes_sms(case) else {*counting(case), "phone"}
+    left = [proof for shows, proof in needed.items() if shows not in without]
+    return {"id": str(case.id), "kind": case.kind, "proofs_needed": left}

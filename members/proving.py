@@ -29,6 +29,7 @@ class Door:
     session: Session
     member: Member
     item: Evidence
+    replaces: bool = False
 
     @property
     def by(self) -> Actor:
@@ -38,6 +39,25 @@ class Door:
         """The session has shown one identity more."""
         self.session.assurance = max(self.session.assurance, self.item.assurance)
         self.session.proven = sorted({*self.session.proven, row.id})
+
+
+def require_confirmed(session: Session, member: Member) -> None:
+    """Refuse what is grave to a session that was not confirmed just now; raises Problem `step_up_required`."""
+    confirmed = rules.is_confirmed(
+        stepped_up_at=session.stepped_up_at,
+        has_phone=member.phone is not None,
+        signed_in_at=session.created_at,
+        assurance=session.assurance,
+        now=clock.now(),
+    )
+    if not confirmed:
+        raise Problem("step_up_required")
+
+
+def require_confirmed_session(session_id: UUID) -> None:
+    """The same of a session by its id, asked before anything is counted or used up."""
+    session = Session.objects.select_related("member").get(pk=session_id)
+    require_confirmed(session, session.member)
 
 
 @act
@@ -51,15 +71,27 @@ def prove_phone(*, session_id: UUID, phone: str, assurance: int, spend: Spend = 
     return identity.look_again(lambda: _prove(session_id, item, spend))
 
 
-def _prove(session_id: UUID, item: Evidence, spend: Spend) -> SignedIn:
+@act
+def change_phone(*, session_id: UUID, phone: str, spend: Spend) -> SignedIn:
+    """The person behind a confirmed session proved by SMS the phone that is to be theirs instead of the one before.
+
+    All other sessions end. A phone that another member holds is never taken: linking decides as in `prove_phone`.
+    New tokens. Raises Problem `token_revoked`, `step_up_required`.
+    """
+    (item,) = identity.of_phone(phone, rules.SMS)
+    return identity.look_again(lambda: _prove(session_id, item, spend, replaces=True))
+
+
+def _prove(session_id: UUID, item: Evidence, spend: Spend, *, replaces: bool = False) -> SignedIn:
     member_id = Session.objects.values_list("member_id", flat=True).get(pk=session_id)
     waiting = identity.waiting_member([item])
     members, held = identity.lock_holders([item], member_id, *{waiting} - {None})
     if identity.waiting_member([item]) != waiting:
         raise Taken
-    session = alive(session_id)
+    door = Door(alive(session_id), members[member_id], item, replaces)
+    if replaces:
+        require_confirmed(door.session, door.member)
     spend()
-    door = Door(session, members[member_id], item)
     if held:
         return _prove_held(door, members[held[item].member_id], held[item])
     if waiting in {None, member_id}:
@@ -71,15 +103,24 @@ def _prove_held(door: Door, holder: Member, held: Identity) -> SignedIn:
     """Somebody proved this phone before: oneself, the number's last holder, or who one turns out to be."""
     if holder == door.member:
         return _phone_is_mine(door)
-    if door.item.assurance >= rules.SMS and identity.is_unseen(held, holder):
-        identity.let_go_of_phone(holder, by=door.by)
-        services.touch(holder)
-        case = linking.open_case(LinkCase.Kind.RECYCLED_PHONE, door.member, holder, door.item)
-        return _phone_is_mine(door, case)
+    if identity.is_unseen(held, holder):
+        return _prove_recycled(door, holder)
     settled = _settled(door, holder, held.last_seen_at)
     if settled.absorbed:
         return _phone_of_survivor(door, settled)
     return SignedIn(door.member, door.session, sessions.reissue(door.session), case=settled.case)
+
+
+def _prove_recycled(door: Door, holder: Member) -> SignedIn:
+    """The number has a new holder by now, or its old one is back: SMS takes it, WeChat's word leaves it where it is."""
+    is_mine = door.item.assurance >= rules.SMS
+    if is_mine:
+        identity.let_go_of_phone(holder, door.item, by=door.by)
+        services.touch(holder)
+    case = linking.open_case(LinkCase.Kind.RECYCLED_PHONE, door.member, holder, door.item)
+    if is_mine:
+        return _phone_is_mine(door, case)
+    return SignedIn(door.member, door.session, sessions.reissue(door.session), case=case)
 
 
 def _prove_waiting(door: Door, waiting: Member) -> SignedIn:
@@ -110,14 +151,21 @@ def _phone_of_survivor(door: Door, settled: linking.Settled) -> SignedIn:
 
 
 def _phone_is_mine(door: Door, case: LinkCase | None = None) -> SignedIn:
-    """Nobody else holds the phone: it is the member's. Replacing another one takes a step-up."""
-    if door.member.phone not in {None, door.item.value}:
-        if not rules.is_stepped_up(door.session.stepped_up_at, clock.now()):
-            raise Problem("step_up_required")
-        identity.let_go_of_phone(door.member, by=door.by)
-        sessions.revoke_all(door.member.id, reason="phone_changed", but=door.session.id)
+    """Nobody else holds the phone: it is the member's. Replacing another one takes a confirmed session."""
+    before = door.member.phone
+    further = before != door.item.value and identity.is_held_by(door.member, door.item)
+    if before not in {None, door.item.value} and (door.replaces or not further):
+        require_confirmed(door.session, door.member)
+        (old,) = identity.of_phone(before, rules.SMS)
+        identity.let_go_of_phone(door.member, old, by=door.by)
     row, is_new = identity.attach(door.member, door.item, channel=door.session.channel, by=door.by)
-    if is_new:
+    if door.member.phone is None:  # it was a further phone of theirs
+        identity.take_as_own(door.member, door.item, by=door.by)
+    if door.member.phone != before:
+        services.touch(door.member)
+        if before or door.replaces:
+            sessions.revoke_all(door.member.id, reason="phone_changed", but=door.session.id)
+    elif is_new:
         services.touch(door.member)
     door.strengthen(row)
     return SignedIn(door.member, door.session, sessions.reissue(door.session), case=case)
@@ -134,8 +182,10 @@ def step_up(*, session_id: UUID, phone: str, spend: Spend) -> Session:
     if not Member.objects.filter(pk=session.member_id, phone_index=item.index).exists():
         raise Problem("code_invalid")
     spend()
+    held = Identity.objects.filter(item.where, member=session.member_id, proof=Identity.Proof.VERIFIED)
+    session.proven = sorted({*session.proven, *held.values_list("id", flat=True)})
     session.stepped_up_at, session.assurance = clock.now(), rules.SMS
-    session.save(update_fields=["stepped_up_at", "assurance"])
+    session.save(update_fields=["stepped_up_at", "assurance", "proven"])
     return session
 
 

@@ -59,6 +59,9 @@ class Records(Protocol):
 
     def move(self, source: UUID, target: UUID) -> dict:
         """Make the source's rows the target's. Returns the journal that can undo it: ids and sums, JSON, no names."""
+    def knows(self, member_id: UUID, fact: dict) -> bool:
+        """Whether something that only the member should know is so: `{"kind": "order", "number", "total_fen"}`."""
+
 
     def restore(self, source: UUID, target: UUID, journal: dict) -> None:
         """Undo `move` by its journal: exactly when nothing happened since, else what is still as it was left."""
@@ -112,6 +115,26 @@ class Members:
             "consents": _moved(Consent.objects.filter(member=source).exclude(purpose__in=said), member=target),
             "absorbed": _moved(Member.objects.filter(merged_into=source), merged_into=target),
             "cases": _closed(source, target),
+    def knows(self, member_id: UUID, fact: dict) -> bool:
+        """Nothing here is known to the member alone."""
+        return False
+
+    def export(self, member_id: UUID) -> dict:
+        """The person, their ways in, addresses, consents, sessions and what they asked for; of others nothing."""
+        return copying.copy_of(member_id)
+
+    def blocks(self, member_id: UUID) -> list[str]:
+        """A restriction."""
+        return unnaming.blocks(member_id)
+
+    def known_as(self, member_id: UUID) -> Words:
+        """Id, number, e-mail and every identity."""
+        return unnaming.words_of(member_id)
+
+    def erase(self, member_id: UUID) -> dict:
+        """The last of the floors to forget: the others need to know the person by their identities."""
+        return unnaming.unname(member_id)
+
         }
 
 

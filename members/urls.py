@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from members.api import channel, codes, me, sessions, sign_in
+from members.api import channel, codes, link_cases, me, sessions, sign_in
 
 urlpatterns = [
     path("policies", sign_in.Policies.as_view()),
@@ -18,9 +18,15 @@ urlpatterns = [
     path("auth/refresh", sessions.Refresh.as_view()),
     path("auth/logout", sessions.Logout.as_view()),
     path("me", me.Me.as_view()),
+    path("me/phone", sessions.MyPhone.as_view()),
+    path("me/identities/<uuid:identity_id>", sessions.MyIdentity.as_view()),
     path("me/codes", codes.MyCodes.as_view()),
     path("me/sessions", sessions.Sessions.as_view()),
     path("me/sessions/<uuid:session_id>", sessions.OneSession.as_view()),
+    path("link-cases/<uuid:case_id>", link_cases.OneCase.as_view()),
+    path("link-cases/<uuid:case_id>/challenges", link_cases.CaseChallenges.as_view()),
+    path("link-cases/<uuid:case_id>/proofs", link_cases.CaseProofs.as_view()),
+    path("link-cases/<uuid:case_id>/decline", link_cases.DeclineCase.as_view()),
     path("members/resolve", channel.Resolve.as_view()),
     path("members/<uuid:member_id>", channel.OneMember.as_view()),
 ]

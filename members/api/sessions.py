@@ -3,7 +3,7 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from members import challenges, proving, queries, rules, sessions, wechat
+from members import challenges, proving, queries, rules, sessions, unlinking, wechat
 from members.api.shapes import CodeIn, as_session, secret_answer
 from members.api.shown import SessionOut, SignedInsOut, SteppedUpOut, TokensOut
 from members.api.sign_in import only
@@ -55,6 +55,29 @@ class PhoneLink(MemberAuthView):
             spend=lambda: challenges.spend(challenge),
         )
         return as_session(proven)
+
+
+class MyPhone(MemberAuthView):
+    """PUT the code from an SMS to the phone that is to replace one's own; needs a step-up. Other sessions end."""
+
+    @extend_schema(request=CodeIn, responses=SessionOut)
+    def put(self, request):
+        CodeIn.read(request)
+        proving.require_confirmed_session(request.auth.session)
+        challenge = self.challenge(request, "link")
+        changed = proving.change_phone(
+            session_id=request.auth.session, phone=challenge.phone, spend=lambda: challenges.spend(challenge)
+        )
+        return as_session(changed)
+
+
+class MyIdentity(MemberView):
+    """DELETE a way in; needs a step-up."""
+
+    @extend_schema(responses={204: None})
+    def delete(self, request, identity_id):
+        unlinking.unlink(identity_id=identity_id, session_id=request.auth.session)
+        return Response(status=204)
 
 
 class StepUp(MemberAuthView):

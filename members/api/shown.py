@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from members.models import Identity, Member
+from members.models import Identity, LinkCase, Member
 from sync.http.described import PageOut, ProblemOut
 
 whole, text, time = serializers.IntegerField, serializers.CharField, serializers.DateTimeField
@@ -97,7 +97,7 @@ class LinkCaseOut(serializers.Serializer):
     """Two members that may be one person."""
 
     id = serializers.UUIDField()
-    kind = text()
+    kind = serializers.ChoiceField(LinkCase.Kind.values)
     proofs_needed = NeededOut(many=True)
 
 

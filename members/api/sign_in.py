@@ -49,7 +49,7 @@ class Policies(ClientView):
 
 
 class SmsCodeIn(Input):
-    purpose = Choice(choices=Challenge.Purpose.values)
+    purpose = Choice(choices=[Challenge.Purpose.SIGN_IN, Challenge.Purpose.LINK, Challenge.Purpose.STEP_UP])
     phone = Phone(required=False)
     captcha = Text(required=False, allow_blank=True, max_length=2000)
 
@@ -75,8 +75,13 @@ class SmsCodes(ClientView):
             address=whereabouts(request),
             session=None if purpose == Challenge.Purpose.SIGN_IN else proof.session,
         )
-        lasting = {"expires_in": seconds(challenges.LIFETIME), "resend_in": seconds(challenges.RESEND)}
-        return secret_answer({"challenge_id": str(challenge.id)} | lasting, status=202)
+        return sent(challenge)
+
+
+def sent(challenge: Challenge) -> Response:
+    """A code is on its way: to whom is for nobody to see."""
+    lasting = {"expires_in": seconds(challenges.LIFETIME), "resend_in": seconds(challenges.RESEND)}
+    return secret_answer({"challenge_id": str(challenge.id)} | lasting, status=202)
 
 
 def own_phone(member_id) -> str:

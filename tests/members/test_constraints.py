@@ -109,7 +109,7 @@ def test_a_case_is_between_two():
 
 def test_a_case_is_open_once():
     between = {"kind": "merge", "member": make.member(), "other": make.member(), "identity_kind": "phone", "mask": "x"}
-    LinkCase.objects.create(**between, state="declined")
+    LinkCase.objects.create(**between, state="declined", closed_at=make.NOON)
     LinkCase.objects.create(**between)
     with refused("link_case_open_once"):
         LinkCase.objects.create(**between)
