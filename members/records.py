@@ -119,22 +119,6 @@ class Members:
         """Nothing here is known to the member alone."""
         return False
 
-    def export(self, member_id: UUID) -> dict:
-        """The person, their ways in, addresses, consents, sessions and what they asked for; of others nothing."""
-        return copying.copy_of(member_id)
-
-    def blocks(self, member_id: UUID) -> list[str]:
-        """A restriction."""
-        return unnaming.blocks(member_id)
-
-    def known_as(self, member_id: UUID) -> Words:
-        """Id, number, e-mail and every identity."""
-        return unnaming.words_of(member_id)
-
-    def erase(self, member_id: UUID) -> dict:
-        """The last of the floors to forget: the others need to know the person by their identities."""
-        return unnaming.unname(member_id)
-
         }
 
 
