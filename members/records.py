@@ -104,6 +104,10 @@ class Members:
         ]
         return max(filter(None, found), default=None)
 
+    def knows(self, member_id: UUID, fact: dict) -> bool:
+        """Nothing here is known to the member alone."""
+        return False
+
     def move(self, source: UUID, target: UUID) -> dict:
         """Identities and absorbed members become the target's, and consents about which the target has said nothing.
 
@@ -115,10 +119,6 @@ class Members:
             "consents": _moved(Consent.objects.filter(member=source).exclude(purpose__in=said), member=target),
             "absorbed": _moved(Member.objects.filter(merged_into=source), merged_into=target),
             "cases": _closed(source, target),
-    def knows(self, member_id: UUID, fact: dict) -> bool:
-        """Nothing here is known to the member alone."""
-        return False
-
         }
 
 
