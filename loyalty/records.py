@@ -43,11 +43,11 @@ class Loyalty:
         """Points come and go without their member."""
         return None
 
-    def move(self, source: UUID, target: UUID) -> dict:
     def knows(self, member_id: UUID, fact: dict) -> bool:
         """Channels show points to whoever looks."""
         return False
 
+    def move(self, source: UUID, target: UUID) -> dict:
         """Carry lots, holds, balance, purchases, tier and used references over; Σ of both stays what it was."""
         if not Account.objects.filter(member=source).exists():
             return {}

@@ -57,11 +57,11 @@ class Records(Protocol):
     def seen_at(self, member_id: UUID) -> datetime | None:
         """When the member last did something that only they do; None when never, or when this app could not know."""
 
-    def move(self, source: UUID, target: UUID) -> dict:
-        """Make the source's rows the target's. Returns the journal that can undo it: ids and sums, JSON, no names."""
     def knows(self, member_id: UUID, fact: dict) -> bool:
         """Whether something that only the member should know is so: `{"kind": "order", "number", "total_fen"}`."""
 
+    def move(self, source: UUID, target: UUID) -> dict:
+        """Make the source's rows the target's. Returns the journal that can undo it: ids and sums, JSON, no names."""
 
     def restore(self, source: UUID, target: UUID, journal: dict) -> None:
         """Undo `move` by its journal: exactly when nothing happened since, else what is still as it was left."""

@@ -28,9 +28,6 @@ class Orders:
         """When they last bought."""
         return Order.objects.filter(member=member_id).aggregate(at=Max("placed_at"))["at"]
 
-    def move(self, source: UUID, target: UUID) -> dict:
-        """The source's orders become the target's: another owner, so another version. Returns their ids."""
-        ids = [str(row) for row in Order.objects.filter(member=source).order_by("id").values_list("id", flat=True)]
     def knows(self, member_id: UUID, fact: dict) -> bool:
         """Number and total of an order of theirs."""
         if fact["kind"] != "order":
@@ -38,6 +35,9 @@ class Orders:
         told = {"number": fact["number"], "total_fen": fact["total_fen"]}
         return Order.objects.filter(member=member_id, **told).exists()
 
+    def move(self, source: UUID, target: UUID) -> dict:
+        """The source's orders become the target's: another owner, so another version. Returns their ids."""
+        ids = [str(row) for row in Order.objects.filter(member=source).order_by("id").values_list("id", flat=True)]
         moved = Order.objects.filter(pk__in=ids)
         moved.update(member_id=target, version=F("version") + 1, updated_at=Clock())
         return {"orders": ids}
