@@ -19,10 +19,9 @@ from django.db import connection
 from django.db.models import Sum
 from django.db.models.base import ModelState
 from django.utils.translation import gettext_lazy as _
-from psycopg.types.numeric import Int4, Int8
 
 from loyalty.models import Account, EarnRule, Entry
-from sync import events
+from sync import prepared
 from sync.ids import uuid7
 from sync.models import Channel
 
@@ -107,9 +106,9 @@ class Moves:
     def __neg__(self) -> "Moves":
         return Moves(-self.available, -self.pending, -self.held, -self.debt)
 
-    def columns(self) -> list[Int8]:
-        """In one width, so that every posting is the same prepared statement."""
-        return [Int8(self.available), Int8(self.pending), Int8(self.held), Int8(self.debt)]
+    def columns(self) -> list[int]:
+        """In the order of all functions of the ledger."""
+        return [self.available, self.pending, self.held, self.debt]
 
 
 @dataclass(frozen=True)
@@ -141,10 +140,10 @@ class Posting:
 
     def parameters(self) -> list:
         """As `loyalty_post()` takes them, after the member and an id for a new account."""
-        rule, channel = self.rule and Int8(self.rule.pk), self.channel and self.channel.pk
-        days, seconds = (None if n is None else Int4(n) for n in (self.valid_days, self.hold_seconds))
+        rule, channel = self.rule and self.rule.pk, self.channel and self.channel.pk
         what = [self.id, self.kind, *self.moves.columns(), self.contra_kind, self.source, self.reference, self.reason]
-        return [*what, rule, self.reverses, channel, self.available_at, self.expires_at, days, seconds, self.owe]
+        when = [self.available_at, self.expires_at, self.valid_days, self.hold_seconds]
+        return [*what, rule, self.reverses, channel, *when, self.owe]
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,7 @@ def post(member: UUID, posting: Posting) -> Posted | None:
     None when something is due on the account: `settle` it and post again. Raises NotEnough, ReferenceConflict,
     OverReversed; then nothing was changed.
     """
-    outcome, is_due, *values = events.hot(POST, [member, uuid7(), *posting.parameters()]).fetchone()
+    ((outcome, is_due, *values),) = prepared.run(POST, [member, uuid7(), *posting.parameters()])
     match outcome:
         case "due":
             return None
@@ -208,10 +207,9 @@ def post_many(gifts: Sequence[Gift], like: Posting) -> list[Given]:
     The members are locked. In no particular order. Nothing is changed for what is not `posted`.
     """
     columns = [[getattr(gift, name) for gift in gifts] for name in ("id", "member", "points", "reference")]
-    rule, channel = like.rule and Int8(like.rule.pk), like.channel and like.channel.pk
-    days = None if like.valid_days is None else Int4(like.valid_days)
-    shared = [like.kind, like.contra_kind, like.source, like.reason, rule, channel, like.expires_at, days]
-    return [Given(*row) for row in events.hot(POST_MANY, [*columns, *shared])]
+    rule, channel = like.rule and like.rule.pk, like.channel and like.channel.pk
+    shared = [like.kind, like.contra_kind, like.source, like.reason, rule, channel, like.expires_at, like.valid_days]
+    return [Given(*row) for row in prepared.run(POST_MANY, [*columns, *shared])]
 
 
 def close_hold(hold: UUID, points: int) -> list[Posted] | None:
@@ -220,7 +218,7 @@ def close_hold(hold: UUID, points: int) -> list[Posted] | None:
     None when something is due on the account: `settle` it and try again. No entry when the hold is closed,
     or holds less than that: then nothing was changed.
     """
-    outcome, *values = events.hot(CLOSE_HOLD, [hold, Int8(points)]).fetchone()
+    ((outcome, *values),) = prepared.run(CLOSE_HOLD, [hold, points])
     if outcome == "due":
         return None
     halves = values[: len(values) // 2], values[len(values) // 2 :]
@@ -229,12 +227,12 @@ def close_hold(hold: UUID, points: int) -> list[Posted] | None:
 
 def settle(member: UUID) -> list[Posted]:
     """Let time have its effect on a member's account: what became of holds, pending points and lots that were due."""
-    return [_posted(values) for _member, *values in events.hot(SETTLE, [member])]
+    return [_posted(values) for _member, *values in prepared.run(SETTLE, [member])]
 
 
 def settle_due(accounts: int) -> tuple[int, list[tuple[UUID, Posted]]]:
     """The same for so many accounts, the longest due first: how many were settled, and each entry with its member."""
-    rows = events.hot(SETTLE_DUE, [Int4(accounts)]).fetchall()
+    rows = prepared.run(SETTLE_DUE, [accounts])
     made = [(member, _posted(values)) for _account, member, *values in rows if values[len(BALANCE)]]
     return len({row[0] for row in rows}), made
 

@@ -8,13 +8,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from psycopg.types.numeric import Int4
-
 from loyalty.counted import GROWTH, SPEND
 from loyalty.models import Account, Programme
 from loyalty.services import settling
 from loyalty.told import TOLD_AS
-from sync import events
+from sync import prepared
 from sync.clock import Clock
 
 INSTANT = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
@@ -124,7 +122,7 @@ def points(member: UUID) -> str:
 def _points(member: UUID) -> tuple[bool, str]:
     terms = Programme()  # where none were set
     named = {name: getattr(terms, name) for name in ("notice_days", "window_months")}
-    return events.hot(POINTS, {"member": member, "qualify_by": str(terms.qualify_by)} | named).fetchone()
+    return prepared.run(POINTS, {"member": member, "qualify_by": str(terms.qualify_by)} | named)[0]
 
 
 def entries(member: UUID, most: int, key: list | None = None, falling: bool = True) -> list[Line]:
@@ -134,8 +132,8 @@ def entries(member: UUID, most: int, key: list | None = None, falling: bool = Tr
     """
     beyond = BEYOND.format(side="<" if falling else ">") if key else ""
     sql = ENTRIES.format(beyond=beyond, way="DESC" if falling else "ASC")
-    named = {"member": member, "most": Int4(most)} | dict(zip(KEY, key or [], strict=False))
-    return [Line(*row) for row in events.hot(sql, named)]
+    named = {"member": member, "most": most} | dict(zip(KEY, key or [], strict=False))
+    return [Line(*row) for row in prepared.run(sql, named)]
 
 
 def settle_if_due(member: UUID) -> None:

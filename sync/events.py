@@ -10,12 +10,13 @@ from threading import Lock
 from uuid import UUID
 
 import orjson
-import psycopg
 from django.db import connection, transaction
 
+from sync import prepared
 from sync.ids import request_id, uuid7
 
 DOORBELL = "sync"
+RING = f"SET LOCAL synchronous_commit = off; NOTIFY {DOORBELL}".encode()
 
 WRITE = """
 WITH recorded AS (
@@ -41,7 +42,7 @@ WITH stream AS (
     RETURNING subject, head
 )
 INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, time)
-SELECT %s::uuid, subject, head, %s, %s, %s, %s, %s::jsonb, clock_timestamp() FROM stream
+SELECT %s::uuid, subject, head, %s, %s, %s, %s, %s::text::jsonb, clock_timestamp() FROM stream
 """
 
 
@@ -102,16 +103,9 @@ def write(rows: list[tuple]) -> None:
     """One round trip for any number of facts (`Recorded.row`) and subjects."""
     if len(rows) == 1:
         ((id, subject, *told),) = rows
-        hot(WRITE_ONE, [subject, id, *told])
+        prepared.run(WRITE_ONE, [subject, id, *told])
     else:
-        hot(WRITE, [list(column) for column in zip(*rows, strict=True)])
-
-
-def hot(sql: str, parameters) -> psycopg.Cursor:
-    """Run a prepared statement on Django's connection, past its cursor (and so past pghistory's context)."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        return psycopg.Cursor(connection.connection).execute(sql, parameters, prepare=True)
+        prepared.run(WRITE, [list(column) for column in zip(*rows, strict=True)])
 
 
 _wanted, _ringing = Lock(), Lock()
@@ -125,4 +119,4 @@ def ring() -> None:
     if _wanted.acquire(blocking=False):
         with _ringing:
             _wanted.release()
-            connection.connection.execute(f"SET LOCAL synchronous_commit = off; NOTIFY {DOORBELL}")
+            prepared.execute(connection.connection, RING)

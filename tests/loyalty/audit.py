@@ -8,7 +8,7 @@ from itertools import accumulate, zip_longest
 import orjson
 
 from members.models import Member
-from sync import events
+from sync import prepared
 from tests.loyalty.books import COMPONENTS, Books, Hold, Lot, Made
 
 READ = """
@@ -53,7 +53,7 @@ class Seen:
 
 def read(member: Member) -> Seen:
     """A member's points, all of them at one moment."""
-    (text,) = events.hot(READ, {"member": member.pk, "subject": f"member/{member.pk}"}).fetchone()
+    ((text,),) = prepared.run(READ, {"member": member.pk, "subject": f"member/{member.pk}"})
     found = orjson.loads(text)
     rows = {name: found[name] or [] for name in ("entries", "lots", "draws", "holds", "events")}
     counted = [*(found["purchases"] or []), *(found["refunds"] or [])]

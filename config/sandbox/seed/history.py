@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import orjson
 
 from config.sandbox.seed.dice import Dice
+from sync import prepared
 from sync.act import Actor
-from sync.events import hot
 from sync.models import Stream
 
 BEAT = timedelta(milliseconds=1)  # between the facts of one act
@@ -48,4 +48,4 @@ class History:
     def store(self) -> None:
         """Write events and stream heads."""
         Stream.objects.bulk_create(Stream(subject=subject, head=head) for subject, head in self.heads.items())
-        hot(WRITE, [list(column) for column in zip(*self.rows, strict=True)])
+        prepared.run(WRITE, [list(column) for column in zip(*self.rows, strict=True)])

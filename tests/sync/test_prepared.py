@@ -1,0 +1,209 @@
+"""Prepared statements on Django's connection: its values, its errors, its transactions."""
+
+import gc
+import weakref
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from django.db import (
+    DataError,
+    IntegrityError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
+
+from sync import prepared
+from sync.models import Stream
+
+WRITE = "INSERT INTO sync_stream (subject, head) VALUES (%s, %s)"
+SOME_ID = UUID("0192d0f0-0000-7000-8000-000000000001")
+NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def written() -> list[str]:
+    return list(Stream.objects.order_by("subject").values_list("subject", flat=True))
+
+
+@pytest.mark.django_db
+class TestValues:
+    @pytest.mark.parametrize(
+        ("type", "value"),
+        [
+            ("bigint", 2**40),
+            ("integer", -1),
+            ("smallint", 7),
+            ("boolean", True),
+            ("text", "积分 ' \\ $1 %"),
+            ("text", ""),
+            ("varchar(9)", "x"),
+            ("uuid", SOME_ID),
+            ("timestamptz", NOON),
+            ("bigint[]", [1, 2**40, None]),
+            ("text[]", ["a", "", 'b"{,}', None]),
+            ("uuid[]", [SOME_ID]),
+            ("timestamptz[]", [NOON]),
+            ("text[]", []),
+        ],
+    )
+    def test_come_back_as_they_were_given(self, type, value):
+        assert prepared.run(f"SELECT %s::{type}, %s::{type}", [value, None]) == [(value, None)]
+
+    def test_have_the_width_that_the_statement_wants(self):
+        sql = "SELECT pg_typeof(%s::bigint)::text, pg_typeof(%s::smallint)::text"
+        assert prepared.run(sql, [1, 1]) == [("bigint", "smallint")]
+
+    def test_may_have_names_and_be_named_twice(self):
+        sql = "SELECT %(n)s::integer, %(word)s::text, %(n)s + 1, 7 %% 4"
+        assert prepared.run(sql, {"word": "a", "n": 5, "other": 1}) == [(5, "a", 6, 3)]
+
+    def test_are_read_at_the_hubs_time(self):
+        ((at,),) = prepared.run("SELECT %s::timestamptz", [NOON])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT %s::timestamptz", [NOON])
+            assert (at, at.tzinfo) == (NOON, cursor.fetchone()[0].tzinfo)
+
+    def test_come_in_rows_or_not_at_all(self):
+        assert prepared.run("SELECT n FROM generate_series(1, %s) n", [3]) == [(1,), (2,), (3,)]
+        assert prepared.run(WRITE, ["member/1", 1]) == []
+
+    @pytest.mark.parametrize(("type", "value"), [("text", "a\0b"), ("text[]", ["a\0b"])])
+    def test_with_a_nul_are_refused_as_by_a_cursor_before_they_are_sent(self, type, value):
+        with pytest.raises(DataError, match="NUL"):
+            prepared.run(f"SELECT %s::{type}", [value])
+        assert prepared.run("SELECT 1") == [(1,)]  # the transaction is as it was
+
+    @pytest.mark.parametrize("values", [[], [1, 2]])
+    def test_of_another_number_are_refused(self, values):
+        with pytest.raises(ProgrammingError, match="1 parameters"):
+            prepared.run("SELECT %s::integer", values)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAConnection:
+    def test_prepares_a_statement_once(self):
+        sql = "SELECT %s::integer + 40"
+        for n in range(3):
+            assert prepared.run(sql, [n]) == [(n + 40,)]
+        assert prepared_here("SELECT $1::integer + 40") == 1
+
+        connection.close()
+        assert prepared.run(sql, [1]) == [(41,)]
+        assert prepared_here("SELECT $1::integer + 40") == 1
+
+    def test_that_is_gone_is_forgotten(self):
+        prepared.run("SELECT 1")
+        gone = weakref.ref(connection.connection)
+        connection.close()
+        gc.collect()
+        assert gone() is None
+
+    def test_that_lost_its_statements_fails_once(self):
+        prepared.run("SELECT 1")
+        with connection.cursor() as cursor:
+            cursor.execute("DEALLOCATE ALL")
+        with pytest.raises(ProgrammingError):
+            prepared.run("SELECT 1")
+        assert prepared.run("SELECT 1") == [(1,)]
+
+    def test_whose_tables_changed_fails_once(self):
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY TABLE changing (a integer)")
+            prepared.run("SELECT * FROM changing")
+            cursor.execute("ALTER TABLE changing ADD b integer; INSERT INTO changing VALUES (1, 2)")
+        with pytest.raises(NotSupportedError):
+            prepared.run("SELECT * FROM changing")
+        assert prepared.run("SELECT * FROM changing") == [(1, 2)]
+
+    def test_that_is_broken_says_so_and_is_replaced_as_any_other(self):
+        prepared.run("SELECT 1")
+        with pytest.raises(OperationalError):
+            prepared.run("SELECT pg_terminate_backend(pg_backend_pid())")
+        with pytest.raises(OperationalError):
+            prepared.run("SELECT 1")
+        connection.close_if_unusable_or_obsolete()
+        assert prepared.run("SELECT 1") == [(1,)]
+
+    def test_that_was_broken_between_acts_says_so(self):
+        ((pid,),) = prepared.run("SELECT pg_backend_pid()")
+        other = connection.copy()
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        other.close()
+        with pytest.raises(OperationalError), transaction.atomic():
+            prepared.run("SELECT 1")
+        connection.close_if_unusable_or_obsolete()
+        assert prepared.run("SELECT 1") == [(1,)]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestATransaction:
+    def test_is_committed_at_once_in_autocommit(self):
+        prepared.run(WRITE, ["member/1", 1])
+        assert not connection.in_atomic_block
+        connection.close()
+        assert written() == ["member/1"]
+
+    def test_is_opened_by_the_first_statement_of_a_block(self):
+        with transaction.atomic():
+            prepared.run(WRITE, ["member/1", 1])
+            transaction.set_rollback(True)
+        assert written() == []
+
+        with transaction.atomic():
+            prepared.run(WRITE, ["member/1", 1])
+            assert written() == ["member/1"]  # by Django's cursor, in the same transaction
+        assert written() == ["member/1"]
+
+    def test_gives_up_what_a_savepoint_did(self):
+        with transaction.atomic():
+            prepared.run(WRITE, ["member/1", 1])
+            with transaction.atomic():
+                prepared.run(WRITE, ["member/2", 1])
+                transaction.set_rollback(True)
+            prepared.run(WRITE, ["member/3", 1])
+        assert written() == ["member/1", "member/3"]
+
+    @pytest.mark.parametrize(
+        ("sql", "error", "sqlstate"),
+        [
+            ("SELECT 1 / 0", DataError, "22012"),
+            ("SELEC", ProgrammingError, "42601"),
+            ("SELECT * FROM nowhere", ProgrammingError, "42P01"),
+            ("INSERT INTO sync_stream (subject, head) VALUES ('member/1', 1)", IntegrityError, "23505"),
+        ],
+    )
+    def test_is_over_after_an_error_which_is_djangos_own(self, sql, error, sqlstate):
+        prepared.run(WRITE, ["member/1", 1])
+        with pytest.raises(error) as raised:
+            in_a_block(lambda: prepared.run(WRITE, ["member/2", 1]), lambda: prepared.run(sql))
+        assert raised.value.__cause__.sqlstate == sqlstate
+        assert raised.value.__cause__.diag.sqlstate == sqlstate
+        assert written() == ["member/1"]
+
+    def test_that_is_broken_goes_on_after_its_savepoint(self):
+        with transaction.atomic():
+            prepared.run(WRITE, ["member/1", 1])
+            with pytest.raises(ProgrammingError), transaction.atomic():
+                prepared.run("SELEC")
+            prepared.run(WRITE, ["member/2", 1])
+        assert written() == ["member/1", "member/2"]
+
+    def test_is_not_counted_by_django(self, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            prepared.run("SELECT 1")
+
+
+def in_a_block(*works) -> None:
+    with transaction.atomic():
+        for work in works:
+            work()
+
+
+def prepared_here(statement: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement = %s", [statement])
+        return cursor.fetchone()[0]
