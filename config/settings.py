@@ -211,6 +211,7 @@ RECONCILIATIONS = [
     "orders.reconcile.payments",
 ]
 INBOX_HANDLERS = {
+    "member.updated": "members.facts.updated",
     "order.placed": "orders.facts.placed",
     "points.earned": "loyalty.facts.earned",
     "points.spent": "loyalty.facts.spent",
@@ -223,6 +224,8 @@ SESSION_CHECK, STAFF_CHECK = "members.sessions.revoked", "sync.staff.ended"  # s
 # Limits (seconds unless named) ----------------------------------------------------------------------------------
 QUOTA_FACTOR = 100 if SANDBOX else 1
 EVENT_RETENTION_DAYS = 90
+CONSENT_ASKED_AGAIN_AFTER_DAYS = [30, 90, 180, 360]  # since the first no, the second, …; the last goes on
+ADDRESSES_PER_MEMBER = 20
 LIVE_SOCKETS_PER_MEMBER, LIVE_SOCKETS_PER_ADDRESS = 20 * QUOTA_FACTOR, 500 * QUOTA_FACTOR
 # Pauses after a failed delivery; after the last one it is dead. The sandbox is quick, so that a backend that is put to
 # `fail` and back to `ok` has all its messages within the minute.

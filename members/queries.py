@@ -1,7 +1,9 @@
 """Reading members: as themselves, as a channel may, and what they have agreed to."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils.translation import get_language
 
@@ -12,24 +14,32 @@ from sync.http import Problem, instant
 from sync.models import Audience, Channel, Stream
 
 
-def as_me(member: Member, seen_by: Channel | None = None) -> dict:
-    """The member as the contract shows them to themselves; to a channel, with the ways into its sharing group."""
+def as_me(member: Member, seen_by: Channel | None = None, on: Channel | None = None) -> dict:
+    """The member as the contract shows them to themselves; to a channel, with the ways into its sharing group.
+
+    `on` is the channel whose policies count, where nobody but the member looks.
+    """
     return {
         "id": str(member.id),
         "number": member.number,
         "nickname": member.nickname,
-        "avatar_url": member.avatar_url,
+        "avatar_url": shown_address(member.avatar_url),
         "gender": member.gender,
         "birthday": member.birthday and member.birthday.isoformat(),
         "email": member.email,
         "phone": member.phone_mask or None,
         "identities": [as_identity(identity) for identity in identities_of(member.id, seen_by)],
-        "consents_required": consents_required(member.id),
+        "consents_required": consents_required(member.id, seen_by or on),
         "status": member.status,
         "version": member.version,
         "created_at": instant(member.created_at),
         "updated_at": instant(member.updated_at),
     }
+
+
+def shown_address(url: str) -> str:
+    """An address of the hub's own is kept as its path, so that the hub can move."""
+    return f"{settings.PUBLIC_URL}{url}" if url.startswith("/") else url
 
 
 def identities_of(member_id: UUID, seen_by: Channel | None = None) -> QuerySet[Identity]:
@@ -38,6 +48,14 @@ def identities_of(member_id: UUID, seen_by: Channel | None = None) -> QuerySet[I
     if seen_by:
         found = found.filter(Q(channel=None) | Q(channel__group=seen_by.group_id))
     return found.select_related("channel").order_by("id")
+
+
+def proven_openid(session_id: UUID, app_id: str) -> str | None:
+    """The openid of an app that the person behind a session showed to open it; None when they came another way."""
+    shown = Session.objects.values_list("proven", flat=True).get(pk=session_id)
+    rows = Identity.objects.filter(pk__in=shown, kind=Identity.Kind.WECHAT_OPENID, namespace=app_id)
+    found = rows.filter(proof=Identity.Proof.VERIFIED).first()
+    return found and found.value
 
 
 def as_identity(identity: Identity) -> dict:
@@ -52,19 +70,23 @@ def as_identity(identity: Identity) -> dict:
     }
 
 
-def current_policies() -> list[Policy]:
-    """The policies in force, one per purpose: in the reader's language, else in Chinese, else in any."""
+def current_policies(channel: Channel | None = None) -> list[Policy]:
+    """The policies in force on a channel, one per purpose: its own text, else that of all channels.
+
+    Of these the one in the reader's language, else in Chinese, else in any.
+    """
     found: dict[str, Policy] = {}
-    for policy in Policy.objects.filter(is_current=True).order_by("purpose", "locale"):
-        known = found.get(policy.purpose)
-        if known is None or _rank(policy) < _rank(known):
+    known = Policy.objects.filter(Q(channel=None) | Q(channel=channel), is_current=True)
+    for policy in known.order_by("purpose", "locale"):
+        best = found.get(policy.purpose)
+        if best is None or _rank(policy) < _rank(best):
             found[policy.purpose] = policy
     return list(found.values())
 
 
-def _rank(policy: Policy) -> int:
+def _rank(policy: Policy) -> tuple[bool, int]:
     preferred = [get_language() or "zh-hans", "zh-hans", policy.locale]
-    return preferred.index(policy.locale)
+    return policy.channel_id is None, preferred.index(policy.locale)
 
 
 def as_policy(policy: Policy) -> dict:
@@ -77,17 +99,30 @@ def as_policy(policy: Policy) -> dict:
     }
 
 
-def consents_required(member_id: UUID) -> list[dict]:
-    """The required policies in force that the member has not granted."""
+def consents_required(member_id: UUID, channel: Channel | None = None) -> list[dict]:
+    """The required policies in force on a channel that the member has not granted."""
     granted = granted_by(member_id)
-    missing = [p for p in current_policies() if p.is_required and granted.get(p.purpose) != p.version]
+    missing = [p for p in current_policies(channel) if p.is_required and p.version not in granted.get(p.purpose, set())]
     return [as_policy(policy) for policy in missing]
 
 
-def granted_by(member_id: UUID) -> dict[str, str]:
-    """Purpose → the version the member agrees to now; the latest word about a purpose counts."""
-    latest = Consent.objects.filter(member=member_id).order_by("purpose", "-id").distinct("purpose")
-    return {consent.purpose: consent.version for consent in latest if consent.act == Consent.Act.GRANTED}
+def granted_by(member_id: UUID) -> dict[str, set[str]]:
+    """Purpose → the versions the member agrees to now: all since they last said no, wherever they said it.
+
+    More than one, for a channel may have a text of its own: agreeing to it takes nothing back elsewhere.
+    """
+    return granted_among(Consent.objects.filter(member=member_id).order_by("id"))
+
+
+def granted_among(said: Iterable[Consent]) -> dict[str, set[str]]:
+    """The same of what a member said, oldest first."""
+    granted: dict[str, set[str]] = {}
+    for consent in said:
+        if consent.act == Consent.Act.GRANTED:
+            granted.setdefault(consent.purpose, set()).add(consent.version)
+        else:
+            granted.pop(consent.purpose, None)
+    return granted
 
 
 def may_see(channel: Channel, member_id: UUID) -> Member:

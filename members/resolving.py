@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from members import identity, services
+from members import identity, profile, services
 from members.identity import Kind, Proof, Taken
 from members.models import Consent, Identity, Member
 from sync import events
@@ -53,12 +53,16 @@ class Agreed:
 
 @dataclass(frozen=True)
 class Person:
-    """All that a channel says of a person. The profile counts only for who is new; `shown` are owners of codes."""
+    """All that a channel says of a person. The profile, true `at` that time or now, counts only for who is new.
+
+    `shown` are owners of codes.
+    """
 
     said: list[Said]
     profile: dict = field(default_factory=dict)
     agreed: list[Agreed] = field(default_factory=list)
     shown: frozenset[UUID] = frozenset()
+    at: datetime | None = None
 
 
 @act
@@ -112,6 +116,7 @@ def _made(person: Person, channel: Channel, by: Actor) -> Member:
             member.save(force_insert=True)
     except IntegrityError as error:
         raise identity.taken_or(error) from error
+    profile.note(member, profile.Said(person.profile, channel, person.at), by=by)
     data = services.changed(member, "identities", *person.profile)
     events.record("member.registered", subject=events.of_member(member.id), data=data, by=by)
     return member

@@ -3,10 +3,7 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from members import queries
 from members.models import Identity, Member
-from sync import events
-from sync.act import Actor, act
 from sync.clock import Clock
 from sync.http import Problem
 
@@ -34,6 +31,14 @@ def _survivor(found: dict[UUID, Member], member_id: UUID) -> Member:
     return member
 
 
+def present(member_id: UUID) -> Member:
+    """The member, or who absorbed it, locked; raises Problem `not_found` for one that is erased, maybe just now."""
+    (member,) = lock(member_id)
+    if member.status == Member.Status.ERASED:
+        raise Problem("not_found")
+    return member
+
+
 def touch(member: Member) -> None:
     """A change that readers of the member must notice: the next version, the time."""
     Member.objects.filter(pk=member.pk).update(version=member.version + 1, updated_at=Clock())
@@ -50,27 +55,6 @@ def as_linked(member: Member, identity: Identity) -> Callable[[], dict]:
     channel = identity.channel and identity.channel.code
     named = {"id": str(identity.id), "kind": identity.kind, "channel": channel}
     return lambda: {"id": str(member.id), "version": member.version, "identity": named}
-
-
-@act
-def update_profile(*, member_id: UUID, changes: dict, unless: Callable[[dict], None], by: Actor) -> Member:
-    """Change nickname, gender, birthday or email. `unless` sees the current representation and may refuse by raising.
-
-    What is already so changes nothing and tells nobody.
-    """
-    (member,) = lock(member_id)
-    if member.id != member_id:
-        raise Problem("token_revoked")  # absorbed since the token was checked
-    unless(queries.as_me(member))
-    news = {field: value for field, value in changes.items() if getattr(member, field) != value}
-    if not news:
-        return member
-    for field, value in news.items():
-        setattr(member, field, value)
-    member.save(update_fields=[*news])
-    touch(member)
-    events.record("member.updated", subject=events.of_member(member.id), data=changed(member, *news), by=by)
-    return member
 
 
 def openid(member_id: UUID, app_id: str) -> str | None:

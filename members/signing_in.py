@@ -68,7 +68,7 @@ def sign_in(*, shown: Shown, consents: consent.Given, channel: Channel, device: 
 def _enter(arrival: Arrival) -> SignedIn | ConsentMissing:
     held = _recognise(arrival)
     was_here = bool(held) and arrival.member  # and not merely known from a channel's word
-    if not was_here and (missing := consent.missing(arrival.consents)):
+    if not was_here and (missing := consent.missing(arrival.consents, arrival.channel)):
         return ConsentMissing(_waiting(arrival), missing)
     arrival.shown.spend()
     if arrival.member is None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from members.api import channel, codes, link_cases, me, sessions, sign_in
+from members.api import channel, codes, consents, link_cases, me, sessions, sign_in
 
 urlpatterns = [
     path("policies", sign_in.Policies.as_view()),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("me", me.Me.as_view()),
     path("me/phone", sessions.MyPhone.as_view()),
     path("me/identities/<uuid:identity_id>", sessions.MyIdentity.as_view()),
+    path("me/consents", consents.MyConsents.as_view()),
+    path("me/consents/<slug:purpose>", consents.OneConsent.as_view()),
     path("me/codes", codes.MyCodes.as_view()),
     path("me/sessions", sessions.Sessions.as_view()),
     path("me/sessions/<uuid:session_id>", sessions.OneSession.as_view()),

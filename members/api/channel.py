@@ -1,27 +1,25 @@
 """Members as channel backends name and see them."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from members import queries
+from members import profile, queries
 from members.api.codes import MEMBER_CODE, CodeView, code_of
 from members.api.me import ProfileIn
-from members.api.shown import ResolvedOut, SeenMemberOut
-from members.models import Identity
+from members.api.shown import ResolvedOut, SeenMemberOut, SeenVersionConflictOut, WrittenMemberOut
+from members.models import Identity, Member
 from members.resolving import Agreed, Person, Said, resolve
 from sync import clock
-from sync.http import Choice, Input, Instant, Problem, Text, etag
-from sync.http.described import ETAG
+from sync.http import Choice, Input, Instant, Problem, Text, etag, require_match
+from sync.http.described import ETAG, IF_MATCH, refusal
 from sync.models import Channel
 from sync.secret import InvalidPhone, mask_email, phone
 from sync.views import ChannelView
 
 MOST = 10  # identities of one person
-AHEAD = timedelta(minutes=5)  # how far a caller's clock may be
 
 
 class IdentityIn(Input):
@@ -58,7 +56,7 @@ class ResolveIn(Input):
 
     def validate(self, attrs):
         """Nothing has happened in the future."""
-        latest = clock.now() + AHEAD
+        latest = clock.now() + profile.AHEAD
         given = [attrs["occurred_at"]] if "occurred_at" in attrs else []
         if any(time > latest for time in [*given, *(consent["granted_at"] for consent in attrs["consents"])]):
             raise Problem.field("occurred_at", _("This is in the future"))
@@ -83,7 +81,7 @@ class Resolve(CodeView):
             if item["kind"] != MEMBER_CODE
         ]
         agreed = [Agreed(c["purpose"], c["version"], c["granted_at"], c["evidence"]) for c in given["consents"]]
-        person = Person(said, dict(given.get("profile", {})), agreed, shown)
+        person = Person(said, dict(given.get("profile", {})), agreed, shown, given.get("occurred_at"))
         member, created = resolve(person, channel=channel, by=request.user)
         return Response({"member": {"id": str(member.id)}, "created": created})
 
@@ -111,15 +109,53 @@ def namespace(item: dict, channel: Channel) -> str:
     return channel.app_id
 
 
-class OneMember(ChannelView):
-    """GET a member the channel may see; one who was absorbed answers with who absorbed them."""
+class ChangeIn(ProfileIn):
+    """What a channel says of a member, and when it was true: now, unless said."""
 
-    scope = "members:read"
+    occurred_at = Instant(required=False)
+
+    @classmethod
+    def said(cls, given: dict, channel: Channel, **more) -> profile.Said:
+        """The same as the profile takes it."""
+        values = {name: value for name, value in given.items() if name in ProfileIn().fields}
+        return profile.Said(values, channel, given.get("occurred_at"), **more)
+
+
+class OneMember(ChannelView):
+    """GET a member the channel may see; one who was absorbed answers with who absorbed them. PATCH what it knows.
+
+    Field by field an older word never overwrites a newer one: `superseded` says which.
+    """
+
+    @property
+    def scope(self):
+        return "members:read" if self.request.method in {"GET", "HEAD"} else "members:write"
 
     @extend_schema(parameters=[ETAG], responses=SeenMemberOut)
     def get(self, request, member_id):
-        member = queries.may_see(request.auth.channel, member_id)
-        body = queries.as_me(member, seen_by=request.auth.channel)
-        absorbed = member.id != member_id
-        body |= {"email": mask_email(member.email), "merged_into": str(member.id) if absorbed else None}
+        body = seen(queries.may_see(request.auth.channel, member_id), request, member_id)
         return Response(body, headers={"ETag": etag(body)})
+
+    @extend_schema(
+        request=ChangeIn,
+        parameters=[IF_MATCH, ETAG],
+        responses={200: WrittenMemberOut, **refusal(SeenVersionConflictOut)},
+    )
+    def patch(self, request, member_id):
+        given, channel = ChangeIn.read(request), request.auth.channel
+        known = queries.may_see(channel, member_id)
+        said = ChangeIn.said(given, channel, has_seen="If-Match" in request.headers)
+
+        def unless(member: Member) -> None:
+            require_match(request, seen(member, request, member_id), required=False)
+
+        member, superseded = profile.write(known.id, said, by=request.user, unless=unless)
+        body = seen(member, request, member_id)
+        return Response(body | {"superseded": superseded}, headers={"ETag": etag(body)})
+
+
+def seen(member: Member, request, asked: UUID) -> dict:
+    """The member to a channel; `merged_into` when another was asked for."""
+    body = queries.as_me(member, seen_by=request.auth.channel)
+    absorbed = str(member.id) if member.id != asked else None
+    return body | {"email": mask_email(member.email), "merged_into": absorbed}

@@ -11,11 +11,11 @@ from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from members import queries, services
+from members import profile, queries
 from members.api.shown import MeOut, VersionConflictOut
 from members.models import Member
 from sync import clock
-from sync.http import Choice, Input, Text, etag, require_match
+from sync.http import Choice, Input, Problem, Text, etag, require_match
 from sync.http.described import ETAG, IF_MATCH, refusal
 from sync.views import MemberView
 
@@ -44,10 +44,15 @@ class Birthday(serializers.Field):
 class Email(Text):
     """An address like name@example.cn, or empty for none."""
 
-    default_error_messages = {"email": _("This is not an e-mail address")}
+    default_error_messages = {
+        "email": _("This is not an e-mail address"),
+        "masked": _("This is a mask, not an address"),
+    }
 
     def to_internal_value(self, data):
         address = super().to_internal_value(data)
+        if "***" in address:  # as a channel is shown it: written back, it would be all that is left
+            self.fail("masked")
         try:
             validate_email(address)
         except ValidationError:
@@ -72,23 +77,32 @@ class Me(MemberView):
 
     @extend_schema(parameters=[ETAG], responses=MeOut)
     def get(self, request):
-        return shown(Member.objects.get(pk=request.auth.member))
+        return shown(Member.objects.get(pk=request.auth.member), request)
 
     @extend_schema(
         request=ProfileIn, parameters=[IF_MATCH, ETAG], responses={200: MeOut, **refusal(VersionConflictOut)}
     )
     def patch(self, request):
-        changes = ProfileIn.read(request)
-        member = services.update_profile(
-            member_id=request.auth.member,
-            changes=changes,
-            unless=lambda current: require_match(request, current),
-            by=request.user,
+        said = profile.Said(ProfileIn.read(request), request.auth.channel, has_seen=True)
+        member, _none = profile.write(
+            request.auth.member, said, by=request.user, unless=lambda member: refuse_unseen(member, request)
         )
-        return shown(member)
+        return shown(member, request)
 
 
-def shown(member: Member) -> Response:
+def refuse_unseen(member: Member, request, *, required: bool = True) -> None:
+    """428 without If-Match (where required), 412 when the member is not as it was read, 401 when they were absorbed."""
+    if member.id != request.auth.member:
+        raise Problem("token_revoked")
+    require_match(request, represented(member, request), required=required)
+
+
+def shown(member: Member, request) -> Response:
     """The member with the ETag of exactly this representation."""
-    body = queries.as_me(member)
+    body = represented(member, request)
     return Response(body, headers={"ETag": etag(body), "Cache-Control": "private, no-cache"})
+
+
+def represented(member: Member, request) -> dict:
+    """The member to themselves, on the channel of the session."""
+    return queries.as_me(member, on=request.auth.channel)

@@ -81,7 +81,7 @@ def as_session(outcome: SignedIn | ConsentMissing) -> Response:
     return secret_answer(
         {
             "tokens": outcome.tokens.as_dict(outcome.session, clock.now()),
-            "member": queries.as_me(member),
+            "member": queries.as_me(member, on=outcome.session.channel),
             "head": head,
             "created": outcome.created,
             "linked": outcome.linked,

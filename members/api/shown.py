@@ -165,6 +165,12 @@ class SeenMemberOut(MeOut):
     merged_into = serializers.UUIDField(allow_null=True)
 
 
+class WrittenMemberOut(SeenMemberOut):
+    """The same after a change; of the fields in `superseded` a newer word stands."""
+
+    superseded = serializers.ListField(child=text())
+
+
 class ConsentRequiredOut(ProblemOut):
     """What a new member has to agree to, and the token to do it with within ten minutes."""
 
@@ -178,3 +184,9 @@ class VersionConflictOut(ProblemOut):
 
     code = serializers.ChoiceField(["version_conflict"])
     current = MeOut()
+
+
+class SeenVersionConflictOut(VersionConflictOut):
+    """The same to a channel."""
+
+    current = SeenMemberOut()

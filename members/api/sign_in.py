@@ -44,7 +44,7 @@ class Policies(ClientView):
 
     @extend_schema(responses=PoliciesOut)
     def get(self, request):
-        found = queries.current_policies()
+        found = queries.current_policies(request.auth.channel)
         return Response({"results": [queries.as_policy(p) | {"required": p.is_required} for p in found]})
 
 

@@ -31,6 +31,8 @@ BODIES = {  # one body in shape for each operation that takes one
     "post_auth_wechat_phone": {"code": "nothing"},
     "post_auth_refresh": {"refresh_token": "nothing"},
     "patch_me": {"nickname": "小红"},
+    "patch_members_member_id": {"nickname": "小红"},
+    "post_me_consents": {"purpose": "marketing", "version": "1"},
     "post_members_resolve": {"identities": [{"kind": "external", "value": "1"}]},
     "post_orders": {"external_id": "1", "items": [ITEM], "shipping_fen": 0, "discounts": [], "points_to_redeem": 0},
     "post_orders_number_payments": {
