@@ -80,12 +80,14 @@ class Evidence:
 class Shown:
     """What a person proved, the most personal first, and how the proof is used up in the act that it allows.
 
-    `token` is set when the proof is a registration that was waiting for consent.
+    `token` is set when the proof is a registration that was waiting for consent, `code` when it is one of WeChat's,
+    which nobody can exchange again.
     """
 
     evidence: list[Evidence]
     spend: Callable[[], None] = lambda: None
     token: str = ""
+    code: str = ""
 
 
 def of_phone(phone: str, assurance: int) -> list[Evidence]:

@@ -108,7 +108,7 @@ def _waiting(arrival: Arrival) -> str:
     if arrival.shown.token:
         return arrival.shown.token
     arrival.shown.spend()
-    return registration.open_for(arrival.shown.evidence, arrival.channel)
+    return registration.open_for(arrival.shown.evidence, arrival.channel, code=arrival.shown.code)
 
 
 def _registered(arrival: Arrival) -> Member:

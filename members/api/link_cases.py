@@ -6,7 +6,7 @@ from rest_framework.response import Response
 
 from members import challenges, link_cases, linking
 from members.api.sessions import MemberAuthView
-from members.api.shapes import Id, as_session, secret_answer, whereabouts
+from members.api.shapes import Id, as_session, device_id, secret_answer, whereabouts
 from members.api.shown import LinkCaseOut, SentOut, SessionOut
 from members.api.sign_in import sent
 from members.models import SmsChallenge
@@ -42,6 +42,8 @@ class CaseChallenges(MemberAuthView):
             phone=case.other.phone,
             channel=proof.channel,
             address=whereabouts(request),
+            device=device_id(request),
+            member=proof.member,
             session=proof.session,
             case=case.id,
         )
@@ -81,6 +83,7 @@ class CaseProofs(MemberAuthView):
             given["code"],
             purpose=SmsChallenge.Purpose.LINK_CASE,
             channel=proof.channel,
+            member=proof.member,
             session=proof.session,
             case=case.id,
         )

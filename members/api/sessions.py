@@ -24,7 +24,12 @@ class MemberAuthView(MemberView):
         """The challenge of this session whose code was sent in."""
         given, proof = CodeIn.read(request), request.auth
         return challenges.attempt(
-            given["challenge_id"], given["code"], purpose=purpose, channel=proof.channel, session=proof.session
+            given["challenge_id"],
+            given["code"],
+            purpose=purpose,
+            channel=proof.channel,
+            member=proof.member,
+            session=proof.session,
         )
 
 
@@ -38,7 +43,8 @@ class WechatPhone(MemberAuthView):
     @extend_schema(request=WechatPhoneIn, responses=SessionOut)
     def post(self, request):
         given, channel = WechatPhoneIn.read(request), only(request.auth.channel, Channel.Kind.MINI_PROGRAM)
-        phone = wechat.phone(channel, given["code"])
+        own = queries.proven_openid(request.auth.session, channel.app_id)
+        phone = wechat.phone(channel, given["code"], openid=own)
         return as_session(proving.prove_phone(session_id=request.auth.session, phone=phone, assurance=rules.WECHAT))
 
 

@@ -1,8 +1,11 @@
 """What the endpoints of signing in take and give."""
 
+import re
 from ipaddress import ip_address, ip_network
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -11,6 +14,15 @@ from members.models import Member
 from members.signing_in import ConsentMissing, SignedIn
 from sync import clock
 from sync.http import Input, Problem, Text
+from sync.http.described import HEADER
+
+DEVICE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+DEVICE_ID = OpenApiParameter(
+    "X-Device-ID",
+    {"type": "string", "pattern": f"^{DEVICE.pattern}$"},
+    HEADER,
+    description="An id that the client keeps for itself; codes are counted per device as well",
+)
 
 
 class Id(serializers.UUIDField):
@@ -64,6 +76,17 @@ def whereabouts(request) -> str:
 def device_of(request) -> str:
     """What the client calls itself."""
     return request.headers.get("User-Agent", "").replace("\0", "")[:200]
+
+
+def device_id(request) -> str:
+    """The id a client gave itself in X-Device-ID, empty when it gave none; raises Problem `invalid` for another word.
+
+    It is the client's own word: it widens no quota, and one that is sent again is counted.
+    """
+    given = request.headers.get("X-Device-ID", "")
+    if given and not DEVICE.fullmatch(given):
+        raise Problem.field("X-Device-ID", _("Send 1 to 64 letters, digits, dots, dashes or underscores"))
+    return given
 
 
 def secret_answer(body: dict, status: int = 200) -> Response:

@@ -4,8 +4,17 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from members import challenges, queries, registration, rules, website_login, wechat
-from members.api.shapes import CodeIn, as_session, consents, device_of, secret_answer, whereabouts
+from members import captcha, challenges, queries, registration, rules, website_login, wechat
+from members.api.shapes import (
+    DEVICE_ID,
+    CodeIn,
+    as_session,
+    consents,
+    device_id,
+    device_of,
+    secret_answer,
+    whereabouts,
+)
 from members.api.shown import BegunOut, ConsentRequiredOut, PoliciesOut, SentOut, SessionOut
 from members.identity import Shown, of_phone, of_wechat
 from members.models import Member
@@ -62,7 +71,7 @@ class SmsCodeIn(Input):
 class SmsCodes(ClientView):
     """POST to have a code sent. Known and unknown numbers get the same answer, equally fast."""
 
-    @extend_schema(request=SmsCodeIn, responses={202: SentOut})
+    @extend_schema(request=SmsCodeIn, parameters=[DEVICE_ID], responses={202: SentOut})
     def post(self, request):
         given, proof = SmsCodeIn.read(request), request.auth
         purpose = given["purpose"]
@@ -73,7 +82,9 @@ class SmsCodes(ClientView):
             phone=own_phone(proof.member) if purpose == Challenge.Purpose.STEP_UP else given["phone"],
             channel=proof.channel,
             address=whereabouts(request),
-            session=None if purpose == Challenge.Purpose.SIGN_IN else proof.session,
+            device=device_id(request),
+            prove_human=lambda: captcha.check(given.get("captcha", ""), whereabouts(request)),
+            **bound_to(purpose, proof),
         )
         return sent(challenge)
 
@@ -82,6 +93,13 @@ def sent(challenge: Challenge) -> Response:
     """A code is on its way: to whom is for nobody to see."""
     lasting = {"expires_in": seconds(challenges.LIFETIME), "resend_in": seconds(challenges.RESEND)}
     return secret_answer({"challenge_id": str(challenge.id)} | lasting, status=202)
+
+
+def bound_to(purpose: str, proof) -> dict:
+    """The member and the session that a code is for; one to sign in is nobody's yet."""
+    if purpose == Challenge.Purpose.SIGN_IN:
+        return {"member": None, "session": None}
+    return {"member": proof.member, "session": proof.session}
 
 
 def own_phone(member_id) -> str:
@@ -123,8 +141,12 @@ class ByMiniProgram(SignInView):
     @extend_schema(request=WechatIn, responses=SIGNED_IN)
     def post(self, request):
         given, channel = WechatIn.read(request), only(request.auth.channel, Channel.Kind.MINI_PROGRAM)
-        person = wechat.mini_program(channel, given["code"])
-        return self.answer(request, Shown(of_wechat(person, channel)), given)
+        shown = registration.of_code(given["code"], channel) or self.exchanged(given["code"], channel)
+        return self.answer(request, shown, given)
+
+    def exchanged(self, code: str, channel: Channel) -> Shown:
+        """What WeChat says of a code that it was not asked about before."""
+        return Shown(of_wechat(wechat.mini_program(channel, code), channel), code=code)
 
 
 class WebsiteStart(SignInView):

@@ -2,12 +2,19 @@
 
 import json
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Lock, Thread
 from urllib.parse import parse_qs, urlsplit
+
+FORGOTTEN = {"errcode": 40001, "errmsg": "invalid credential"}
+
+
+def owned(openid: str | None) -> dict:
+    return {"owner": openid} if openid else {}
 
 
 @dataclass
@@ -47,10 +54,10 @@ class Outside:
         self.codes[made] = behind
         return made
 
-    def phone_code(self, phone: str, app_id: str = "wx-mini-program") -> str:
-        """A code of getPhoneNumber for a phone in E.164."""
+    def phone_code(self, phone: str, app_id: str = "wx-mini-program", openid: str | None = None) -> str:
+        """A code of getPhoneNumber for a phone in E.164; with `openid` it is that person's alone."""
         told = {"purePhoneNumber": phone.removeprefix("+86"), "countryCode": "86", "phoneNumber": phone}
-        return self.code(phone_info=told | {"watermark": {"appid": app_id, "timestamp": 1}})
+        return self.code(phone_info=told | {"watermark": {"appid": app_id, "timestamp": 1}}, **owned(openid))
 
     def sms_code(self, challenge_id: str) -> str:
         """The code that was sent for a challenge."""
@@ -73,8 +80,12 @@ class Outside:
             self.tokens.append(f"wechat-access-{secrets.token_hex(16)}")
             return {"access_token": self.tokens[-1], "expires_in": 7200}
         if path == "/wxa/business/getuserphonenumber" and query.get("access_token") not in self.tokens[-1:]:
-            return {"errcode": 40001, "errmsg": "invalid credential"}
+            return FORGOTTEN
+        if path == "/cgi-bin/message/subscribe/send":
+            return {"errcode": 0, "errmsg": "ok"} if query.get("access_token") in self.tokens[-1:] else FORGOTTEN
         behind = self.codes.pop(query.get("js_code") or query.get("code") or body.get("code"), None)
+        if behind and body.get("openid") and behind.pop("owner", body["openid"]) != body["openid"]:
+            return {"errcode": 40003, "errmsg": "invalid openid"}
         return {"errcode": 40029, "errmsg": "invalid code"} if behind is None else {"errcode": 0} | behind
 
 
@@ -133,3 +144,24 @@ class Server(ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
         self.thread.join()
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """The URL of a server that takes a call and answers a letter at a time, without end."""
+
+    def drip(listening: socket.socket, over: Event):
+        with suppress(OSError):
+            caller, _address = listening.accept()
+            with caller:
+                caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                while not over.wait(0.05):
+                    caller.sendall(b" ")
+
+    over = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=drip, args=(listening, over))
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        over.set()
+        thread.join()

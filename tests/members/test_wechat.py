@@ -1,12 +1,16 @@
 """WeChat: codes that work once, an access token for everybody, and days on which it does not answer."""
 
+import json
+import time
+
 import pytest
 
-from members import wechat
-from members.models import Session, WebsiteLogin, WechatToken
+from members import calling, wechat
+from members.models import Member, WechatToken
 from sync.act import act
 from sync.http import Problem
 from tests import make
+from tests.members.outside import dripping
 
 pytestmark = pytest.mark.django_db
 
@@ -35,13 +39,112 @@ def test_codes_that_wechat_refuses_are_the_clients_fault(app, outside, error):
 
 @pytest.mark.parametrize(
     "answer",
-    [(200, {"errcode": -1}), (200, {"errcode": 45011}), (500, {}), (200, "<html>"), (200, []), (200, {}), (302, {})],
+    [
+        *[(200, {"errcode": error}) for error in (-1, 40001, 40013, 40125, 40164, 45009, "40029", [], {}, None, 1.5)],
+        *[(500, {}), (200, "<html>"), (200, ""), (200, "{"), (200, "[" * 100_000), (200, []), (200, {}), (302, {})],
+        *[(200, {"openid": openid}) for openid in ("", "a" * 129, "a\0b", "两", ["a"], 1)],
+        *[(200, {"openid": "o", "unionid": unionid}) for unionid in ("a\0b", ["a"], 1)],
+        (200, '{"openid": "' + "a" * 300_000 + '"}'),
+    ],
 )
 def test_everything_else_is_wechats(app, outside, answer):
     outside.answers["/sns/jscode2session"] = [answer]
     with pytest.raises(Problem, match="wechat_unavailable") as refused:
         wechat.mini_program(app, "code")
     assert refused.value.retry_after
+
+
+@pytest.mark.parametrize("path", ["/sns/jscode2session", "/wxa/business/getuserphonenumber"])
+def test_a_person_who_comes_too_often_is_told_to_wait(app, outside, path):
+    outside.answers[path] = [(200, {"errcode": 45011, "errmsg": "api minute-quota reach limit"})]
+    ask = wechat.mini_program if path.startswith("/sns") else wechat.phone
+    with pytest.raises(Problem, match="rate_limited") as refused:
+        ask(app, "code")
+    assert refused.value.retry_after == 60
+
+
+@pytest.mark.parametrize("error", [40001, 40013, 45011, -1])
+def test_an_access_token_that_cannot_be_had_is_wechats(app, outside, error, caplog):
+    outside.answers["/cgi-bin/stable_token"] = [(200, {"errcode": error})]
+    with pytest.raises(Problem, match="wechat_unavailable"):
+        wechat.phone(app, "code")
+    assert str(error) in caplog.text
+    assert "app-secret" not in caplog.text
+
+
+FAULTS = {
+    "timeout": None,
+    "40001": {"errcode": 40001},
+    "45011": {"errcode": 45011},
+    "-1": {"errcode": -1},
+    "malformed": '{"openid"',
+    "html": "<html>",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("door", ["mini-program", "website", "phone"])
+def test_a_day_on_which_wechat_fails_is_told_in_time_and_changes_nothing(outside, agreed, door, fault):
+    path, call = doorway(door, outside, agreed)
+    before = make.snapshot()
+    outside.answers[path] = [(200, FAULTS[fault])] * 2
+    started = time.monotonic()
+    if fault == "timeout":
+        with outside.hanging():
+            answer = call()
+    else:
+        answer = call()
+    assert time.monotonic() - started < 3
+    wanted = (429, "rate_limited") if fault == "45011" else (503, "wechat_unavailable")
+    assert (answer.status_code, answer.json()["code"]) == wanted
+    assert int(answer["Retry-After"]) > 0
+    untouched = before.keys() - {"members_websitelogin", "members_wechattoken"}  # a state is spent, a token is kept
+    assert {table: rows for table, rows in make.snapshot().items() if table in untouched} == {
+        table: rows for table, rows in before.items() if table in untouched
+    }
+
+
+def doorway(door, outside, agreed):
+    """Where a door asks WeChat, and somebody knocking at it."""
+    if door == "phone":
+        client, code = make.member_client(channel="mini-program"), outside.phone_code("+8613800138000")
+        return "/wxa/business/getuserphonenumber", lambda: client.post("auth/wechat/phone", {"code": code})
+    client = make.client(door)
+    given = {"code": outside.code(openid="openid-of-ming"), "consents": agreed}
+    if door == "website":
+        begun = client.post("auth/wechat/website/start").json()
+        given |= {"state": begun["state"], "verifier": begun["verifier"]}
+        return "/sns/oauth2/access_token", lambda: client.post("auth/wechat/website", given)
+    return "/sns/jscode2session", lambda: client.post("auth/wechat/mini-program", given)
+
+
+def test_a_server_that_answers_drop_by_drop_keeps_nobody_waiting(app, settings):
+    with dripping() as url:
+        settings.WECHAT_API_URL = url
+        started = time.monotonic()
+        with pytest.raises(Problem, match="wechat_unavailable"):
+            wechat.mini_program(app, "code")
+    assert time.monotonic() - started < 3
+
+
+def test_a_phone_is_asked_for_with_the_openid_that_opened_the_session(doors, bearer, outside):
+    client = bearer(doors.mini_program("openid-of-ming"))
+    make.identity(client_member(client), "wechat_openid", "openid-of-other", channel=make.channel("website"))
+    assert client.post("auth/wechat/phone", {"code": outside.phone_code("+8613800138000")}).status_code == 200
+    assert json.loads(outside.requests[-1].body)["openid"] == "openid-of-ming"
+
+
+def test_a_phone_code_of_somebody_else_is_refused(doors, bearer, outside):
+    client = bearer(doors.mini_program("openid-of-ming"))
+    code = outside.phone_code("+8613800138000", openid="openid-of-other")
+    answer = client.post("auth/wechat/phone", {"code": code})
+    assert (answer.status_code, answer.json()["code"]) == (400, "wechat_code_invalid")
+    assert client.get("me").json()["phone"] is None
+
+
+def client_member(client) -> Member:
+    return Member.objects.get(pk=client.get("me").json()["id"])
 
 
 def test_a_wechat_that_is_gone_is_503(settings, agreed, caplog):
@@ -119,51 +222,5 @@ def test_a_channel_without_an_app_cannot_ask(outside):
 
 
 def test_nothing_is_asked_within_an_act(app):
-    with pytest.raises(wechat.CalledInsideAnAct):
+    with pytest.raises(calling.CalledInsideAnAct):
         act(wechat.mini_program)(app, "code")
-
-
-@pytest.fixture
-def begun(outside, agreed):
-    return make.client().post("auth/wechat/website/start", headers={"Origin": "https://website.example"}).json()
-
-
-def finish(begun, outside, channel="website", **changed):
-    given = {"code": outside.code(openid="openid-on-website", unionid="unionid-of-ming"), "consents": make.policies()}
-    given |= {"state": begun["state"], "verifier": begun["verifier"]} | changed
-    return make.client(channel).post("auth/wechat/website", given)
-
-
-def test_the_page_is_sent_to_wechat(begun, settings):
-    assert set(begun) == {"authorize_url", "state", "verifier", "expires_in"}
-    assert begun["authorize_url"].startswith(f"{settings.WECHAT_OPEN_URL}/connect/qrconnect?appid=wx-website&")
-    assert "redirect_uri=https%3A%2F%2Fwebsite.example%2F" in begun["authorize_url"]
-    assert begun["authorize_url"].endswith(f"scope=snsapi_login&state={begun['state']}#wechat_redirect")
-    assert begun["verifier"] not in begun["authorize_url"]
-
-
-def test_who_scans_is_signed_in_once(begun, outside):
-    answer = finish(begun, outside)
-    assert answer.json()["created"]
-    assert sorted(i["kind"] for i in answer.json()["member"]["identities"]) == ["wechat_openid", "wechat_unionid"]
-    before = make.snapshot()
-    assert finish(begun, outside).json()["code"] == "code_invalid"
-    assert make.snapshot() == before
-
-
-@pytest.mark.parametrize("changed", [{"verifier": "hub_wv_other"}, {"state": "hub_ws_other"}])
-def test_a_state_opens_only_for_the_page_that_began(begun, outside, changed):
-    assert finish(begun, outside, **changed).json()["code"] == "code_invalid"
-    assert Session.objects.count() == 0
-    assert WebsiteLogin.objects.get().used_at is None
-
-
-def test_a_state_that_is_too_old_opens_nothing(begun, outside):
-    WebsiteLogin.objects.update(expires_at=make.LONG_AGO)
-    assert finish(begun, outside).json()["code"] == "code_invalid"
-
-
-def test_the_website_and_the_app_know_each_other_by_unionid(begun, outside, doors):
-    on_website = finish(begun, outside).json()["member"]["id"]
-    in_app = doors.mini_program("openid-in-app", "unionid-of-ming").json()
-    assert (in_app["member"]["id"], in_app["linked"]) == (on_website, True)
