@@ -15,6 +15,7 @@ from guardian.shortcuts import assign_perm, get_objects_for_user, remove_perm
 from sync.models import Channel
 
 PEOPLE = ("member", "identity", "session", "consent", "policy", "linkcase", "merge")
+NOTICES = ("noticetemplate", "noticeconsent", "membernotice")
 POINTS = (
     "account",
     "entry",
@@ -49,7 +50,16 @@ def _edit(app: str, *models: str) -> set[str]:
     return _permissions("view", app, models) | _permissions("add", app, models) | _permissions("change", app, models)
 
 
-MEMBERS_SEEN = _view("members", PEOPLE) | _view("loyalty", POINTS + TIERS + STAFF_S_POINTS) | {"sync.view_channel"}
+MEMBERS_SEEN = (
+    _view("members", PEOPLE + NOTICES)
+    | _view("loyalty", POINTS + TIERS + STAFF_S_POINTS)
+    | {"sync.view_channel"}
+)
+    _view("members", PEOPLE)
+    | _view("members", NOTICES)
+    | _view("loyalty", POINTS + TIERS + STAFF_S_POINTS)
+    | {"sync.view_channel"}
+)
 ORDERS_SEEN = _view("orders", ORDERS)
 CHANNELS_SEEN = _view("sync", CHANNELS)
 TRAFFIC_SEEN = _view("sync", TRAFFIC)
@@ -73,7 +83,7 @@ ROLES: dict[str, set[str]] = {
     "operator": LOOKS,
     "administrator": LOOKS
     | _edit("sync", "channel", "sharinggroup", "endpoint", "alertrule")
-    | _edit("members", "policy")
+    | _edit("members", "policy", "noticetemplate")
     | _edit("loyalty", "programme", "tier", "earnrule")
     | {"loyalty.activate_earnrule"}
     | _edit("loyalty", "reason")
@@ -82,13 +92,19 @@ ROLES: dict[str, set[str]] = {
     | _edit("auth", "user")
     | _view("orders", ["merchant", "merchantkey"])
     | _view("sync", ["channelkey"])
-    | {"auth.view_group", "members.freeze_member", "orders.cancel_order", "config.view_dashboard"},
+    | {
+        "auth.view_group",
+        "members.resend_membernotice",
+        "members.freeze_member",
+        "orders.cancel_order",
+        "config.view_dashboard",
+    },
     "manager": LOOKS | {"config.view_dashboard"},
     "support": MEMBERS_SEEN
     | ORDERS_SEEN
     | SHOWN_ON_REASON
     | ASKS
-    | {"members.reveal_phone", "orders.reveal_recipient"},
+    | {"members.reveal_phone", "members.resend_membernotice", "orders.reveal_recipient"},
     "finance": MEMBERS_SEEN
     | ORDERS_SEEN
     | WATCH_SEEN

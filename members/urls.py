@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from members.api import channel, codes, consents, link_cases, me, sessions, sign_in
+from members.api import (
+    addresses,
+    avatars,
+    channel,
+    codes,
+    consents,
+    link_cases,
+    me,
+    notices,
+    privacy,
+    sessions,
+    sign_in,
+)
 
 urlpatterns = [
     path("policies", sign_in.Policies.as_view()),
@@ -20,8 +32,16 @@ urlpatterns = [
     path("me", me.Me.as_view()),
     path("me/phone", sessions.MyPhone.as_view()),
     path("me/identities/<uuid:identity_id>", sessions.MyIdentity.as_view()),
+    path("me/avatar", avatars.MyAvatar.as_view()),
+    path("me/addresses", addresses.Addresses.as_view()),
+    path("me/addresses/<uuid:address_id>", addresses.OneAddress.as_view()),
     path("me/consents", consents.MyConsents.as_view()),
     path("me/consents/<slug:purpose>", consents.OneConsent.as_view()),
+    path("me/exports", privacy.Exports.as_view()),
+    path("me/exports/<uuid:export_id>", privacy.OneExport.as_view()),
+    path("me/erasure", privacy.Erasure.as_view()),
+    path("me/notices", notices.Notices.as_view()),
+    path("me/notices/templates", notices.NoticeTemplates.as_view()),
     path("me/codes", codes.MyCodes.as_view()),
     path("me/sessions", sessions.Sessions.as_view()),
     path("me/sessions/<uuid:session_id>", sessions.OneSession.as_view()),

@@ -100,6 +100,21 @@ class WechatCode(models.Model):
         return self.kind
 
 
+class SubscribeMessage(models.Model):
+    """A subscribe message as it arrived in somebody's WeChat."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    app_id = models.CharField(max_length=64)
+    openid = EncryptedField()
+    template_id = models.CharField(max_length=64)
+    page = models.CharField(max_length=200, blank=True)
+    data = models.JSONField()
+    received_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self):
+        return self.template_id
+
+
 class PayAccount(models.Model):
     """A merchant as WeChat Pay knows it, and the platform key that WeChat Pay signs with."""
 

@@ -24,6 +24,7 @@ stand_ins = [
     path("wechat/sns/oauth2/access_token", wechat.oauth2_access_token),
     path("wechat/cgi-bin/stable_token", wechat.stable_token),
     path("wechat/wxa/business/getuserphonenumber", wechat.getuserphonenumber),
+    path("wechat/cgi-bin/message/subscribe/send", wechat.subscribe_send),
     path("wechat-open/connect/qrconnect", wechat.qrconnect),
     path("wechat-pay/v3/pay/transactions/", include(trades)),
     path("wechat-pay/payer/<str:number>/succeed", payer.succeed),

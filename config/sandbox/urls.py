@@ -14,7 +14,7 @@ urlpatterns = [
     path("wechat/users/<str:openid>/phone-code", people.Code.as_view(kind="phone")),
     path("wechat/users/<str:openid>/qr-code", people.Code.as_view(kind="qr")),
     path("wechat/uploads", around.Nothing.as_view()),
-    path("wechat/notices", around.Nothing.as_view()),
+    path("wechat/notices", around.Notices.as_view()),
     path("wechat-pay/<uuid:payment>/succeed", paying.Succeed.as_view()),
     path("channels/<slug:code>/received", around.ReceivedByBackend.as_view()),
     path("channels/<slug:code>/mode", around.BackendMode.as_view()),

@@ -84,6 +84,7 @@ class MemberNotice(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("notice"), _("notices")
+        permissions = [("resend_membernotice", "Can have failed messages sent again")]
         constraints = [
             models.UniqueConstraint(fields=["member", "template", "reference"], name="member_notice_once"),
             models.CheckConstraint(

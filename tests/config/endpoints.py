@@ -13,6 +13,7 @@ from sync.act import Actor
 from sync.http import instant
 from tests import contract, make
 from tests.loyalty import make_holds
+from tests.members import make_profile
 from tests.orders import make_orders
 
 UNKNOWN = "0193a8f0-0000-7000-8000-000000000000"
@@ -20,6 +21,7 @@ NUMBER = "D2026112200000000"
 CODE = {"challenge_id": UNKNOWN, "code": "123456"}
 ITEM = {"sku": "TEA-01", "name": "龙井", "quantity": 1, "unit_price_fen": 100}
 EVENT = {"specversion": "1.0", "id": "1", "source": "/channels/website", "type": "order.placed", "data": {}}
+ADDRESS = {"receiver": "张三", "phone": "13800138000", "province": "浙江省", "city": "杭州市", "street": "龙井路 1 号"}
 BODIES = {  # one body in shape for each operation that takes one
     "post_auth_sms_codes": {"phone": "13800138000", "purpose": "sign_in"},
     "post_auth_phone": CODE,
@@ -29,9 +31,12 @@ BODIES = {  # one body in shape for each operation that takes one
     "post_auth_wechat_mini_program": {"code": "nothing"},
     "post_auth_wechat_website": {"code": "nothing", "state": "nothing", "verifier": "nothing"},
     "post_auth_wechat_phone": {"code": "nothing"},
+    "post_me_notices": {"template_id": "nothing", "result": "accept"},
     "post_auth_refresh": {"refresh_token": "nothing"},
     "patch_me": {"nickname": "小红"},
     "patch_members_member_id": {"nickname": "小红"},
+    "post_me_addresses": ADDRESS,
+    "patch_me_addresses_address_id": {"city": "宁波市"},
     "post_me_consents": {"purpose": "marketing", "version": "1"},
     "post_members_resolve": {"identities": [{"kind": "external", "value": "1"}]},
     "post_orders": {"external_id": "1", "items": [ITEM], "shipping_fen": 0, "discounts": [], "points_to_redeem": 0},
@@ -72,7 +77,7 @@ class Endpoint:
 
     @property
     def takes_body(self) -> bool:
-        return "requestBody" in self.operation
+        return "application/json" in self.operation.get("requestBody", {}).get("content", {})
 
     def takes(self, parameter: str) -> bool:
         return any(known.get("name") == parameter for known in self.operation["parameters"])
@@ -118,6 +123,7 @@ def foreign() -> dict[str, str]:
     )
     return {
         "number": make_orders.order(member=stranger, channel=elsewhere).number,
+        "address_id": str(make_profile.address(stranger).pk),
         "session_id": str(make.session(stranger, elsewhere).pk),
         "member": str(stranger.pk),
         "member_id": str(stranger.pk),

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from config.sandbox import faults, seed
 from config.sandbox.api.view import SandboxView
-from config.sandbox.models import Backend, Received
+from config.sandbox.models import Backend, Received, SubscribeMessage
 from config.sandbox.seed.credentials import credentials
 from sync.http import Choice, Input, Problem, instant
 
@@ -80,6 +80,14 @@ class Nothing(SandboxView):
         return Response({"results": []})
 
 
+class Notices(SandboxView):
+    """GET the subscribe messages that arrived, newest first."""
+
+    def get(self, request: HttpRequest) -> Response:
+        arrived = SubscribeMessage.objects.order_by("-id")[:MOST_RECEIVED]
+        return Response({"results": [as_notice(each) for each in arrived]})
+
+
 class Credentials(SandboxView):
     """GET the keys and secrets of every seeded channel, and the passwords of staff."""
 
@@ -106,4 +114,15 @@ def as_received(received: Received) -> dict:
         "headers": received.headers,
         "body": received.body,
         "verified": received.verified,
+    }
+
+
+def as_notice(message: SubscribeMessage) -> dict:
+    return {
+        "received_at": instant(message.received_at),
+        "app_id": message.app_id,
+        "openid": message.openid,
+        "template_id": message.template_id,
+        "page": message.page,
+        "data": message.data,
     }

@@ -33,6 +33,11 @@ def app_secret(code: str) -> str:
     return _bytes("app secret", code).hex()[:32]
 
 
+def template_id(occasion: str) -> str:
+    """The id of a WeChat template for one occasion."""
+    return _text("template", occasion)[:43]
+
+
 def serial(of: str) -> str:
     """A certificate serial: 40 hex digits."""
     return hashlib.sha1(_bytes("serial", of), usedforsecurity=False).hexdigest().upper()

@@ -14,7 +14,7 @@ from config.sandbox import policies
 from config.sandbox.models import App, Backend, PayAccount
 from config.sandbox.seed import credentials
 from loyalty.models import Benefit, EarnRule, Programme, Reason, Tier
-from members.models import Policy
+from members.models import NoticeTemplate, Policy
 from orders.models import Merchant, MerchantKey
 from sync import secret
 from sync.models import AlertRule, Channel, ChannelKey, Endpoint, Scope, SharingGroup
@@ -45,6 +45,15 @@ REASONS = [  # code, name, direction, note required
     ("order-missed", "订单漏记补分", "give", True),
     ("abuse", "刷分扣回", "take", True),
     ("correction", "记账更正", "both", True),
+]
+NOTICES = [  # occasion, title, our names and WeChat's
+    (
+        "order_shipped",
+        "订单发货提醒",
+        {"number": "character_string1", "carrier": "thing2", "tracking": "character_string3"},
+    ),
+    ("points_expiring", "积分到期提醒", {"points": "number1", "at": "time2"}),
+    ("phone_changed", "手机号变更通知", {"at": "time1", "note": "thing2"}),
 ]
 NAMES = {
     "admin": "管理员",
@@ -105,6 +114,7 @@ def store(brand: Brand) -> None:
         _around(code, channel)
     _store_merchant(brand)
     Policy.objects.bulk_create(_policy(text) for text in policies.everyone())
+    NoticeTemplate.objects.bulk_create(_notice(brand.channels["mini-program"], *each) for each in NOTICES)
     brand.terms.save(force_insert=True)
     Tier.objects.bulk_create(brand.tiers)
     Benefit.objects.bulk_create(
@@ -201,6 +211,11 @@ def key_pair() -> tuple[str, str]:
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
     public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private.decode(), public.decode()
+
+
+def _notice(channel: Channel, occasion: str, title: str, fields: dict[str, str]) -> NoticeTemplate:
+    template_id = credentials.template_id(occasion)
+    return NoticeTemplate(channel=channel, template_id=template_id, occasion=occasion, title=title, fields=fields)
 
 
 def _policy(text: policies.PolicyText) -> Policy:

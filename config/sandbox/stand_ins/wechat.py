@@ -17,13 +17,15 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from config.sandbox import faults, people
-from config.sandbox.models import App, WechatCode, WechatUser
+from config.sandbox.models import App, SubscribeMessage, WechatCode, WechatUser
 from sync import secret
+from sync.secret import blind_index
 
 TOKEN_TTL = 7200
 OK, BUSY = 0, -1
 INVALID_CREDENTIAL, INVALID_CODE, USED_CODE = 40001, 40029, 40163
 INVALID_APP, INVALID_SECRET, BAD_FORMAT = 40013, 40125, 47001
+INVALID_OPENID, INVALID_TEMPLATE, BAD_DATA = 40003, 40037, 47003
 MEANINGS = {
     BUSY: "system error",
     INVALID_CREDENTIAL: "invalid credential, access_token is invalid or not latest",
@@ -32,6 +34,9 @@ MEANINGS = {
     INVALID_CODE: "invalid code",
     USED_CODE: "code been used",
     BAD_FORMAT: "data format error",
+    INVALID_OPENID: "invalid openid",
+    INVALID_TEMPLATE: "invalid template_id",
+    BAD_DATA: "argument invalid",
 }
 REFUSED = {"used": USED_CODE, "unknown": INVALID_CODE}
 
@@ -97,13 +102,43 @@ def getuserphonenumber(request: HttpRequest) -> dict:
     app_id = app_of_token(request.GET.get("access_token", ""))
     if app_id is None:
         raise Refusal(INVALID_CREDENTIAL)
-    user = _once(str(_json(request).get("code", "")), WechatCode.Kind.PHONE, app_id)
+    asked = _json(request)
+    user = _once(str(asked.get("code", "")), WechatCode.Kind.PHONE, app_id)
+    if asked.get("openid") not in {None, user.openid}:
+        raise Refusal(INVALID_OPENID)
     number = phonenumbers.parse(user.person.phone, "CN")
     pure, country = str(number.national_number), str(number.country_code)
     watermark = {"timestamp": int(time.time()), "appid": app_id}
     shown = pure if country == "86" else f"+{country}{pure}"
     info = {"phoneNumber": shown, "purePhoneNumber": pure, "countryCode": country, "watermark": watermark}
     return {"errcode": OK, "errmsg": "ok", "phone_info": info}
+
+
+@require_POST
+@answered
+def subscribe_send(request: HttpRequest) -> dict:
+    """A subscribe message to one user of the app."""
+    app_id = app_of_token(request.GET.get("access_token", ""))
+    if app_id is None:
+        raise Refusal(INVALID_CREDENTIAL)
+    asked = _json(request)
+    openid, template_id, data = asked.get("touser"), asked.get("template_id"), asked.get("data")
+    index = blind_index("openid", str(openid))
+    if not WechatUser.objects.filter(app_id=app_id, openid_index=index).exists():
+        raise Refusal(INVALID_OPENID)
+    if not isinstance(template_id, str) or not 0 < len(template_id) <= 64:
+        raise Refusal(INVALID_TEMPLATE)
+    if not _is_filled(data):
+        raise Refusal(BAD_DATA)
+    page = str(asked.get("page", ""))[:200]
+    SubscribeMessage.objects.create(app_id=app_id, openid=openid, template_id=template_id, page=page, data=data)
+    return {"errcode": OK, "errmsg": "ok"}
+
+
+def _is_filled(data) -> bool:
+    """Whether every field of a message holds a text: {"thing1": {"value": "…"}}."""
+    fields = data.values() if isinstance(data, dict) else ()
+    return bool(fields) and all(isinstance(each, dict) and str(each.get("value", "")) for each in fields)
 
 
 @require_GET
