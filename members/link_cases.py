@@ -22,7 +22,7 @@ from sync.http import Problem
 DAY = 86_400  # seconds
 
 GUESS = """
-UPDATE members_linkcase SET guesses = guesses + 1 WHERE id = %s AND guesses < %s AND state = 'open' RETURNING id
+UPDATE members_linkcase SET guesses = guesses + 1 WHERE id = %s AND guesses < %s RETURNING id
 """
 
 

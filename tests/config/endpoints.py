@@ -13,6 +13,7 @@ from sync.act import Actor
 from sync.http import instant
 from tests import contract, make
 from tests.loyalty import make_holds
+from tests.members import make_proofs
 from tests.members import make_profile
 from tests.orders import make_orders
 
@@ -33,6 +34,9 @@ BODIES = {  # one body in shape for each operation that takes one
     "post_auth_wechat_phone": {"code": "nothing"},
     "post_me_notices": {"template_id": "nothing", "result": "accept"},
     "post_auth_refresh": {"refresh_token": "nothing"},
+    "put_me_phone": CODE,
+    "post_link_cases_case_challenges": {"kind": "sms"},
+    "post_link_cases_case_proofs": {"kind": "old_sign_in", "access_token": "nothing"},
     "patch_me": {"nickname": "小红"},
     "patch_members_member_id": {"nickname": "小红"},
     "post_me_addresses": ADDRESS,
@@ -125,6 +129,8 @@ def foreign() -> dict[str, str]:
         "number": make_orders.order(member=stranger, channel=elsewhere).number,
         "address_id": str(make_profile.address(stranger).pk),
         "session_id": str(make.session(stranger, elsewhere).pk),
+        "identity_id": str(make.identity(stranger, "wechat_unionid", "unionid-of-a-stranger").pk),
+        "case_id": str(make_proofs.case_of(stranger, make.member(channel=elsewhere)).pk),
         "member": str(stranger.pk),
         "member_id": str(stranger.pk),
         "entry": str(entry.pk),
