@@ -51,14 +51,7 @@ def _edit(app: str, *models: str) -> set[str]:
 
 
 MEMBERS_SEEN = (
-    _view("members", PEOPLE + NOTICES)
-    | _view("loyalty", POINTS + TIERS + STAFF_S_POINTS)
-    | {"sync.view_channel"}
-)
-    _view("members", PEOPLE)
-    | _view("members", NOTICES)
-    | _view("loyalty", POINTS + TIERS + STAFF_S_POINTS)
-    | {"sync.view_channel"}
+    _view("members", PEOPLE + NOTICES) | _view("loyalty", POINTS + TIERS + STAFF_S_POINTS) | {"sync.view_channel"}
 )
 ORDERS_SEEN = _view("orders", ORDERS)
 CHANNELS_SEEN = _view("sync", CHANNELS)

@@ -167,6 +167,7 @@ STORAGES = {
 }
 MEDIA_ROOT = DATA_DIR / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILES_UP_TO = {"/api/v1/me/avatar": 2 * 1024 * 1024}  # the paths of the contract that take a file
 
 # The public contract --------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -226,6 +227,8 @@ QUOTA_FACTOR = 100 if SANDBOX else 1
 EVENT_RETENTION_DAYS = 90
 CONSENT_ASKED_AGAIN_AFTER_DAYS = [30, 90, 180, 360]  # since the first no, the second, …; the last goes on
 ADDRESSES_PER_MEMBER = 20
+ERASURE_COOLING_OFF_DAYS = env.number("ERASURE_COOLING_OFF_DAYS", 7)
+EXPORTS_PER_DAY, EXPORT_HOURS, PRIVACY_DUE_DAYS = 3, 24, 15
 LIVE_SOCKETS_PER_MEMBER, LIVE_SOCKETS_PER_ADDRESS = 20 * QUOTA_FACTOR, 500 * QUOTA_FACTOR
 # Pauses after a failed delivery; after the last one it is dead. The sandbox is quick, so that a backend that is put to
 # `fail` and back to `ok` has all its messages within the minute.
@@ -291,8 +294,11 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
     "bonuses-again": {"task": "loyalty.tasks.give_bonuses_again", "schedule": 3600, "options": {"expires": 3600}},
     "birthdays": {"task": "loyalty.tasks.give_bonuses_again", "schedule": crontab(hour=0, minute=5)},
     "expiring": {"task": "loyalty.tasks.tell_of_expiry", "schedule": crontab(hour=9, minute=30)},
+    "notices": {"task": "members.tasks.send_notices", "schedule": 5, "options": {"expires": 5}},
     "freezes": {"task": "members.tasks.lift_freezes", "schedule": 60, "options": {"expires": 60}},
     "forgetting": {"task": "members.tasks.forget_expired", "schedule": 600, "options": {"expires": 600}},
+    "exports": {"task": "members.tasks.make_exports", "schedule": 3, "options": {"expires": 3}},
+    "erasures": {"task": "members.tasks.erase_due", "schedule": 60, "options": {"expires": 60}},
 }
 
 # Browser safety -------------------------------------------------------------------------------------------------

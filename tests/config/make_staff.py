@@ -10,7 +10,16 @@ from django.utils import timezone
 from config import roles
 from loyalty import services as points
 from members import codes
-from members.models import Consent, LinkCase, Merge, SmsChallenge, WechatToken
+from members.models import (
+    Consent,
+    LinkCase,
+    MemberNotice,
+    Merge,
+    NoticeConsent,
+    NoticeTemplate,
+    SmsChallenge,
+    WechatToken,
+)
 from orders.models import Disclosure, PaymentCase, Recipient
 from sync.act import SYSTEM
 from sync.models import (
@@ -88,6 +97,8 @@ class World:
         make_purchases.one_of_each(person, self.website, str(turn))
         Consent.objects.create(member=person, purpose="terms", version="1", act="granted", channel=self.website)
         LinkCase.objects.create(kind="merge", member=person, other=self.member, mask="1", identity_kind="phone")
+        NoticeConsent.objects.create(member=person, template=self.template, last_result="reject")
+        MemberNotice.objects.create(member=person, template=self.template, reference=str(turn))
         endpoint = make_deliveries.endpoint(self.website, f"https://shop.example/{turn}")
         make_deliveries.attempts(endpoint, 200, None)
         make.backend_client(self.website)
@@ -98,6 +109,7 @@ class World:
         Discrepancy.objects.create(subject=f"account/{person.pk}", **kept)
 
     def _papers(self):
+        self._notices()
         case = {"mask": "137****5678", "identity_kind": "phone"}
         Consent.objects.create(member=self.member, purpose="terms", version="1", act="granted", channel=self.website)
         LinkCase.objects.create(kind="merge", member=self.member, other=self.other, **case)
@@ -111,6 +123,13 @@ class World:
         WechatToken.objects.create(app_id=self.website.app_id, token="access-token-of-wechat", expires_at=soon)
         paid = {"transaction_id": "42", "amount_fen": 100, "paid_at": make.NOON, "provider": "wechat_pay"}
         PaymentCase.objects.create(kind="paid_twice", order=self.order, **paid)
+
+    def _notices(self):
+        self.template = NoticeTemplate.objects.create(
+            channel=self.website, template_id="template-1", occasion="order_shipped", title="订单发货提醒"
+        )
+        NoticeConsent.objects.create(member=self.member, template=self.template, left=1, last_result="accept")
+        MemberNotice.objects.create(member=self.member, template=self.template, reference="D1", state="failed")
 
     def _traffic(self):
         self.endpoint = make_deliveries.endpoint(self.website)
