@@ -12,12 +12,14 @@ from uuid import UUID
 from django.db.models import F, QuerySet, Sum
 
 from loyalty import queries, standing, told
+from loyalty.labels import LABELS
 from loyalty.ledger import BALANCE, Moves, Posting
 from loyalty.models import Account, Draw, Entry, Hold, Lot, Purchase, TierChange
 from loyalty.services import adjusting, bonuses, settling, tiering
 from members.records import StillOpen
 from sync.act import SYSTEM
 from sync.clock import Clock
+from sync.forgetting import Words
 from sync.http import instant
 
 MERGE, TRANSFER, ERASURE, ERASED = "merge", "transfer", "erasure", "erased"
@@ -28,6 +30,7 @@ class Loyalty:
     """Points accounts. Entries follow their account."""
 
     models: ClassVar = [Account]
+    labels: ClassVar = LABELS
 
     def lock(self, member_ids: list[UUID]) -> None:
         """The accounts there are, in ascending order of their members, as everybody locks them."""
@@ -110,25 +113,34 @@ class Loyalty:
             "tier_changes": [_as_change(change) for change in changes],
         }
 
-    def erase(self, member_id: UUID) -> None:
+    def blocks(self, member_id: UUID) -> list[str]:
+        """`hold` while points are held, `debt` while some are owed."""
+        settling.settle(member_id)
+        account = Account.objects.filter(member=member_id).first() or Account()
+        return [reason for reason, points in (("hold", account.held), ("debt", account.debt)) if points]
+
+    def known_as(self, member_id: UUID) -> Words:
+        """Facts about points name their member in no words of their own."""
+        return set()
+
+    def erase(self, member_id: UUID) -> dict:
         """Forfeit the points and the tier. Entries stay: they name nobody. Raises StillOpen for a hold or a debt.
 
         Keyed tombstones of fixed bonuses stay as well: whoever comes back is given none twice.
         """
-        settling.settle(member_id)
+        if reasons := self.blocks(member_id):
+            raise StillOpen(reasons)
         adjusting.forget(member_id)
         bonuses.remember(member_id)
         account = Account.objects.filter(member=member_id).first()
         if account is None:
-            return
-        reasons = [reason for reason, points in (("hold", account.held), ("debt", account.debt)) if points]
-        if reasons:
-            raise StillOpen(reasons)
+            return {"gone": {}, "kept": {}}
         left = Moves(available=-account.available, pending=-account.pending)
         if left != Moves():
             named = {"source": ERASURE, "reference": f"v{account.version}", "owe": True}
             settling.post(member_id, Posting(Entry.Kind.EXPIRED, left, ERASED, **named), SYSTEM)
         tiering.close(account)
+        return {"gone": {"points": -left.available - left.pending}, "kept": {"entries": account.entries.count()}}
 
 
 def _handed(rows: QuerySet, account: Account) -> list[str]:

@@ -14,6 +14,8 @@ from django.db import models
 from django.db.models import Max, Q
 from django.utils.module_loading import import_string
 
+from members import copying, unnaming
+from members.labels import LABELS
 from members.models import (
     Address,
     Avatar,
@@ -33,6 +35,7 @@ from members.models import (
     SmsChallenge,
 )
 from sync.clock import Clock
+from sync.forgetting import Words
 
 
 class StillOpen(Exception):
@@ -47,6 +50,7 @@ class Records(Protocol):
     """One app's rows that belong to members. All methods run in the act of somebody else."""
 
     models: ClassVar[list[type[models.Model]]]
+    labels: ClassVar[dict[str, object]]  # what `export` calls things, for people
 
     def lock(self, member_ids: list[UUID]) -> None:
         """Lock what `move` will change, in ascending order. The members are locked already."""
@@ -69,8 +73,17 @@ class Records(Protocol):
     def export(self, member_id: UUID) -> dict:
         """All this app keeps of the member and may show them: JSON, times in UTC, nothing of other people."""
 
-    def erase(self, member_id: UUID) -> None:
-        """Forget who the member was; what the law or the books need stays without a name. Raises StillOpen."""
+    def blocks(self, member_id: UUID) -> list[str]:
+        """What must be over before the member may be forgotten: words like `order`, `hold`, `debt`."""
+
+    def known_as(self, member_id: UUID) -> Words:
+        """The words by which messages may name the member or what is theirs, each with the sender who would say it."""
+
+    def erase(self, member_id: UUID) -> dict:
+        """Forget who the member was; what the law or the books need stays without a name. Raises StillOpen.
+
+        Returns counts by kind for the receipt: {"gone": {…}, "kept": {…}}.
+        """
 
 
 @cache
@@ -82,6 +95,7 @@ def all_records() -> list[Records]:
 class Members:
     """Identities, consents, sessions and cases."""
 
+    labels: ClassVar = LABELS
     models: ClassVar = [
         *[Member, Identity, Consent, Session, MemberCode, LinkCase, Merge, SmsChallenge, Freeze, Request],
         *[FieldWrite, Avatar, Address, NoticeConsent, MemberNotice, PrivacyRequest],
@@ -107,6 +121,22 @@ class Members:
     def knows(self, member_id: UUID, fact: dict) -> bool:
         """Nothing here is known to the member alone."""
         return False
+
+    def export(self, member_id: UUID) -> dict:
+        """The person, their ways in, addresses, consents, sessions and what they asked for; of others nothing."""
+        return copying.copy_of(member_id)
+
+    def blocks(self, member_id: UUID) -> list[str]:
+        """A restriction."""
+        return unnaming.blocks(member_id)
+
+    def known_as(self, member_id: UUID) -> Words:
+        """Id, number, e-mail and every identity."""
+        return unnaming.words_of(member_id)
+
+    def erase(self, member_id: UUID) -> dict:
+        """The last of the floors to forget: the others need to know the person by their identities."""
+        return unnaming.unname(member_id)
 
     def move(self, source: UUID, target: UUID) -> dict:
         """Identities and absorbed members become the target's, and consents about which the target has said nothing.

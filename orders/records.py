@@ -6,14 +6,19 @@ from uuid import UUID
 
 from django.db.models import F, Max
 
+from members.records import StillOpen
+from orders import leaving
+from orders.labels import LABELS
 from orders.models import Order
 from sync.clock import Clock
+from sync.forgetting import Words
 
 
 class Orders:
     """The orders themselves; lines, payments and recipients hang on them."""
 
     models: ClassVar = [Order]
+    labels: ClassVar = LABELS
 
     def lock(self, member_ids: list[UUID]) -> None:
         """The orders of these members, ascending."""
@@ -41,3 +46,21 @@ class Orders:
         moved = Order.objects.filter(pk__in=ids)
         moved.update(member_id=target, version=F("version") + 1, updated_at=Clock())
         return {"orders": ids}
+
+    def export(self, member_id: UUID) -> dict:
+        """Their orders, each with its lines, its recipient and its payments."""
+        return {"orders": leaving.copies(member_id)}
+
+    def blocks(self, member_id: UUID) -> list[str]:
+        """Orders that are not over, money that is unclear."""
+        return leaving.blocks(member_id)
+
+    def known_as(self, member_id: UUID) -> Words:
+        """Their orders' and payments' numbers."""
+        return leaving.words_of(member_id)
+
+    def erase(self, member_id: UUID) -> dict:
+        """Orders stay with their amounts and lines; recipients, contacts, notes and payers go. Raises StillOpen."""
+        if reasons := leaving.blocks(member_id):
+            raise StillOpen(reasons)
+        return leaving.forget(member_id)

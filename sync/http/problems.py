@@ -61,7 +61,14 @@ CODES = {
     "wechat_unavailable": (503, _("WeChat does not answer")),
     "timeout": (504, _("It took too long; it is safe to repeat")),
 }
-MORE_TO_SAY = {"amount_mismatch", "consent_required", "points_insufficient", "resync_required", "version_conflict"}
+MORE_TO_SAY = {
+    "amount_mismatch",
+    "consent_required",
+    "erasure_blocked",
+    "points_insufficient",
+    "resync_required",
+    "version_conflict",
+}
 BY_STATUS = {
     400: "invalid",
     401: "not_authenticated",
