@@ -168,6 +168,7 @@ STORAGES = {
 MEDIA_ROOT = DATA_DIR / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILES_UP_TO = {"/api/v1/me/avatar": 2 * 1024 * 1024}  # the paths of the contract that take a file
+FILES_UP_TO = {"/api/v1/me/avatar": 2 * 1024 * 1024}  # the paths of the contract that take a file
 
 # The public contract --------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from io import BytesIO
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 
@@ -11,6 +12,7 @@ from sync.http.input import MAX_BODY
 from sync.http.problems import Problem, problem_response
 
 MACHINE_PATHS = ("/api/", "/callbacks/")
+AROUND_FILE = 16 * 1024  # bytes of a form beside its file
 EXPOSED = "ETag, Retry-After, X-Request-ID, Idempotency-Replayed"
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, Accept-Language, X-Channel, "
@@ -36,7 +38,10 @@ class RequestIds:
 
 
 class Limits:
-    """Bodies up to 1 MiB (files apart), no NUL in paths or queries; POST with the override header is PATCH."""
+    """Bodies up to 1 MiB (files apart), no NUL in paths or queries; POST with the override header is PATCH.
+
+    Files are sent to the paths of `settings.FILES_UP_TO` alone, each with its size.
+    """
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -44,13 +49,16 @@ class Limits:
     def __call__(self, request):
         if not request.path.startswith(MACHINE_PATHS):
             return self.get_response(request)
+        most = self.most(request)
         if self.is_of_unknown_length(request):
-            self.measure(request)
+            self.measure(request, most)
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not (length.isascii() and length.isdigit()):
             return problem_response(Problem("invalid"))
-        if int(length) > MAX_BODY and not request.content_type.startswith("multipart/"):
+        if int(length) > most:
             return problem_response(Problem("too_large"))
+        if int(length) > MAX_BODY:
+            request._body = request.read()  # Django's own limit of a body held in memory knows no exception
         if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
             return problem_response(Problem("invalid"))
         if request.method == "POST" and request.headers.get("X-HTTP-Method-Override", "").upper() == "PATCH":
@@ -58,16 +66,22 @@ class Limits:
         return self.get_response(request)
 
     @staticmethod
+    def most(request) -> int:
+        """How long the body may be: a file comes with some lines around it."""
+        is_file = request.method == "POST" and request.content_type == "multipart/form-data"
+        size = settings.FILES_UP_TO.get(request.path) if is_file else None
+        return size + AROUND_FILE if size else MAX_BODY
+
+    @staticmethod
     def is_of_unknown_length(request) -> bool:
         """Whether a body may come in chunks (HTTP/1.1) or frames (HTTP/2), which Django alone takes for none."""
         is_open = request.META.get("wsgi.input_terminated") and not request.META.get("CONTENT_LENGTH")
-        is_file = request.content_type.startswith("multipart/")
-        return bool(is_open) and not is_file and request.method in {"POST", "PUT", "PATCH", "DELETE"}
+        return bool(is_open) and request.method in {"POST", "PUT", "PATCH", "DELETE"}
 
     @staticmethod
-    def measure(request) -> None:
+    def measure(request, most: int) -> None:
         """Read the body, as far as one may be sent, so that its length is known."""
-        body = request.META["wsgi.input"].read(MAX_BODY + 1)
+        body = request.META["wsgi.input"].read(most + 1)
         request.META["CONTENT_LENGTH"] = str(len(body))
         request._stream = BytesIO(body)
 
