@@ -14,7 +14,7 @@ from guardian.shortcuts import assign_perm, get_objects_for_user, remove_perm
 
 from sync.models import Channel
 
-PEOPLE = ("member", "identity", "session", "consent", "policy", "linkcase", "merge")
+PEOPLE = ("member", "identity", "session", "consent", "policy", "linkcase", "merge", "request")
 NOTICES = ("noticetemplate", "noticeconsent", "membernotice")
 POINTS = (
     "account",
@@ -60,6 +60,8 @@ WATCH_SEEN = _view("sync", WATCH)
 MACHINERY_SEEN = _view("sync", MACHINERY) | _view("members", WAYS_IN)
 ASKS = {"loyalty.add_adjustment"}
 DECIDES = {"loyalty.approve_adjustment", "loyalty.release_lot"}
+ASKS_ABOUT_PEOPLE = {"members.add_request"}
+DECIDES_ABOUT_PEOPLE = ASKS_ABOUT_PEOPLE | {"members.approve_request"}
 SHOWN_ON_REASON = _view("orders", ["recipient", "disclosure"])
 LOOKS = MEMBERS_SEEN | ORDERS_SEEN | CHANNELS_SEEN | TRAFFIC_SEEN | WATCH_SEEN
 
@@ -82,6 +84,7 @@ ROLES: dict[str, set[str]] = {
     | _edit("loyalty", "reason")
     | ASKS
     | DECIDES
+    | DECIDES_ABOUT_PEOPLE
     | _edit("auth", "user")
     | _view("orders", ["merchant", "merchantkey"])
     | _view("sync", ["channelkey"])
@@ -97,6 +100,7 @@ ROLES: dict[str, set[str]] = {
     | ORDERS_SEEN
     | SHOWN_ON_REASON
     | ASKS
+    | ASKS_ABOUT_PEOPLE
     | {"members.reveal_phone", "members.resend_membernotice", "orders.reveal_recipient"},
     "finance": MEMBERS_SEEN
     | ORDERS_SEEN
