@@ -2,6 +2,8 @@
 
 import pytest
 from django.core.exceptions import FieldError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from members.models import Member
 from sync import secret
@@ -59,6 +61,12 @@ def test_arabic_digits_never_make_a_second_member():
 )
 def test_masks_never_show_the_whole(mask, value, shown):
     assert mask(value) == shown
+
+
+@given(st.text(st.characters(blacklist_characters="*"), min_size=1))
+@pytest.mark.parametrize("mask", [secret.mask_phone, secret.mask_name, secret.mask_id, secret.mask_email])
+def test_no_mask_returns_what_it_was_given(mask, value):
+    assert mask(value) != value
 
 
 @pytest.mark.django_db
