@@ -11,6 +11,7 @@ from members.api.shown import LinkCaseOut, SentOut, SessionOut
 from members.api.sign_in import sent
 from members.models import SmsChallenge
 from sync.http import Choice, Fen, Input, Problem, Text
+from sync.views import MemberView
 
 NEEDS = {"sms": ["challenge_id", "code"], "order_fact": ["number", "total_fen"], "old_sign_in": ["access_token"]}
 
@@ -97,7 +98,7 @@ class CaseProofs(MemberAuthView):
         return link_cases.by_old_sign_in(given["access_token"])
 
 
-class DeclineCase(MemberAuthView):
+class DeclineCase(MemberView):
     """POST to say that the other member is somebody else."""
 
     @extend_schema(request=None, responses={204: None})
