@@ -6,7 +6,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
-from members import merging
+from members import freezing, merging
 from members.models import LinkCase, Member, Merge, Request
 from sync import clock
 from sync.act import Actor, act
@@ -16,6 +16,8 @@ Kind, State = Request.Kind, Request.State
 CARRIED_OUT: dict[str, Callable[[Request, Actor], object]] = {
     Kind.MERGE: merging.merge_asked,
     Kind.UNMERGE: merging.unmerge_asked,
+    Kind.FREEZE: freezing.freeze_asked,
+    Kind.UNFREEZE: freezing.unfreeze_asked,
 }
 
 

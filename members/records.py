@@ -11,10 +11,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Max, Q
+from django.db.models import Max
 from django.utils.module_loading import import_string
 
-from members import copying, unnaming
+from members import copying, moving, unnaming
 from members.labels import LABELS
 from members.models import (
     Address,
@@ -34,7 +34,6 @@ from members.models import (
     Session,
     SmsChallenge,
 )
-from sync.clock import Clock
 from sync.forgetting import Words
 
 
@@ -65,7 +64,10 @@ class Records(Protocol):
         """Whether something that only the member should know is so: `{"kind": "order", "number", "total_fen"}`."""
 
     def move(self, source: UUID, target: UUID) -> dict:
-        """Make the source's rows the target's. Returns the journal that can undo it: ids and sums, JSON, no names."""
+        """Make the source's rows the target's. Returns the journal that can undo it: ids and sums, JSON, no names.
+
+        What cannot be undone without a name stands under `sealed`: it is kept apart, encrypted, and given back.
+        """
 
     def restore(self, source: UUID, target: UUID, journal: dict) -> None:
         """Undo `move` by its journal: exactly when nothing happened since, else what is still as it was left."""
@@ -139,29 +141,9 @@ class Members:
         return unnaming.unname(member_id)
 
     def move(self, source: UUID, target: UUID) -> dict:
-        """Identities and absorbed members become the target's, and consents about which the target has said nothing.
+        """Ways in, profile and addresses, consents, restrictions, and whom the source absorbed."""
+        return moving.move(source, target)
 
-        Open cases of the source close: the one between the two as merged, others as declined (a new proof opens anew).
-        """
-        said = Consent.objects.filter(member=target).values("purpose")
-        return {
-            "identities": _moved(Identity.objects.filter(member=source), member=target),
-            "consents": _moved(Consent.objects.filter(member=source).exclude(purpose__in=said), member=target),
-            "absorbed": _moved(Member.objects.filter(merged_into=source), merged_into=target),
-            "cases": _closed(source, target),
-        }
-
-
-def _moved(rows: models.QuerySet, **owner: UUID) -> list[str]:
-    ids = [str(row) for row in rows.order_by("id").values_list("id", flat=True)]
-    rows.model.objects.filter(pk__in=ids).update(**{f"{name}_id": value for name, value in owner.items()})
-    return ids
-
-
-def _closed(source: UUID, target: UUID) -> list[str]:
-    open_cases = LinkCase.objects.filter(Q(member=source) | Q(other=source), state=LinkCase.State.OPEN)
-    ids = [str(row) for row in open_cases.order_by("id").values_list("id", flat=True)]
-    between = open_cases.filter(member__in=[source, target], other__in=[source, target])
-    between.update(state=LinkCase.State.MERGED, closed_at=Clock())
-    open_cases.update(state=LinkCase.State.DECLINED, closed_at=Clock())
-    return ids
+    def restore(self, source: UUID, target: UUID, journal: dict) -> None:
+        """Everything goes back that is still as the merge left it."""
+        moving.restore(source, target, journal)

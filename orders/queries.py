@@ -122,8 +122,13 @@ def as_recipient(order: Order) -> dict:
 
 
 def as_event(order: Order) -> dict:
-    """What events tell of an order as it stands now: read anew, in the hub's own language, without the note."""
+    """What events tell of an order as it stands now: read anew."""
+    return told(whole().get(pk=order.pk))
+
+
+def told(order: Order) -> dict:
+    """What events tell of an order as it was read: in the hub's own language, without the note."""
     with translation.override(settings.LANGUAGE_CODE):
-        shown = as_order(whole().get(pk=order.pk))
+        shown = as_order(order)
     del shown["buyer_note"]
     return shown

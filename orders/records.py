@@ -4,14 +4,20 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 
 from members.records import StillOpen
-from orders import leaving
+from orders import leaving, queries
 from orders.labels import LABELS
 from orders.models import Order
+from sync import events
+from sync.act import SYSTEM
 from sync.clock import Clock
 from sync.forgetting import Words
+from sync.models import Channel
+from sync.services import admit
+
+BATCH = 500
 
 
 class Orders:
@@ -41,11 +47,14 @@ class Orders:
         return Order.objects.filter(member=member_id, **told).exists()
 
     def move(self, source: UUID, target: UUID) -> dict:
-        """The source's orders become the target's: another owner, so another version. Returns their ids."""
-        ids = [str(row) for row in Order.objects.filter(member=source).order_by("id").values_list("id", flat=True)]
-        moved = Order.objects.filter(pk__in=ids)
-        moved.update(member_id=target, version=F("version") + 1, updated_at=Clock())
-        return {"orders": ids}
+        """The source's orders become the target's: another owner, so another version and news. Returns their ids."""
+        return {"orders": _handed(Order.objects.filter(member=source), target)}
+
+    def restore(self, source: UUID, target: UUID, journal: dict) -> None:
+        """The orders that came with the merge go back; those placed since stay, and their channels see the target."""
+        _handed(Order.objects.filter(pk__in=journal["orders"], member=target), source)
+        for channel in Channel.objects.filter(pk__in=Order.objects.filter(member=target).values("channel")):
+            admit(events.of_member(target), channel)
 
     def export(self, member_id: UUID) -> dict:
         """Their orders, each with its lines, its recipient and its payments."""
@@ -64,3 +73,13 @@ class Orders:
         if reasons := leaving.blocks(member_id):
             raise StillOpen(reasons)
         return leaving.forget(member_id)
+
+
+def _handed(rows: QuerySet[Order], member: UUID) -> list[str]:
+    """Give orders to another member and tell each on that member's stream; returns their ids."""
+    ids = list(rows.order_by("id").values_list("id", flat=True))
+    moved = Order.objects.filter(pk__in=ids)
+    moved.update(member_id=member, version=F("version") + 1, updated_at=Clock())
+    for order in queries.whole().filter(pk__in=ids).order_by("id").iterator(BATCH):
+        events.record("order.updated", subject=events.of_member(member), data=queries.told(order), by=SYSTEM)
+    return [str(each) for each in ids]
