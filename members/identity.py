@@ -1,18 +1,20 @@
 """Identities: evidence the hub has just verified, who holds it, and tying it to a member.
 
-Only what the hub verified itself decides. What a channel asserted waits for its first live proof, which adopts it.
+Only what the hub verified itself decides. What a channel asserted waits for its first live proof, which adopts it;
+from then on all else that channels said of the member signs nobody in until it is proven together with such a proof.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 
-from members import rules, services
+from members import rules, services, sessions
 from members.models import Identity, Member
 from members.records import all_records
 from members.wechat import Person
@@ -33,6 +35,7 @@ ONCE = {
     "members_member_number_key",
 }
 Kind, Proof = Identity.Kind, Identity.Proof
+SAID = (Proof.ATTESTED, Proof.ASSERTED)
 THERE = (Member.Status.ACTIVE, Member.Status.FROZEN)
 TURNS = 3
 T = TypeVar("T")
@@ -52,12 +55,16 @@ def look_again(work: Callable[[], T]) -> T:
 
 @dataclass(frozen=True, repr=False)
 class Evidence:
-    """An identity that was proven just now; `assurance` is 2 (WeChat) or 3 (SMS)."""
+    """An identity that was proven just now; `assurance` is 2 (WeChat) or 3 (SMS).
+
+    Or one that a channel's own login vouches for: assurance 1, and `said` is how good the channel's word is.
+    """
 
     kind: str
     value: str
     assurance: int
     namespace: str = ""
+    said: str = ""
 
     @property
     def index(self) -> bytes:
@@ -102,11 +109,12 @@ def of_wechat(person: Person, channel: Channel) -> list[Evidence]:
 
 
 def holdings(evidence: list[Evidence]) -> dict[Evidence, Identity]:
-    """Which of these identities are verified already, and whose."""
+    """Which of these identities are verified already, and whose; of a channel's word also what it said before."""
     where = Q(pk=None)
     for item in evidence:
-        where |= item.where
-    rows = list(Identity.objects.filter(where, proof=Proof.VERIFIED))
+        where |= item.where & (Q(proof__in=[Proof.VERIFIED, *SAID]) if item.said else Q(proof=Proof.VERIFIED))
+    rows = list(Identity.objects.filter(where).exclude(member__status=Member.Status.ERASED).order_by("-id"))
+    rows.sort(key=lambda row: row.proof == Proof.VERIFIED)  # the last that fits counts: the hub's own, the oldest
     return {item: row for item in evidence for row in rows if item.matches(row)}
 
 
@@ -124,27 +132,49 @@ def lock_holders(evidence: list[Evidence], *also: UUID) -> tuple[dict[UUID, Memb
 
 def waiting_member(evidence: list[Evidence]) -> UUID | None:
     """The one member whom channels say this identity belongs to, when nobody ever proved an identity of theirs."""
-    said = Identity.objects.filter(evidence[0].where, proof__in=[Proof.ATTESTED, Proof.ASSERTED])
+    said = Identity.objects.filter(evidence[0].where, proof__in=SAID)
     members = Member.objects.filter(pk__in=said.values("member"), status__in=THERE)
     found = list(members.exclude(identities__proof=Proof.VERIFIED).values_list("id", flat=True)[:2])
     return found[0] if len(found) == 1 else None
 
 
-def attach(member: Member, item: Evidence, *, channel: Channel, by: Actor, tell: bool = True) -> tuple[Identity, bool]:
-    """Tie proven evidence, which nobody else holds, to a locked member. Returns it and whether it is new.
+def word_of(channel: Channel) -> str:
+    """How good a channel's word is."""
+    return Proof.ATTESTED if channel.is_trusted else Proof.ASSERTED
 
-    What a channel asserted of this member is adopted. Raises Taken when somebody else was quicker.
+
+def said_at(member: Member, item: Evidence) -> datetime | None:
+    """When a channel last said that this is the member's; None when none did."""
+    return Identity.objects.filter(item.where, member=member, proof__in=SAID).aggregate(at=Max("last_seen_at"))["at"]
+
+
+def attach(
+    member: Member,
+    item: Evidence,
+    *,
+    channel: Channel,
+    by: Actor,
+    tell: bool = True,
+    proven: Iterable[UUID] = (),
+    adopts: bool = False,
+) -> tuple[Identity, bool]:
+    """Tie evidence, which nobody else holds, to a locked member. Returns it and whether it is new.
+
+    What a channel asserted of this member is adopted. The member's first live proof (`adopts`: this is it though the
+    member holds others from elsewhere) suspends what was only said of them, but for what was `proven` beside it.
+    Raises Taken when somebody else was quicker.
     """
     mine = Identity.objects.filter(item.where, member=member)
-    known = mine.filter(proof=Proof.VERIFIED).first()
+    known = mine.filter(proof__in=[Proof.VERIFIED, *SAID] if item.said else [Proof.VERIFIED]).first()
     if known:
         mine.filter(pk=known.pk).update(last_seen_at=clock.Clock(), assurance=max(known.assurance, item.assurance))
         return known, False
     identity = mine.exclude(proof=Proof.CLAIMED).order_by("id").first() or Identity(member=member, kind=item.kind)
     identity.namespace, identity.value, identity.value_index = item.namespace, item.value, item.index
-    identity.mask, identity.proof, identity.assurance = item.mask, Proof.VERIFIED, item.assurance
-    identity.channel, identity.verified_at = channel, clock.now()
-    identity.last_seen_at = identity.verified_at
+    identity.mask, identity.proof, identity.assurance = item.mask, item.said or Proof.VERIFIED, item.assurance
+    identity.channel, identity.suspended_at, identity.last_seen_at = channel, None, clock.now()
+    identity.verified_at = None if item.said else identity.last_seen_at
+    is_first = adopts or not Identity.objects.filter(member=member, proof=Proof.VERIFIED).exists()
     try:
         with transaction.atomic():
             identity.save()
@@ -152,9 +182,18 @@ def attach(member: Member, item: Evidence, *, channel: Channel, by: Actor, tell:
                 _hold_phone(member, item)
     except IntegrityError as error:
         raise taken_or(error) from error
+    if is_first and not item.said:
+        _outweigh(member, identity, list(proven))
     if tell:
         _tell_linked(member, identity, by)
     return identity, True
+
+
+def _outweigh(member: Member, identity: Identity, proven: list[UUID]) -> None:
+    """What channels merely said of the member signs nobody in any more, and whom it signed in is out."""
+    weaker = Identity.objects.filter(member=member, proof__in=SAID, suspended_at=None)
+    weaker.exclude(pk__in=[identity.pk, *proven]).update(suspended_at=clock.Clock())
+    sessions.revoke_weak(member.id, kept=proven, reason="proven_by_owner")
 
 
 def taken_or(error: IntegrityError) -> Exception:

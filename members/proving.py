@@ -35,6 +35,11 @@ class Door:
     def by(self) -> Actor:
         return Actor("member", str(self.member.id), self.session.channel.code)
 
+    def attach(self, member: Member, *, adopts: bool = False) -> tuple[Identity, bool]:
+        """Tie what was proven to the member, beside all that the session showed before."""
+        known = {"channel": self.session.channel, "by": self.by, "proven": self.session.proven}
+        return identity.attach(member, self.item, adopts=adopts, **known)
+
     def strengthen(self, row: Identity) -> None:
         """The session has shown one identity more."""
         self.session.assurance = max(self.session.assurance, self.item.assurance)
@@ -124,8 +129,9 @@ def _prove_recycled(door: Door, holder: Member) -> SignedIn:
 
 
 def _prove_waiting(door: Door, waiting: Member) -> SignedIn:
-    """Nobody proved this phone before, but a channel says whose it is: SMS may claim that member, WeChat may not."""
-    settled = _settled(door, waiting, NEVER)
+    """Nobody proved this phone before, but a channel says whose it is: SMS claims that member, and so does WeChat's
+    component while the channel's word is as fresh as a proof of the owner's own would have to be."""
+    settled = _settled(door, waiting, identity.said_at(waiting, door.item) or NEVER)
     return _phone_of_survivor(door, settled) if settled.absorbed else _phone_is_mine(door, settled.case)
 
 
@@ -143,7 +149,7 @@ def _settled(door: Door, other: Member, proven_at: datetime) -> linking.Settled:
 
 def _phone_of_survivor(door: Door, settled: linking.Settled) -> SignedIn:
     admit(events.of_member(settled.member.id), door.session.channel)
-    row, is_new = identity.attach(settled.member, door.item, channel=door.session.channel, by=door.by)
+    row, is_new = door.attach(settled.member, adopts=True)
     if is_new:
         services.touch(settled.member)
     door.strengthen(row)
@@ -158,7 +164,7 @@ def _phone_is_mine(door: Door, case: LinkCase | None = None) -> SignedIn:
         require_confirmed(door.session, door.member)
         (old,) = identity.of_phone(before, rules.SMS)
         identity.let_go_of_phone(door.member, old, by=door.by)
-    row, is_new = identity.attach(door.member, door.item, channel=door.session.channel, by=door.by)
+    row, is_new = door.attach(door.member)
     if door.member.phone is None:  # it was a further phone of theirs
         identity.take_as_own(door.member, door.item, by=door.by)
     if door.member.phone != before:

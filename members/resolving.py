@@ -3,25 +3,31 @@
 What the hub proved itself outweighs a channel's word, the channel's own word that of its sharing group. The answer is
 an id to write to; seeing a member takes a sign-in or a proof on the channel. A code shown at a till is such a proof:
 the hub gave it to a live session a minute ago, and the person held it out to this channel of their own will.
+What a channel says of a member with proofs of their own serves its facts; it signs nobody in (`members/granting.py`).
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
-from members import identity, profile, services
-from members.identity import Kind, Proof, Taken
+from members import identity, profile, queries, services
+from members.identity import SAID, Kind, Proof, Taken
 from members.models import Consent, Identity, Member
-from sync import events
+from sync import clock, events, quotas
 from sync.act import Actor, act
+from sync.clock import Clock
 from sync.http import Problem
 from sync.models import Channel
 from sync.secret import blind_index, mask_id, mask_phone
 from sync.services import admit
 
-SAID = (Proof.ATTESTED, Proof.ASSERTED)
+DAY = 86_400
+PER_MASK = (20, DAY)  # (phones of one mask new to a channel, seconds): 10,000 phones share a mask
+STRANGERS_FOUND = ((60, 60), (600, 3600), (3_000, DAY))  # by phone alone
+SAID_ANEW_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,13 +71,37 @@ class Person:
     at: datetime | None = None
 
 
-@act
 def resolve(person: Person, *, channel: Channel, by: Actor) -> tuple[Member, bool]:
     """The member a channel speaks of, and whether it was made now.
 
-    Raises Problem `identity_conflict` when the identities belong to different members.
+    Raises Problem `identity_conflict` when the identities belong to different members, `rate_limited` when the channel
+    asks about more phones than it may: else it could find out a masked one, or who is a member elsewhere.
     """
+    for said in person.said:
+        if said.kind == Kind.PHONE and not _spoken(said, channel).exists():
+            _count_phone(said, channel, is_alone=len(person.said) == 1)
+    return _found_or_made(person, channel, by)
+
+
+@act
+def _found_or_made(person: Person, channel: Channel, by: Actor) -> tuple[Member, bool]:
     return identity.look_again(lambda: _resolved(person, channel, by))
+
+
+def _count_phone(said: Said, channel: Channel, *, is_alone: bool) -> None:
+    """Count a phone that is new to the channel: by its mask, and when it leads, alone, to somebody the channel does
+    not see. It counts whatever becomes of the request."""
+    masked = blind_index("resolved-mask", said.mask).hex()[:32]
+    limit, every = PER_MASK
+    quotas.count(f"resolve/{channel.code}/{masked}", limit=limit, every=every, lasting=True)
+    found = holder_of(said, channel) if is_alone else None
+    if found and not queries.sees(channel, Member.objects.get(pk=found)):
+        for limit, every in STRANGERS_FOUND:
+            quotas.count(f"resolve/{channel.code}", limit=limit, every=every, lasting=True)
+
+
+def _spoken(said: Said, channel: Channel) -> QuerySet[Identity]:
+    return Identity.objects.filter(**said.where, proof__in=SAID, channel=channel)
 
 
 def _resolved(person: Person, channel: Channel, by: Actor) -> tuple[Member, bool]:
@@ -124,11 +154,16 @@ def _made(person: Person, channel: Channel, by: Actor) -> Member:
 
 def _noted(member: Member, said: Said, channel: Channel) -> Identity | None:
     """What the channel said, once; None when it is known of this member already or the channel said it of another."""
-    rows = Identity.objects.filter(**said.where)
-    if rows.filter(proof=Proof.VERIFIED).exists() or rows.filter(proof__in=SAID, channel=channel).exists():
+    if _spoken(said, channel).exists():
+        old = _spoken(said, channel).filter(member=member, last_seen_at__lt=Clock() - SAID_ANEW_AFTER)
+        old.update(last_seen_at=Clock())
         return None
-    proof = Proof.ATTESTED if channel.is_trusted else Proof.ASSERTED
-    row = Identity(member=member, value=said.value, mask=said.mask, proof=proof, channel=channel, **said.where)
+    if Identity.objects.filter(**said.where, proof=Proof.VERIFIED).exists():
+        return None
+    row = Identity(member=member, value=said.value, mask=said.mask, channel=channel, **said.where)
+    row.proof = identity.word_of(channel)
+    if Identity.objects.filter(member=member, proof=Proof.VERIFIED).exists():
+        row.suspended_at = clock.now()
     try:
         with transaction.atomic():
             row.save(force_insert=True)

@@ -25,6 +25,11 @@ def is_unseen(*, proven_at: datetime, seen_at: datetime | None, now: datetime) -
     return now - max(proven_at, seen_at or proven_at) > UNSEEN_AFTER
 
 
+def proves_beside(*, assurance: int, proven_at: datetime, now: datetime) -> bool:
+    """Whether a session was begun or confirmed just now by a proof of the hub's own."""
+    return assurance >= WECHAT and now - proven_at <= STEP_UP_LASTS
+
+
 def is_stepped_up(at: datetime | None, now: datetime) -> bool:
     """Whether the person behind a session confirmed it recently enough for what is grave."""
     return at is not None and now - at <= STEP_UP_LASTS

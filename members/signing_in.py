@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from members import consent, identity, linking, registration, services, sessions
+from members import consent, identity, linking, registration, rules, services, sessions
 from members.identity import Evidence, Shown, Taken
 from members.models import Identity, LinkCase, Member, Policy, Scope, Session
 from sync import clock, events
@@ -44,6 +44,8 @@ class Arrival:
     consents: consent.Given
     channel: Channel
     device: str = ""
+    device_id: str = ""
+    beside: UUID | None = None
     member: Member | None = None
     created: bool = False
     recycled: Member | None = None
@@ -57,24 +59,34 @@ class Arrival:
 
 
 @act
-def sign_in(*, shown: Shown, consents: consent.Given, channel: Channel, device: str = "") -> SignedIn | ConsentMissing:
+def sign_in(
+    *,
+    shown: Shown,
+    consents: consent.Given,
+    channel: Channel,
+    device: str = "",
+    device_id: str = "",
+    beside: UUID | None = None,
+) -> SignedIn | ConsentMissing:
     """Open a session for whoever holds what was shown, or register them. Of many at once, one registers.
 
-    Raises Problem `member_frozen`, `code_invalid` when the proof was used up meanwhile.
+    `beside` is the session that the same person showed with it. Raises Problem `member_frozen`, `code_invalid` when
+    the proof was used up meanwhile, `step_up_required` for a channel's word that needs a live proof beside it.
     """
-    return identity.look_again(lambda: _enter(Arrival(shown, consents, channel, device)))
+    return identity.look_again(lambda: _enter(Arrival(shown, consents, channel, device, device_id, beside)))
 
 
 def _enter(arrival: Arrival) -> SignedIn | ConsentMissing:
     held = _recognise(arrival)
-    was_here = bool(held) and arrival.member  # and not merely known from a channel's word
+    if arrival.member and arrival.member.is_frozen(Scope.SIGN_IN):
+        raise Problem("member_frozen")
+    _lift_suspension(arrival, held)
+    was_here = _was_here(arrival, held)
     if not was_here and (missing := consent.missing(arrival.consents, arrival.channel)):
         return ConsentMissing(_waiting(arrival), missing)
     arrival.shown.spend()
     if arrival.member is None:
         arrival.member, arrival.created = _registered(arrival), True
-    if arrival.member.is_frozen(Scope.SIGN_IN):
-        raise Problem("member_frozen")
     if arrival.recycled:
         identity.let_go_of_phone(arrival.recycled, arrival.shown.evidence[0], by=arrival.by)
         services.touch(arrival.recycled)
@@ -83,6 +95,27 @@ def _enter(arrival: Arrival) -> SignedIn | ConsentMissing:
     if arrival.is_news and not arrival.created:
         services.touch(arrival.member)
     return _opened(arrival, *foreign)
+
+
+def _was_here(arrival: Arrival, held: dict[Evidence, Identity]) -> bool:
+    """Whether the person agreed before: who is merely known from a channel's word has never been here."""
+    if not held or arrival.member is None:
+        return False
+    is_proven = any(row.proof == Identity.Proof.VERIFIED for row in held.values())
+    return is_proven or Session.objects.filter(member=arrival.member).exists()
+
+
+def _lift_suspension(arrival: Arrival, held: dict[Evidence, Identity]) -> None:
+    """What a channel said of a member with proofs of their own opens nothing, unless one of them is shown beside it."""
+    suspended = [row for row in held.values() if row.suspended_at]
+    if not suspended:
+        return
+    here = {"member": arrival.member, "channel": arrival.channel, "revoked_at": None}
+    beside = Session.objects.filter(pk=arrival.beside, **here).first()
+    proven_at = beside and (beside.stepped_up_at or beside.created_at)
+    if not beside or not rules.proves_beside(assurance=beside.assurance, proven_at=proven_at, now=clock.now()):
+        raise Problem("step_up_required")
+    Identity.objects.filter(pk__in=[row.pk for row in suspended]).update(suspended_at=None)
 
 
 def _recognise(arrival: Arrival) -> dict[Evidence, Identity]:
@@ -96,7 +129,7 @@ def _recognise(arrival: Arrival) -> dict[Evidence, Identity]:
         held.clear()
     elif first:
         arrival.member = holder
-    elif waiting := identity.waiting_member(evidence):
+    elif not evidence[0].said and (waiting := identity.waiting_member(evidence)):
         (arrival.member,) = services.lock(waiting)
         if identity.waiting_member(evidence) != arrival.member.id:
             raise Taken
@@ -134,7 +167,12 @@ def _attach(arrival: Arrival, held: dict[Evidence, Identity]) -> list[Evidence |
             foreign = [item, held[item]]
             continue
         row, is_new = identity.attach(
-            arrival.member, item, channel=arrival.channel, by=arrival.by, tell=not arrival.created
+            arrival.member,
+            item,
+            channel=arrival.channel,
+            by=arrival.by,
+            tell=not arrival.created,
+            proven=arrival.proven,
         )
         arrival.proven.append(row.id)
         arrival.is_news |= is_new
@@ -162,6 +200,7 @@ def _opened(arrival: Arrival, item: Evidence | None = None, held: Identity | Non
         )
     admit(events.of_member(settled.member.id), arrival.channel)
     wanted = Session(channel=arrival.channel, proven=arrival.proven, device=arrival.device)
+    wanted.device_id = arrival.device_id
     wanted.assurance = max(item.assurance for item in arrival.shown.evidence)
     signed_in = opened(settled, wanted)
     return replace(signed_in, created=arrival.created, linked=signed_in.linked or arrival.joined)
@@ -175,6 +214,7 @@ def opened(settled: linking.Settled, session: Session) -> SignedIn:
         assurance=session.assurance,
         proven=session.proven,
         device=session.device,
+        device_id=session.device_id,
     )
     absorbed = settled.absorbed
     return SignedIn(settled.member, started, tokens, linked=bool(absorbed), absorbed=absorbed, case=settled.case)

@@ -8,6 +8,7 @@ from members.api import (
     channel,
     codes,
     consents,
+    grants,
     link_cases,
     me,
     notices,
@@ -27,6 +28,7 @@ urlpatterns = [
     path("auth/wechat/website", sign_in.ByWebsite.as_view()),
     path("auth/wechat/phone", sessions.WechatPhone.as_view()),
     path("auth/step-up", sessions.StepUp.as_view()),
+    path("auth/grant", grants.ByGrant.as_view()),
     path("auth/refresh", sessions.Refresh.as_view()),
     path("auth/logout", sessions.Logout.as_view()),
     path("me", me.Me.as_view()),
@@ -49,6 +51,7 @@ urlpatterns = [
     path("link-cases/<uuid:case_id>/challenges", link_cases.CaseChallenges.as_view()),
     path("link-cases/<uuid:case_id>/proofs", link_cases.CaseProofs.as_view()),
     path("link-cases/<uuid:case_id>/decline", link_cases.DeclineCase.as_view()),
+    path("sign-in-grants", grants.SignInGrants.as_view()),
     path("members/resolve", channel.Resolve.as_view()),
     path("members/<uuid:member_id>", channel.OneMember.as_view()),
 ]

@@ -98,14 +98,14 @@ class Resolve(CodeView):
         return frozenset(holder.pk for holder in holders)
 
 
-def namespace(item: dict, channel: Channel) -> str:
+def namespace(item: dict, channel: Channel, field: str = "identities") -> str:
     """Where the value is unique: the channel's own app or its own numbers; raises Problem `invalid` for another app."""
     if item["kind"] == Identity.Kind.EXTERNAL:
         return channel.code
     if item["kind"] != Identity.Kind.WECHAT_OPENID:
         return ""
     if not channel.app_id or item.get("app_id") not in {None, "", channel.app_id}:
-        raise Problem.field("identities", _("This is not an app of the channel"))
+        raise Problem.field(field, _("This is not an app of the channel"))
     return channel.app_id
 
 

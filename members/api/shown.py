@@ -121,6 +121,13 @@ class MemberCodeOut(serializers.Serializer):
     expires_in = whole(min_value=1)
 
 
+class GrantOut(serializers.Serializer):
+    """A sign-in carried over; `expires_in` in seconds."""
+
+    grant = text()
+    expires_in = whole()
+
+
 class SteppedUpOut(serializers.Serializer):
     """Until when what is grave is open."""
 

@@ -43,7 +43,11 @@ class SignInView(ClientView):
     def answer(self, request, shown: Shown, given: dict) -> Response:
         """The session of whoever showed this."""
         arrived = sign_in(
-            shown=shown, consents=given["consents"], channel=request.auth.channel, device=device_of(request)
+            shown=shown,
+            consents=given["consents"],
+            channel=request.auth.channel,
+            device=device_of(request),
+            device_id=device_id(request),
         )
         return as_session(arrived)
 

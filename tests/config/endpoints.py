@@ -13,8 +13,7 @@ from sync.act import Actor
 from sync.http import instant
 from tests import contract, make
 from tests.loyalty import make_holds
-from tests.members import make_proofs
-from tests.members import make_profile
+from tests.members import make_profile, make_proofs
 from tests.orders import make_orders
 
 UNKNOWN = "0193a8f0-0000-7000-8000-000000000000"
@@ -33,6 +32,8 @@ BODIES = {  # one body in shape for each operation that takes one
     "post_auth_wechat_website": {"code": "nothing", "state": "nothing", "verifier": "nothing"},
     "post_auth_wechat_phone": {"code": "nothing"},
     "post_me_notices": {"template_id": "nothing", "result": "accept"},
+    "post_auth_grant": {"grant": "nothing"},
+    "post_sign_in_grants": {"identity": {"kind": "external", "value": "1"}},
     "post_auth_refresh": {"refresh_token": "nothing"},
     "put_me_phone": CODE,
     "post_link_cases_case_id_challenges": {"kind": "sms"},

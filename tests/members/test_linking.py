@@ -265,11 +265,13 @@ def test_what_a_channel_asserted_of_a_member_with_proofs_of_its_own_opens_nothin
     assert doors.sms(phone).json()["member"]["id"] != str(known.id)
 
 
-def test_sms_claims_the_member_a_channel_knows_by_this_phone_and_wechat_does_not(doors, bearer, newcomer):
+def test_sms_claims_the_member_a_channel_knows_by_this_phone_and_wechat_only_while_its_word_is_fresh(
+    doors, bearer, newcomer
+):
     phones = make.mobile(), make.mobile()
     known = [make.member(channel="website") for _ in phones]
     for member, phone in zip(known, phones, strict=True):
-        make.identity(member, "phone", phone, proof="asserted", assurance=0)
+        make.identity(member, "phone", phone, proof="asserted", assurance=0, last_seen_at=days_ago(91))
     other = bearer(doors.mini_program("openid-of-another"))
 
     by_sms, by_wechat = doors.link_by_sms(newcomer, phones[0]).json(), doors.link_by_wechat(other, phones[1]).json()
