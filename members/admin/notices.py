@@ -2,7 +2,6 @@
 
 from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from members import notices
 from members.models import MemberNotice, NoticeConsent, NoticeTemplate
@@ -78,6 +77,6 @@ class MemberNoticeAdmin(HubAdmin):
         done = sum(notices.resend(pk) for pk in queryset.values_list("pk", flat=True))
         left = queryset.count() - done
         if done:
-            messages.success(request, ngettext("%d message is sent again", "%d messages are sent again", done) % done)
+            messages.success(request, _("Sent again: {count}").format(count=done))
         if left:
-            messages.warning(request, ngettext("%d has not failed", "%d have not failed", left) % left)
+            messages.warning(request, _("Left alone, for they have not failed: {count}").format(count=left))

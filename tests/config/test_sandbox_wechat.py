@@ -164,6 +164,45 @@ def test_a_provider_that_fails_takes_no_message(user, client):
     assert client.get("/sandbox/sms").json() == {"results": []}
 
 
+def test_a_phone_code_of_somebody_else_is_refused(api):
+    code = {"code": people.give_code("o-somebody", "phone"), "openid": "o-other"}
+    token = {"access_token": wechat.token_for(MINI_PROGRAM)}
+    assert api.post("/wxa/business/getuserphonenumber", params=token, json=code).json()["errcode"] == 40003
+
+
+def test_a_subscribe_message_arrives_and_is_listed(user, client):
+    message = {
+        "touser": "o-somebody",
+        "template_id": "t-1",
+        "page": "pages/order",
+        "data": {"thing1": {"value": "到了"}},
+    }
+    hub.tell(make.channel("mini-program"), message)
+    (told,) = client.get("/sandbox/wechat/notices").json()["results"]
+    assert told | {"received_at": ""} == {
+        "received_at": "",
+        "app_id": MINI_PROGRAM,
+        "openid": "o-somebody",
+        "template_id": "t-1",
+        "page": "pages/order",
+        "data": {"thing1": {"value": "到了"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "errcode"),
+    [
+        ({"touser": "o-nobody"}, 40003),
+        ({"template_id": ""}, 40037),
+        *[({"data": data}, 47003) for data in ({}, [], {"thing1": "text"}, {"thing1": {"value": ""}}, None)],
+    ],
+)
+def test_a_subscribe_message_in_other_words_is_refused(user, changed, errcode):
+    message = {"touser": "o-somebody", "template_id": "t-1", "data": {"thing1": {"value": "到了"}}} | changed
+    with pytest.raises(hub.Refused, match=str(errcode)):
+        hub.tell(make.channel("mini-program"), message)
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"phone": "12", "code": "1", "challenge_id": "1"}', b'{"code": "1"}'])
 def test_a_malformed_message_is_refused(user, settings, body):
     assert httpx.post(f"{settings.SMS_SANDBOX_URL}/messages", content=body).status_code == 400
