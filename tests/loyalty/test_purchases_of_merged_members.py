@@ -46,6 +46,7 @@ def test_a_refund_before_the_merge_is_known_after_it(merged):
     newest = make.member()
     Loyalty().lock([target.pk, newest.pk])
     Loyalty().move(target.pk, newest.pk)
+    Member.objects.filter(merged_into=target).update(merged_into=newest)
     Member.objects.filter(pk=target.pk).update(status="merged", merged_into=newest)
     before = make.snapshot()
     assert refund([10_000]) == first

@@ -21,6 +21,7 @@ def absorb(source: Member, target: Member) -> dict:
     records = Loyalty()
     records.lock([source.pk, target.pk])
     journal = records.move(source.pk, target.pk)
+    Member.objects.filter(merged_into=source).update(merged_into=target)
     Member.objects.filter(pk=source.pk).update(status="merged", merged_into=target)
     return journal
 
