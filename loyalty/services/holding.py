@@ -64,7 +64,7 @@ def hold(
         channel=channel,
         hold_seconds=seconds,
     )
-    holder = posting.locked(member)
+    holder = posting.present(member)
     posting.require_presence(holder, channel, holding, is_present)
     posted = posting.take(holder, holding, by)
     held = Hold.objects.select_related("channel").get(pk=posted.entry.pk)

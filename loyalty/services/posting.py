@@ -48,7 +48,7 @@ def earn(
 ) -> Entry:
     """Give points, once per reference; an open debt is settled first. Raises ReferenceConflict."""
     named = {"source": source_of(by), "reference": reference, "reason": reason, "channel": channel, "rule": rule}
-    return post(locked(member), earning(points, **named), by).entry
+    return post(present(member), earning(points, **named), by).entry
 
 
 @act
@@ -64,7 +64,7 @@ def spend(
 ) -> Entry:
     """Take points, once per reference. Raises NotEnough, Frozen, ReferenceConflict; then nothing was changed."""
     named = {"source": source_of(by), "reference": reference, "reason": reason, "channel": channel, "rule": rule}
-    return take(locked(member), spending(points, **named), by).entry
+    return take(present(member), spending(points, **named), by).entry
 
 
 @act
@@ -85,7 +85,7 @@ def book(
     the member on this channel within the last 30 minutes (`is_present`: shown otherwise), but for a repeated request.
     Raises NotPresent, NotEnough, Frozen, ReferenceConflict.
     """
-    survivor = locked(member)
+    survivor = present(member)
     named = {"source": source_of(by), "reference": reference, "channel": channel} | more
     if kind == "earn":
         for_staff = _exceeds(survivor.pk, channel, points, named["source"], reference)
@@ -150,6 +150,11 @@ def reverse(*, entry: UUID, by: Actor) -> Posted:
 def locked(member: UUID) -> Member:
     """The member, or who absorbed it, locked: nothing merges or freezes it before the act is over."""
     return members.lock(member)[0]
+
+
+def present(member: UUID) -> Member:
+    """The same; raises Problem `not_found` for a member that is erased, maybe just now: nothing is posted any more."""
+    return members.present(member)
 
 
 def source_of(by: Actor) -> str:

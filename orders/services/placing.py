@@ -59,7 +59,7 @@ def place(
     """
     amounts = rules.sums(items, shipping_fen, discounts, claimed_fen=total_fen)
     digest = digest or digest_of(channel, {"items": items, "member": member, "total": amounts.total_fen})
-    holder = members.lock(member)[0] if member else None
+    holder = members.present(member) if member else None
     order, is_new = _enter(
         Order(
             channel=channel,

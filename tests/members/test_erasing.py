@@ -1,8 +1,10 @@
 """Being forgotten: asked for, thought over, carried out once, on every floor."""
 
+import json
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from loyalty import services as loyalty
 from members import erasing, exporting, merging, privacy, services
@@ -23,7 +25,7 @@ from members.models import (
 )
 from orders.models import Order, Payment, Recipient
 from sync import events, forgetting, inbox
-from sync.act import SYSTEM, Actor, act
+from sync.act import SYSTEM, act
 from sync.clock import Clock
 from sync.http import Problem
 from sync.models import Audience, Event, IdempotentAnswer, InboxMessage, Ticket
@@ -99,13 +101,14 @@ def undelivered(member):
 
 
 def holding(member):
+    loyalty.earn(member=member.pk, points=5, reference="e", by=SYSTEM)
     make_holds.hold(member, 5)
 
 
 def owing(member):
-    earned = loyalty.earn(member=member.pk, points=5, reference="e", by=SYSTEM)
-    loyalty.spend(member=member.pk, points=5, reference="s", by=SYSTEM)
-    loyalty.reverse(entry=earned.pk, by=SYSTEM)
+    earned = loyalty.earn(member=member.pk, points=5, reference="e", by=make.BACKEND)
+    loyalty.spend(member=member.pk, points=5, reference="s", by=make.BACKEND)
+    loyalty.reverse(entry=earned.pk, by=make.BACKEND)
 
 
 def restricted(member):
@@ -114,7 +117,14 @@ def restricted(member):
 
 @pytest.mark.parametrize(
     ("why", "reason"),
-    [(unpaid, "order"), (unshipped, "order"), (undelivered, "order"), (holding, "hold"), (restricted, "freeze")],
+    [
+        (unpaid, "order"),
+        (unshipped, "order"),
+        (undelivered, "order"),
+        (holding, "hold"),
+        (owing, "debt"),
+        (restricted, "freeze"),
+    ],
 )
 def test_what_is_not_over_stands_in_the_way(why, reason):
     client = make_privacy.stepped_up()
@@ -154,7 +164,9 @@ def lived():
     client = make_privacy.stepped_up(member)
     member.birthday, member.gender = "1990-05-17", "male"
     member.save()
-    order = make_orders.order(member=member, address=PLACE, contact={"phone": PHONE, "name": "王小明"}, buyer_note="请快点")
+    order = make_orders.order(
+        member=member, address=PLACE, contact={"phone": PHONE, "name": "王小明"}, buyer_note="请快点"
+    )
     Payment.objects.create(
         order=order, provider="wechat_pay", amount_fen=order.total_fen, state="paid", paid_at=Clock(),
         transaction_id="42", payer="openid-of-ming-long", params="{}",
@@ -182,7 +194,13 @@ def test_nothing_of_the_person_stays_and_what_the_books_need_does(lived):
 
     member.refresh_from_db()
     assert (member.status, member.nickname, member.gender) == ("erased", "", "unknown")
-    assert (member.phone, member.email, member.birthday, member.phone_mask, member.phone_last4) == (None, None, None, "", "")
+    assert (member.phone, member.email, member.birthday, member.phone_mask, member.phone_last4) == (
+        None,
+        None,
+        None,
+        "",
+        "",
+    )
     for model in (Address, Avatar, FieldWrite, ExportFile, Recipient, Ticket, IdempotentAnswer):
         assert not model.objects.exists(), model
     assert not Identity.objects.filter(member=member).exists()
@@ -283,7 +301,7 @@ def test_coming_back_makes_a_new_member(doors, agreed):
 
 
 def message(name: str, data: dict, state: str, sender: str = "channels/website") -> InboxMessage:
-    inbox.store(sender, name, "order.placed", name, b'{"data": %s}' % __import__("json").dumps(data).encode())
+    inbox.store(sender, name, "order.placed", name, json.dumps({"data": data}).encode())
     applied = {"applied_at": Clock()} if state == "applied" else {}
     InboxMessage.objects.filter(message_id=name).update(state=state, **applied)
     return InboxMessage.objects.get(message_id=name)
@@ -337,8 +355,6 @@ def test_nothing_is_given_or_sold_to_somebody_who_was_erased():
 
 def test_the_feed_tells_a_channel_and_then_nothing_more(lived):
     make_privacy.erase(lived)
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("SELECT sync_settle()")
     page = feed(make.channel("mini-program"), after=0, limit=100, types=["member.erased"])
