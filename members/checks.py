@@ -1,4 +1,4 @@
-"""System checks: every row that belongs to a member is in somebody's records."""
+"""System checks: every row that belongs to a member is in somebody's records; who judges captchas is there."""
 
 from django.apps import apps
 from django.conf import settings
@@ -16,6 +16,16 @@ def member_records(app_configs, **kwargs) -> list[Error]:
         except ImportError as error:
             errors.append(Error(f"MEMBER_RECORDS: {path}: {error}", id="members.E001"))
     return errors or uncovered(found)
+
+
+@register
+def captcha(app_configs, **kwargs) -> list[Error]:
+    """SMS_CAPTCHA, where one is asked for, leads to something that can be called."""
+    try:
+        found = import_string(settings.SMS_CAPTCHA) if settings.SMS_CAPTCHA else callable
+    except ImportError as error:
+        return [Error(f"SMS_CAPTCHA: {settings.SMS_CAPTCHA}: {error}", id="members.E003")]
+    return [] if callable(found) else [Error(f"SMS_CAPTCHA: {settings.SMS_CAPTCHA} is no function", id="members.E004")]
 
 
 def uncovered(records: list) -> list[Error]:

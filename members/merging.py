@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from members import queries, rules, services, sessions
+from members import notices, queries, rules, services, sessions
 from members.models import Address, Identity, Member, Merge, PrivacyRequest, Request, Session
 from members.moving import ways_in
 from members.records import all_records
@@ -171,6 +171,7 @@ def _join(made: Merge, sealed: dict, by: Actor) -> None:
     _tell_changed(target, before, by)
     made.at, made.sealed = clock.now(), json.dumps(sealed)
     made.save(force_insert=True)
+    notices.notify(target.id, "member_merged", f"merge/{made.id}", {"at": notices.moment(made.at)})
 
 
 def _part(merge: Merge, source: Member, target: Member) -> None:

@@ -4,11 +4,13 @@ One acceptance is one message. What happens elsewhere calls `notify` as a part o
 (`members/notice_sending.py` does).
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Least
+from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext_lazy as _
 
 from members.models import MemberNotice, NoticeConsent, NoticeTemplate
@@ -79,6 +81,11 @@ def notify(member: UUID, occasion: str, reference: str, values: dict[str, str]) 
     return MemberNotice.objects.create(
         member_id=member, template_id=consent.template_id, reference=reference, values=values
     )
+
+
+def moment(at: datetime) -> str:
+    """A time in Shanghai as WeChat's time fields take it: 2026年11月22日 14:08."""
+    return at.astimezone(get_default_timezone()).strftime("%Y年%m月%d日 %H:%M")
 
 
 @act

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from members import identity, linking, rules, services, sessions
+from members import identity, linking, notices, rules, services, sessions
 from members.identity import Evidence, Taken
 from members.models import Identity, LinkCase, Member, Session
 from members.signing_in import SignedIn, opened
@@ -171,6 +171,8 @@ def _phone_is_mine(door: Door, case: LinkCase | None = None) -> SignedIn:
         services.touch(door.member)
         if before or door.replaces:
             sessions.revoke_all(door.member.id, reason="phone_changed", but=door.session.id)
+            at = {"at": notices.moment(clock.now())}
+            notices.notify(door.member.id, "phone_changed", f"version/{door.member.version}", at)
     elif is_new:
         services.touch(door.member)
     door.strengthen(row)

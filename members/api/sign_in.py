@@ -36,6 +36,7 @@ class SignInView(ClientView):
 
     def admit(self, request):
         super().admit(request)
+        device_id(request)  # one of another form is refused before a code is spent
         limit, every = PER_ADDRESS
         where = blind_index("sign-in-address", whereabouts(request)).hex()[:32]
         quotas.count(f"sign-in/{request.auth.channel.code}/{where}", limit=limit, every=every)
@@ -125,7 +126,7 @@ class PhoneIn(CodeIn):
 class ByPhone(SignInView):
     """POST the code from an SMS."""
 
-    @extend_schema(request=PhoneIn, responses=SIGNED_IN)
+    @extend_schema(request=PhoneIn, parameters=[DEVICE_ID], responses=SIGNED_IN)
     def post(self, request):
         given = PhoneIn.read(request)
         channel = request.auth.channel
@@ -142,7 +143,7 @@ class WechatIn(Input):
 class ByMiniProgram(SignInView):
     """POST the code of `wx.login`."""
 
-    @extend_schema(request=WechatIn, responses=SIGNED_IN)
+    @extend_schema(request=WechatIn, parameters=[DEVICE_ID], responses=SIGNED_IN)
     def post(self, request):
         given, channel = WechatIn.read(request), only(request.auth.channel, Channel.Kind.MINI_PROGRAM)
         shown = registration.of_code(given["code"], channel) or self.exchanged(given["code"], channel)
@@ -171,7 +172,7 @@ class WebsiteIn(WechatIn):
 class ByWebsite(SignInView):
     """POST what WeChat gave back, and the verifier that never left the page."""
 
-    @extend_schema(request=WebsiteIn, responses=SIGNED_IN)
+    @extend_schema(request=WebsiteIn, parameters=[DEVICE_ID], responses=SIGNED_IN)
     def post(self, request):
         given, channel = WebsiteIn.read(request), only(request.auth.channel, Channel.Kind.WEBSITE)
         website_login.finish(channel, state=given["state"], verifier=given["verifier"])
@@ -187,7 +188,7 @@ class RegistrationIn(Input):
 class Register(SignInView):
     """POST consent to a registration that waited for it."""
 
-    @extend_schema(request=RegistrationIn, responses=SIGNED_IN)
+    @extend_schema(request=RegistrationIn, parameters=[DEVICE_ID], responses=SIGNED_IN)
     def post(self, request):
         given = RegistrationIn.read(request)
         shown = registration.read(given["registration_token"], request.auth.channel)

@@ -16,7 +16,7 @@ AROUND_FILE = 16 * 1024  # bytes of a form beside its file
 EXPOSED = "ETag, Retry-After, X-Request-ID, Idempotency-Replayed"
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, Idempotency-Key, If-Match, Accept-Language, X-Channel, "
-    "X-HTTP-Method-Override, X-Request-ID"
+    "X-Device-ID, X-HTTP-Method-Override, X-Request-ID"
 )
 
 

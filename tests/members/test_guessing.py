@@ -10,9 +10,9 @@ import pytest
 import redis
 from django.conf import settings as hub
 
-from members import captcha, challenges
+from members import captcha, challenges, checks
 from members.calling import CalledInsideAnAct
-from members.models import SmsChallenge
+from members.models import Session, SmsChallenge
 from sync import clock
 from sync.act import act
 from sync.http import Problem
@@ -134,6 +134,15 @@ def test_a_device_id_of_another_form_is_refused(outside, agreed, device):
     assert make.snapshot() == before
 
 
+def test_a_sign_in_with_a_device_id_of_another_form_spends_no_code(outside, agreed):
+    given = {"code": outside.code(openid="openid-of-ming"), "consents": agreed}
+    client = make.client("mini-program")
+    refused = client.post("auth/wechat/mini-program", given, headers={"X-Device-ID": "a b"})
+    assert refused.json()["errors"][0]["field"] == "X-Device-ID"
+    assert client.post("auth/wechat/mini-program", given, headers={"X-Device-ID": "device-1"}).status_code == 200
+    assert Session.objects.get().device_id == "device-1"
+
+
 def test_a_gateway_that_refuses_leaves_no_challenge(outside, agreed):
     client = make.client()
     before = make.snapshot()
@@ -191,6 +200,12 @@ def test_robots_use_up_no_quota_of_a_phone(asked_for, settings, still_windows):
 def test_a_judge_who_fails_is_503(asked_for, outside):
     answer = ask(asked_for, captcha="breaks")
     assert (answer.status_code, answer.json()["code"], outside.messages) == (503, "unavailable", [])
+
+
+@pytest.mark.parametrize("path", ["nowhere.verify", "members.captcha.nothing", "members.captcha.LONGEST"])
+def test_a_captcha_that_nobody_judges_is_found_before_anybody_asks(settings, path):
+    settings.SMS_CAPTCHA = path
+    assert [error.msg.startswith(f"SMS_CAPTCHA: {path}") for error in checks.captcha(None)] == [True]
 
 
 def test_no_captcha_is_judged_within_an_act(asked_for):

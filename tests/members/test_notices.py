@@ -1,6 +1,7 @@
 """Subscribe messages: one acceptance is one message, told once, sent at most once."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -285,3 +286,28 @@ def test_the_database_refuses(ming, shipped, constraint, rows):
 def test_the_database_bounds_acceptances(ming, shipped):
     with pytest.raises(IntegrityError, match="notice_consent_bounded"), transaction.atomic():
         NoticeConsent.objects.create(member=ming.member, template=shipped, left=101)
+
+
+def test_whose_phone_changed_is_told(outside):
+    template(occasion="phone_changed", fields={"at": "time1"})
+    member = make.member(channel="mini-program", openid="openid-of-ming", phone=make.mobile())
+    client = make.member_client(member, "mini-program", stepped_up_at=timezone.now())
+    client.post("me/notices", {"template_id": "template-phone_changed", "result": "accept"})
+    challenge = client.post("auth/sms-codes", {"phone": make.mobile(), "purpose": "link"}).json()["challenge_id"]
+    given = {"challenge_id": challenge, "code": outside.sms_code(challenge)}
+    assert client.put("me/phone", given).status_code == 200
+
+    notice_sending.send_due()
+    (message,) = sent(outside)
+    assert (message["touser"], message["template_id"]) == ("openid-of-ming", "template-phone_changed")
+    assert re.fullmatch(r"\d{4}年\d\d月\d\d日 \d\d:\d\d", message["data"]["time1"]["value"])
+
+
+def test_whose_accounts_became_one_is_told(doors, bearer, outside):
+    template(occasion="member_merged", fields={"at": "time1"})
+    owner = make.member(channel="mini-program", openid="openid-of-owner", phone="+8613800138000")
+    NoticeConsent.objects.create(member=owner, template=NoticeTemplate.objects.get(), left=1)
+    newcomer = bearer(doors.mini_program("openid-of-newcomer"))
+    assert doors.link_by_wechat(newcomer, "+8613800138000").json()["absorbed_member_id"]
+    told = MemberNotice.objects.get()
+    assert (told.member_id, told.reference.partition("/")[0], told.values.keys()) == (owner.id, "merge", {"at"})

@@ -53,7 +53,7 @@ NOTICES = [  # occasion, title, our names and WeChat's
         {"number": "character_string1", "carrier": "thing2", "tracking": "character_string3"},
     ),
     ("points_expiring", "积分到期提醒", {"points": "number1", "at": "time2"}),
-    ("phone_changed", "手机号变更通知", {"at": "time1", "note": "thing2"}),
+    ("phone_changed", "手机号变更通知", {"at": "time1"}),
 ]
 NAMES = {
     "admin": "管理员",
