@@ -14,7 +14,10 @@ from guardian.shortcuts import assign_perm, get_objects_for_user, remove_perm
 
 from sync.models import Channel
 
-PEOPLE = ("member", "identity", "session", "consent", "policy", "linkcase", "merge", "request")
+PEOPLE = (
+    *("member", "identity", "session", "consent", "policy", "linkcase", "merge", "request"),
+    *("address", "avatar", "fieldwrite", "privacyrequest", "exportfile"),
+)
 NOTICES = ("noticetemplate", "noticeconsent", "membernotice")
 POINTS = (
     "account",
@@ -92,6 +95,9 @@ ROLES: dict[str, set[str]] = {
         "auth.view_group",
         "members.resend_membernotice",
         "members.freeze_member",
+        "members.handle_privacyrequest",
+        "members.publish_policy",
+        "members.add_consent",
         "orders.cancel_order",
         "config.view_dashboard",
     },
@@ -101,7 +107,8 @@ ROLES: dict[str, set[str]] = {
     | SHOWN_ON_REASON
     | ASKS
     | ASKS_ABOUT_PEOPLE
-    | {"members.reveal_phone", "members.resend_membernotice", "orders.reveal_recipient"},
+    | {"members.add_consent", "members.reveal_phone", "members.resend_membernotice", "orders.reveal_recipient"}
+    | {"members.handle_privacyrequest"},
     "finance": MEMBERS_SEEN
     | ORDERS_SEEN
     | WATCH_SEEN

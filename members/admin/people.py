@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from members.admin.consents import guardian_link
 from members.models import Consent, Identity, LinkCase, Member, Merge, Session
 from sync import events
 from sync.admin import scope, search, shown
@@ -74,7 +75,7 @@ show_on(
     Member,
     Panel(Identity, _of, _named, without=("member",), place=20),
     Panel(Session, _of, _named, without=("member",), place=50),
-    Panel(Consent, _of, _named, without=("member",), place=60),
+    Panel(Consent, _of, _named, without=("member",), place=60, way=guardian_link),
     Panel(LinkCase, _of, _named, without=("member",), place=70, quiet=True),
     Panel(Merge, lambda it: {"target": it}, _named, without=("target",), place=80, quiet=True),
     Panel(

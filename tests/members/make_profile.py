@@ -4,7 +4,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from members.models import Address, Avatar, Consent, Member, Policy
+from members.models import Address, Avatar, Consent, FieldWrite, Member, Policy
 from tests import make
 
 PLACE = {"province": "浙江省", "city": "杭州市", "district": "西湖区", "street": "龙井路 1 号", "postcode": "310000"}
@@ -39,3 +39,10 @@ def policy(purpose: str, version: str, **fields) -> Policy:
     """A policy in force, not required unless told otherwise."""
     text = {"title": purpose, "text_url": f"/policies/{purpose}/{version}", "text_digest": "1" * 64}
     return Policy.objects.create(purpose=purpose, version=version, **text | fields)
+
+
+def wrote(member: Member, field: str, **fields) -> FieldWrite:
+    """The last write of a field, by the website's backend unless told otherwise."""
+    known = {"at": make.NOON, "rank": FieldWrite.Rank.CHANNEL, "channel": make.channel("website")}
+    known |= {"by": "channel/website", "value_digest": b"1"} | fields
+    return FieldWrite.objects.create(member=member, field=field, **known)
