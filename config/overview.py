@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.models import Adjustment, AdjustmentFile, WaitingLot
-from members.models import LinkCase, Member
+from members.models import LinkCase, Member, PrivacyRequest
 from orders.models import Order, PaymentCase
 from sync.models import Alert, Delivery, Discrepancy, Endpoint, InboxMessage
 
@@ -38,6 +38,7 @@ CARDS = [
     Card(_("Open discrepancies"), Discrepancy, {"resolved_at": None}, "?is=open", is_trouble=True),
     Card(_("Open payment cases"), PaymentCase, {"resolved_at": None}, "?is=open", is_trouble=True),
     Card(_("Open link cases"), LinkCase, {"state": "open"}, "?state__exact=open"),
+    Card(_("Open privacy requests"), PrivacyRequest, {"state__in": ["open", "running"]}, "?queue=open"),
     Card(_("Adjustments to approve"), Adjustment, {"state": "asked"}, "?state__exact=asked"),
     Card(_("Adjustment files to approve"), AdjustmentFile, {"state": "asked"}, "?state__exact=asked"),
     Card(_("Points to let through"), WaitingLot, {}),

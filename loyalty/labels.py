@@ -27,7 +27,7 @@ LABELS = {
     "expires_at": _("Until"),
     "earned": _("Earned"),
     "remaining": _("Remaining"),
-    "captured": _("Used"),
+    "captured": _("Points taken"),
     "order": _("Order"),
     "points_taken_back": _("Points taken back"),
     "from": _("From"),

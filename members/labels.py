@@ -57,7 +57,7 @@ LABELS = {
     "field": _("Field"),
     "written_by": _("Written by"),
     "received_at": _("Received"),
-    "scopes": _("Scopes"),
+    "scopes": _("What is restricted"),
     "reason": _("Reason"),
     "expires_at": _("Until"),
     "lifted_at": _("Lifted"),

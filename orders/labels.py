@@ -8,7 +8,7 @@ LABELS = {
     "status_label": _("Status"),
     "lines": _("Articles"),
     "sku": _("SKU"),
-    "name": _("Name"),
+    "name": _("Name or article"),
     "quantity": _("Quantity"),
     "unit_price_fen": _("Unit price"),
     "refunded_quantity": _("Refunded"),
