@@ -168,7 +168,6 @@ STORAGES = {
 MEDIA_ROOT = DATA_DIR / "media"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILES_UP_TO = {"/api/v1/me/avatar": 2 * 1024 * 1024}  # the paths of the contract that take a file
-FILES_UP_TO = {"/api/v1/me/avatar": 2 * 1024 * 1024}  # the paths of the contract that take a file
 
 # The public contract --------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -252,8 +251,9 @@ SMS_API_URL = env.text("SMS_API_URL", _sms_url).rstrip("/")
 SMS_REGION = env.text("SMS_REGION", _sms_region)
 SMS_KEY_ID, SMS_KEY_SECRET = env.text("SMS_KEY_ID", _needed), env.text("SMS_KEY_SECRET", _needed)
 SMS_SIGN_NAME, SMS_TEMPLATE = env.text("SMS_SIGN_NAME", _needed), env.text("SMS_TEMPLATE", _needed)
+SMS_PURPOSES = ("sign_in", "link", "step_up", "link_case")
 SMS_TEMPLATES = {  # by what a code is for
-    purpose: env.text(f"SMS_TEMPLATE_{purpose.upper()}", SMS_TEMPLATE) for purpose in ("sign_in", "link", "step_up")
+    purpose: env.text(f"SMS_TEMPLATE_{purpose.upper()}", SMS_TEMPLATE) for purpose in SMS_PURPOSES
 }
 SMS_TEMPLATE_PARAMS = env.items("SMS_TEMPLATE_PARAMS", "code")  # tencent's templates count their values
 SMS_APP_ID = env.text("SMS_APP_ID", None if SMS_SENDER == "tencent" else "")

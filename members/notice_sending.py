@@ -85,6 +85,8 @@ def _body(notice: MemberNotice) -> dict:
     openid = services.openid(notice.member.merged_into_id or notice.member_id, template.channel.app_id)
     if openid is None:
         raise Unfit("no_openid")
+    if not isinstance(template.fields, dict):
+        raise Unfit("template")
     if missing := sorted(template.fields.keys() - notice.values.keys()):
         raise Unfit(f"no value: {', '.join(missing)}"[:80])
     data = {field: {"value": fitted(field, notice.values[name])} for name, field in template.fields.items()}

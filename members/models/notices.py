@@ -1,11 +1,23 @@
 """WeChat subscribe messages: what may be sent, and how often each person said yes."""
 
+import re
+
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from sync.ids import uuid7
+
+FIELD = re.compile(r"[a-z_]{1,30}[0-9]{1,3}")  # thing1, character_string2
+
+
+def validate_fields(fields) -> None:
+    """Raises ValidationError unless each of our names stands for a field as WeChat names them."""
+    named = fields.values() if isinstance(fields, dict) else [None]
+    if not all(isinstance(each, str) and FIELD.fullmatch(each) for each in named):
+        raise ValidationError(_('Write {"number": "character_string1"}'))
 
 
 class NoticeTemplate(models.Model):
@@ -23,7 +35,12 @@ class NoticeTemplate(models.Model):
     template_id = models.CharField(_("template id"), max_length=64)
     occasion = models.CharField(_("occasion"), max_length=20, choices=Occasion)
     title = models.CharField(_("title"), max_length=80)
-    fields = models.JSONField(_("fields"), default=dict)
+    fields = models.JSONField(
+        _("fields"),
+        default=dict,
+        validators=[validate_fields],
+        help_text=_('Our names and WeChat\'s: {"number": "character_string1"}'),
+    )
     page = models.CharField(_("page it opens"), max_length=200, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
 

@@ -23,4 +23,5 @@ def to_console(message: Message) -> None:
 def to_sandbox(message: Message) -> None:
     """To the stand-in that keeps messages for whoever plays the phone's owner."""
     body = {"phone": message.phone, "code": message.code, "challenge_id": str(message.challenge_id)}
-    gateway.ask(f"{settings.SMS_SANDBOX_URL}/messages", json=body)
+    if "error" in gateway.ask(f"{settings.SMS_SANDBOX_URL}/messages", json=body):
+        raise Problem("unavailable")

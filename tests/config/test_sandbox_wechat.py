@@ -157,6 +157,11 @@ def test_a_text_message_arrives(user, client):
     assert (message["code"], message["challenge_id"]) == ("123456", "0193-challenge")
 
 
+def test_a_message_that_the_provider_does_not_take_is_not_sent(user):
+    with pytest.raises(Problem, match="unavailable"):
+        sms.send(phone="+861", code="123456", challenge_id="0193-challenge")
+
+
 def test_a_provider_that_fails_takes_no_message(user, client):
     faults.put({"sms_fail": 1})
     with pytest.raises(Problem, match="unavailable"):

@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -311,3 +312,12 @@ def test_whose_accounts_became_one_is_told(doors, bearer, outside):
     assert doors.link_by_wechat(newcomer, "+8613800138000").json()["absorbed_member_id"]
     told = MemberNotice.objects.get()
     assert (told.member_id, told.reference.partition("/")[0], told.values.keys()) == (owner.id, "merge", {"at"})
+
+
+@pytest.mark.parametrize("fields", [[], "thing1", {"number": 1}, {"number": "thing"}, {"number": "Thing1"}])
+def test_a_templates_fields_are_named_as_wechat_names_them(shipped, fields):
+    shipped.fields = fields
+    with pytest.raises(ValidationError):
+        shipped.full_clean()
+    NoticeTemplate.objects.update(fields={"number": "character_string1"})
+    NoticeTemplate.objects.get().full_clean()
