@@ -96,9 +96,9 @@ def freeze(member: Member, scopes) -> Freeze:
     return Freeze.objects.create(member=member, scopes=list(scopes), **laid)
 
 
-def projection(*members: Member) -> dict:
+def projection(*members: Member | UUID) -> dict:
     """What an un-merge right after the merge must give back exactly: all but what only grows."""
-    return {str(member.pk): _of(member.pk) for member in members}
+    return {str(key): _of(key) for key in (getattr(member, "pk", member) for member in members)}
 
 
 def _of(member_id: UUID) -> dict:
