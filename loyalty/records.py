@@ -4,18 +4,21 @@ The balance moves by paired entries, its history stays where it was and readable
 what is reversed later finds them.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
 from django.db.models import F, QuerySet, Sum
+from django.utils.translation import gettext as _
 
 from loyalty import queries, standing, told
 from loyalty.labels import LABELS
 from loyalty.ledger import BALANCE, Moves, Posting
 from loyalty.models import Account, Draw, Entry, Hold, Lot, Purchase, TierChange
 from loyalty.services import adjusting, bonuses, settling, tiering
+from members.figures import Figure
 from members.records import StillOpen
 from sync.act import SYSTEM
 from sync.clock import Clock
@@ -49,6 +52,14 @@ class Loyalty:
     def knows(self, member_id: UUID, fact: dict) -> bool:
         """Channels show points to whoever looks."""
         return False
+
+    def figures(self, member_id: UUID) -> Iterable[Figure]:
+        """Points by component, and the tier."""
+        points = queries.as_points(member_id)
+        titles = {"available": _("Available"), "pending": _("Pending"), "held": _("Held"), "debt": _("Debt")}
+        for name, title in titles.items():
+            yield str(title), f"{points[name]:,}"
+        yield _("Tier"), points["tier"]["name"] if points["tier"] else ""
 
     def move(self, source: UUID, target: UUID) -> dict:
         """Carry lots, holds, balance, purchases, tier and used references over; Σ of both stays what it was."""

@@ -35,14 +35,21 @@ def ask(
 ) -> Request:
     """Ask for a grave act on a member; nothing happens until somebody else approves.
 
-    Raises Problem `invalid` without a reason, `case_closed` when the same waits already.
+    Of two members to be merged it is kept for the one that would be absorbed. Raises Problem `invalid` without a
+    reason, `case_closed`, in words, when it makes no sense or the same waits already.
     """
     if not reason.strip():
         raise Problem("invalid", _("Say why"))
-    held = Member.objects.select_for_update(no_key=True).get(pk=member)
+    locked = _locked(member, other)
+    held, beside = locked[member], locked.get(other)
+    if kind == Kind.MERGE:
+        held, beside = merging.survivor_of(held, beside)
+        merging.require_two(held, beside)
+    if kind == Kind.UNMERGE:
+        merging.require_undoable(merge)
     if Request.objects.filter(kind=kind, member=held, state=State.ASKED).exists():
         raise Problem("case_closed", _("This waits for approval already"))
-    asked = Request(kind=kind, member=held, other_id=other, case=case, merge=merge, terms=terms or {})
+    asked = Request(kind=kind, member=held, other=beside, case=case, merge=merge, terms=terms or {})
     asked.reason, asked.asked_by = reason.strip()[:200], user
     asked.save(force_insert=True)
     return asked
@@ -78,7 +85,16 @@ def withdraw(*, request: UUID, user: User) -> Request:
     return _close(asked, State.WITHDRAWN, user)
 
 
+def _locked(*members: UUID | None) -> dict[UUID, Member]:
+    """These members themselves, before anything else that belongs to them."""
+    rows = Member.objects.select_for_update(no_key=True).filter(pk__in=[each for each in members if each])
+    return {member.id: member for member in rows.order_by("id")}
+
+
 def _held(request: UUID) -> Request:
+    known = Request.objects.get(pk=request)
+    merged = [known.merge.source_id, known.merge.target_id] if known.merge else []
+    _locked(known.member_id, known.other_id, *merged)
     return Request.objects.select_for_update(of=["self"], no_key=True).get(pk=request)
 
 

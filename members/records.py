@@ -4,6 +4,7 @@
 (`members/checks.py`) fails when a model with a foreign key to Member is in nobody's `models`.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from typing import ClassVar, Protocol
@@ -14,7 +15,8 @@ from django.db import models
 from django.db.models import Max
 from django.utils.module_loading import import_string
 
-from members import copying, moving, unnaming
+from members import copying, figures, moving, unnaming
+from members.figures import Figure
 from members.labels import LABELS
 from members.models import (
     Address,
@@ -62,6 +64,9 @@ class Records(Protocol):
 
     def knows(self, member_id: UUID, fact: dict) -> bool:
         """Whether something that only the member should know is so: `{"kind": "order", "number", "total_fen"}`."""
+
+    def figures(self, member_id: UUID) -> Iterable[Figure]:
+        """How the member stands, for staff who compare two: (what, how), masked and in their words."""
 
     def move(self, source: UUID, target: UUID) -> dict:
         """Make the source's rows the target's. Returns the journal that can undo it: ids and sums, JSON, no names.
@@ -139,6 +144,10 @@ class Members:
     def erase(self, member_id: UUID) -> dict:
         """The last of the floors to forget: the others need to know the person by their identities."""
         return unnaming.unname(member_id)
+
+    def figures(self, member_id: UUID) -> Iterable[Figure]:
+        """Profile, ways in, addresses, consents, restrictions."""
+        return figures.of(member_id)
 
     def move(self, source: UUID, target: UUID) -> dict:
         """Ways in, profile and addresses, consents, restrictions, and whom the source absorbed."""

@@ -1,11 +1,15 @@
 """What orders hold of a member (`members/records.py`)."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from django.db.models import F, Max, QuerySet
+from django.db.models import Count, F, Max, QuerySet, Sum
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
 
+from members.figures import Figure
 from members.records import StillOpen
 from orders import leaving, queries
 from orders.labels import LABELS
@@ -45,6 +49,14 @@ class Orders:
             return False
         told = {"number": fact["number"], "total_fen": fact["total_fen"]}
         return Order.objects.filter(member=member_id, **told).exists()
+
+    def figures(self, member_id: UUID) -> Iterable[Figure]:
+        """How many orders, and what was paid for them."""
+        paid = Sum("paid_fen", default=0)
+        found = Order.objects.filter(member=member_id).aggregate(count=Count("pk"), paid=paid, last=Max("placed_at"))
+        yield _("Orders"), str(found["count"])
+        yield _("Paid for orders"), f"¥{found['paid'] / 100:,.2f}"
+        yield _("Last order"), f"{localtime(found['last']):%Y-%m-%d}" if found["last"] else ""
 
     def move(self, source: UUID, target: UUID) -> dict:
         """The source's orders become the target's: another owner, so another version and news. Returns their ids."""
