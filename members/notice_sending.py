@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 100
 FIRST_PAUSE, TRIES = timedelta(seconds=30), 8
+KEPT = timedelta(days=90)
 SENDING, LOST = "sending", "answer_lost"
 DECLINED, BUSY = 43101, {-1, 45009, 45011}  # the person wants no more of them; WeChat wants it later
 LONGEST = {"thing": 20, "character_string": 32, "phrase": 5, "name": 10, "letter": 32, "symbol": 5, "number": 32}
@@ -53,6 +54,12 @@ def send_due() -> int:
             return sent
         send(notice)
     return AT_ONCE
+
+
+def drop_old() -> int:
+    """Forget messages that were sent or failed long ago. Returns how many."""
+    over = MemberNotice.objects.exclude(state=MemberNotice.State.WAITING)
+    return over.filter(created_at__lt=Clock() - KEPT).delete()[0]
 
 
 def _claimed() -> UUID | None:

@@ -10,6 +10,7 @@ def forget_expired(**_later):
     """Forget what can let nobody in any more."""
     forgetting.forget_expired()
     exporting.drop_expired()
+    notice_sending.drop_old()
     erasing.end_audiences()
 
 

@@ -321,3 +321,14 @@ def test_a_templates_fields_are_named_as_wechat_names_them(shipped, fields):
         shipped.full_clean()
     NoticeTemplate.objects.update(fields={"number": "character_string1"})
     NoticeTemplate.objects.get().full_clean()
+
+
+def test_messages_of_long_ago_are_forgotten(ming, outside):
+    accept(ming, times=3)
+    for n in range(3):
+        notify(ming, f"shipment-{n}")
+    notice_sending.send_due()
+    MemberNotice.objects.filter(reference="shipment-0").update(state="waiting", sent_at=None)
+    MemberNotice.objects.exclude(reference="shipment-2").update(created_at=make.LONG_AGO)
+    assert notice_sending.drop_old() == 1
+    assert set(MemberNotice.objects.values_list("reference", flat=True)) == {"shipment-0", "shipment-2"}
