@@ -20,7 +20,7 @@ class Flag(serializers.BooleanField):
         return data
 
 
-class AddressIn(Input):
+class OwnAddressIn(Input):
     """Where, and to whom; the phone as people write it."""
 
     receiver = Text(max_length=60)
@@ -37,7 +37,7 @@ class AddressIn(Input):
         return attrs | {name: attrs[name] or None for name in ("district", "postcode") if name in attrs}
 
 
-class AddressChangeIn(AddressIn):
+class OwnAddressChangeIn(OwnAddressIn):
     """What is to be different; what is not named stays, the phone as well, which is only shown masked."""
 
     @classmethod
@@ -89,9 +89,9 @@ class Addresses(MemberView):
         page = self.order.page(request, Address.objects.filter(member=request.auth.member))
         return Response(page.body([addresses.as_address(row) for row in page.rows]))
 
-    @extend_schema(request=AddressIn, parameters=[ETAG], responses={201: AddressOut})
+    @extend_schema(request=OwnAddressIn, parameters=[ETAG], responses={201: AddressOut})
     def post(self, request):
-        fields = AddressIn.read(request)
+        fields = OwnAddressIn.read(request)
         return shown(addresses.add(member_id=request.auth.member, fields=fields, by=request.user), status=201)
 
 
@@ -103,10 +103,12 @@ class OneAddress(MemberView):
         return shown(addresses.find(request.auth.member, address_id))
 
     @extend_schema(
-        request=AddressChangeIn, parameters=[IF_MATCH, ETAG], responses={200: AddressOut, **refusal(AddressConflictOut)}
+        request=OwnAddressChangeIn,
+        parameters=[IF_MATCH, ETAG],
+        responses={200: AddressOut, **refusal(AddressConflictOut)},
     )
     def patch(self, request, address_id):
-        fields, unless = AddressChangeIn.read(request), self.unless_changed(request)
+        fields, unless = OwnAddressChangeIn.read(request), self.unless_changed(request)
         named = {"member_id": request.auth.member, "address_id": address_id}
         return shown(addresses.change(**named, fields=fields, unless=unless, by=request.user))
 
