@@ -100,7 +100,7 @@ def require_undoable(merge: Merge) -> None:
     """Raises Problem `case_closed`, in words, when a merge can be taken back no more, or not yet."""
     if merge.undone_at:
         raise Problem("case_closed", _("This merge has been undone already"))
-    if clock.now() - merge.at > rules.UNMERGE_WITHIN:
+    if merge.sealed is None or clock.now() - merge.at > rules.UNMERGE_WITHIN:
         days = {"days": rules.UNMERGE_WITHIN.days}
         raise Problem("case_closed", _("A merge can be undone within %(days)s days only") % days)
     for member in (merge.source, merge.target):

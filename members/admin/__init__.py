@@ -1,5 +1,5 @@
 """Members as staff see them: masked, scoped to their channels, changed only by acts."""
 
-from members.admin import consents, identities, linking, notices, people, privacy, sessions
+from members.admin import consents, identities, linking, notices, people, privacy, profile, requests, sessions
 
-__all__ = ["consents", "identities", "linking", "notices", "people", "privacy", "sessions"]
+__all__ = ["consents", "identities", "linking", "notices", "people", "privacy", "profile", "requests", "sessions"]
