@@ -13,7 +13,7 @@ from sync.act import Actor
 from sync.http import instant
 from tests import contract, make
 from tests.loyalty import make_holds
-from tests.members import make_profile, make_proofs
+from tests.members import make_privacy, make_profile, make_proofs
 from tests.orders import make_orders
 
 UNKNOWN = "0193a8f0-0000-7000-8000-000000000000"
@@ -129,6 +129,7 @@ def foreign() -> dict[str, str]:
     return {
         "number": make_orders.order(member=stranger, channel=elsewhere).number,
         "address_id": str(make_profile.address(stranger).pk),
+        "export_id": str(make_privacy.asked_for(stranger, "export").pk),
         "session_id": str(make.session(stranger, elsewhere).pk),
         "identity_id": str(make.identity(stranger, "wechat_unionid", "unionid-of-a-stranger").pk),
         "case_id": str(make_proofs.case_of(stranger, make.member(channel=elsewhere)).pk),

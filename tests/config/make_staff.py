@@ -37,7 +37,7 @@ from sync.models import (
 )
 from tests import make
 from tests.loyalty import make_adjusting, make_holds, make_purchases, make_tiers
-from tests.members import make_profile
+from tests.members import make_privacy, make_profile
 from tests.orders import make_orders
 from tests.sync import make_deliveries
 
@@ -97,6 +97,7 @@ class World:
         make_adjusting.one_of_each(person, self.website, str(turn))
         make_purchases.one_of_each(person, self.website, str(turn))
         make_profile.address(person), make_profile.avatar(person), make_profile.wrote(person, "nickname")
+        make_privacy.asked_for(person), make_privacy.asked_for(person, "export")
         Consent.objects.create(member=person, purpose="terms", version="1", act="granted", channel=self.website)
         LinkCase.objects.create(kind="merge", member=person, other=self.member, mask="1", identity_kind="phone")
         NoticeConsent.objects.create(member=person, template=self.template, last_result="reject")
@@ -113,6 +114,7 @@ class World:
     def _papers(self):
         self.address, _made = make_profile.address(self.member, phone=PHONE), make_profile.avatar(self.member)
         make_profile.wrote(self.member, "nickname")
+        make_privacy.asked_for(self.member), make_privacy.asked_for(self.member, "export")
         self._notices()
         case = {"mask": "137****5678", "identity_kind": "phone"}
         Consent.objects.create(member=self.member, purpose="terms", version="1", act="granted", channel=self.website)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from members import erasing
-from members.models import PrivacyRequest
+from members.models import ExportFile, PrivacyRequest
 from sync.clock import Clock
 from tests import make
 
@@ -24,3 +24,11 @@ def erase(client) -> int:
     assert answer.status_code == 202, answer.json()
     come_due()
     return erasing.erase_due()
+
+
+def asked_for(member, kind: str = "correction") -> PrivacyRequest:
+    """One open request; of a copy its file as well, fetched already."""
+    made = PrivacyRequest.objects.create(member=member, kind=kind, by="staff/1", due_at=make.NOON)
+    if kind == "export":
+        ExportFile.objects.create(request=made, size=1, expires_at=make.NOON, fetched_at=make.NOON)
+    return made
