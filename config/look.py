@@ -38,6 +38,8 @@ NAVIGATION = [
         _page(_("Merges"), "merge", "members", "merge"),
         _page(_("Privacy requests"), "shield_person", "members", "privacyrequest"),
         _page(_("Consents"), "verified_user", "members", "consent"),
+        _page(_("Messages in WeChat"), "notifications", "members", "membernotice"),
+        _page(_("Message templates"), "edit_notifications", "members", "noticetemplate"),
     ),
     _group(
         _("Orders"),

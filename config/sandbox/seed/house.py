@@ -50,7 +50,7 @@ NOTICES = [  # occasion, title, our names and WeChat's
     (
         "order_shipped",
         "订单发货提醒",
-        {"number": "character_string1", "carrier": "thing2", "tracking": "character_string3"},
+        {"number": "character_string1", "carrier": "thing2"},
     ),
     ("points_expiring", "积分到期提醒", {"points": "number1", "at": "time2"}),
     ("phone_changed", "手机号变更通知", {"at": "time1"}),
