@@ -10,7 +10,7 @@ from functools import wraps
 
 from django.db import OperationalError, connection, transaction
 
-from sync import events
+from sync import events, prepared
 
 RETRIES = 3
 DEADLOCK, SERIALIZATION = "40P01", "40001"
@@ -77,10 +77,21 @@ def outermost(work: Callable):
                 result = work()
                 connection.validate_no_broken_transaction()  # a part refused, and somebody swallowed it
                 events.flush()
+                commit()
             return result
         except OperationalError as error:
             if not left or not is_retried(error):
                 raise
+
+
+def commit() -> None:
+    """Commit the act that is open, if that is all that is open; Django's own commit then finds nothing to do.
+
+    psycopg's commit costs several times the processor time of its only statement.
+    """
+    if len(connection.atomic_blocks) == 1:
+        with connection.wrap_database_errors:
+            prepared.commit(connection.connection)
 
 
 def is_retried(error: Exception) -> bool:

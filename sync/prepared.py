@@ -51,6 +51,12 @@ def begin(database: psycopg.Connection) -> None:
         execute(database, b"BEGIN")
 
 
+def commit(database: psycopg.Connection) -> None:
+    """Commit the transaction, if one is open. Raises psycopg.Error."""
+    if database.pgconn.transaction_status != TransactionStatus.IDLE:
+        execute(database, b"COMMIT")
+
+
 def execute(database: psycopg.Connection, sql: bytes) -> None:
     """Run statements that take and give nothing. Raises psycopg.Error."""
     _checked(database.pgconn.exec_(sql))

@@ -4,6 +4,7 @@ from tests.bench.expiring import Run
 from tests.bench.expiry_data import LOTS_EACH, check_expired, fill, left
 from tests.bench.frame import SCALE, Figure, scaled, within
 
+HOW = "one night, killed once and begun again"
 SECONDS, MEGABYTES = 300, 256
 
 

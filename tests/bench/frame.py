@@ -14,7 +14,7 @@ RESULTS = Path(os.environ.get("HUB_BENCH_RESULTS", ".data/bench"))
 
 @dataclass(frozen=True)
 class Figure:
-    """A median. `ratio` is to the figure named by `against`; `met` is None where nothing was promised."""
+    """A value. `ratio` is to the figure named by `against`; `met` is None where nothing was promised."""
 
     name: str
     value: float
@@ -51,14 +51,14 @@ def within(name: str, value: float, unit: str, limit: float) -> Figure:
     return Figure(name, value, unit, value / limit, "limit", limit, value <= limit)
 
 
-def publish(bench: str, figures: list[Figure], results: Path = RESULTS) -> str:
-    """Write `<bench>.json` and return the table a person reads."""
+def publish(bench: str, figures: list[Figure], how: str, results: Path = RESULTS) -> str:
+    """Write `<bench>.json` and return the table a person reads; `how` its values came about."""
     results.mkdir(parents=True, exist_ok=True)
     (results / f"{bench}.json").write_text(json.dumps([asdict(f) for f in figures], indent=1, ensure_ascii=False))
-    rows = [("", "median", "", "ratio", "against", "target", ""), *map(_row, figures)]
+    rows = [("", "value", "", "ratio", "against", "target", ""), *map(_row, figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([f"{bench} (scale {SCALE:g}, medians of {ROUNDS} rounds)", *lines])
+    return "\n".join([f"{bench} (scale {SCALE:g}, {how})", *lines])
 
 
 def _row(figure: Figure) -> tuple[str, ...]:

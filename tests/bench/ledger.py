@@ -9,9 +9,10 @@ from functools import partial
 from loyalty import ledger
 from tests.bench import hordak_works, pgbench
 from tests.bench.clients import Clients
-from tests.bench.frame import SCALE, Figure, held, interleaved, scaled
+from tests.bench.frame import ROUNDS, SCALE, Figure, held, interleaved, scaled
 from tests.bench.ledger_data import MEMBER, check, execute, fill
 
+HOW = f"medians of {ROUNDS} rounds"
 SECONDS = 2.0 if SCALE == 1 else max(0.1, 2 * SCALE)
 OURS = ("post", "mix", "event", "many")
 ORDINARY = ("orm", "orm_mix")

@@ -13,8 +13,8 @@ def main(name: str) -> None:
     """Measure and publish."""
     django.setup()
     call_command("migrate", verbosity=0)
-    figures = import_module(f"tests.bench.{name}").measure()
-    print(publish(name, figures), flush=True)  # noqa: T201
+    bench = import_module(f"tests.bench.{name}")
+    print(publish(name, bench.measure(), bench.HOW), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
 """Acts: one transaction, its events written last, a deadlock retried; what is rolled back is not told."""
 
 import threading
+from contextlib import suppress
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from sync import act, events, postgres
+from sync import act, events, postgres, prepared
 from sync.act import SYSTEM, NotAnAct
-from sync.models import Event, Stream
+from sync.ids import uuid7
+from sync.models import Audience, Event, Stream
 from tests.sync import make_deliveries
+
+DEADLOCK = "DO $$ BEGIN RAISE EXCEPTION 'as if' USING ERRCODE = '40P01'; END $$"
 
 
 def record(type: str = "order.placed", subject: str = "member/1", **fields) -> None:
@@ -77,7 +81,38 @@ class TestAnActOfItsOwn:
             place("order.placed")
         assert told() == []
 
-    def test_is_tried_again_after_a_deadlock(self):
+    def test_is_undone_by_what_only_the_commit_refuses(self):
+        @act.act
+        def names_nobody():
+            record()
+            Audience.objects.create(subject="member/1", channel_id=uuid7())
+            transaction.on_commit(lambda: pytest.fail("It was not committed"))
+
+        with pytest.raises(IntegrityError, match="channel_id"):
+            names_nobody()
+        assert told() == []
+        place("order.placed")
+        assert told() == [(1, "order.placed")]
+
+    def test_runs_what_waits_for_its_commit_after_it(self):
+        seen = []
+
+        @act.act
+        def waits():
+            record()
+            transaction.on_commit(lambda: seen.append((connection.in_atomic_block, told())))
+
+        waits()
+        assert seen == [(False, [(1, "order.placed")])]
+
+    def test_whose_connection_is_lost_says_so_and_tells_nothing(self):
+        with pytest.raises(OperationalError):
+            act.outermost(lambda: (record(), lose_connection()))
+        connection.close_if_unusable_or_obsolete()
+        assert told() == []
+
+    @pytest.mark.parametrize("way", ["cursor", "prepared"])
+    def test_is_tried_again_after_a_deadlock(self, way):
         tries = []
 
         @act.act
@@ -85,7 +120,7 @@ class TestAnActOfItsOwn:
             tries.append(1)
             record()
             if len(tries) < 3:
-                raise_deadlock()
+                raise_deadlock(way)
 
         deadlocks()
         assert len(tries) == 3
@@ -201,6 +236,14 @@ def rolled_back(work) -> None:
         transaction.set_rollback(True)
 
 
-def raise_deadlock() -> None:
+def raise_deadlock(way: str = "cursor") -> None:
+    if way == "prepared":
+        prepared.run(DEADLOCK)
     with connection.cursor() as cursor:
-        cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'as if' USING ERRCODE = '40P01'; END $$")
+        cursor.execute(DEADLOCK)
+
+
+def lose_connection() -> None:
+    """As a restart of PostgreSQL would, between two statements that somebody swallowed the error of."""
+    with suppress(OperationalError):
+        prepared.run("SELECT pg_terminate_backend(pg_backend_pid())")
