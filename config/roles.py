@@ -15,7 +15,7 @@ from guardian.shortcuts import assign_perm, get_objects_for_user, remove_perm
 from sync.models import Channel
 
 PEOPLE = (
-    *("member", "identity", "session", "consent", "policy", "linkcase", "merge", "request"),
+    *("member", "identity", "session", "consent", "policy", "linkcase", "merge", "request", "freeze"),
     *("address", "avatar", "fieldwrite", "privacyrequest", "exportfile"),
 )
 NOTICES = ("noticetemplate", "noticeconsent", "membernotice")
@@ -38,7 +38,7 @@ CHANNELS = ("channel", "sharinggroup", "endpoint")
 TRAFFIC = ("event", "delivery", "attempt", "inboxmessage", "acknowledged", "audience", "stream")
 WATCH = ("reconciliationrun", "discrepancy", "alert", "alertrule", "notice", "measure", "heartbeat")
 MACHINERY = ("settled", "batch", "ticket", "idempotentanswer", "quota")
-WAYS_IN = ("smschallenge", "membercode", "websitelogin", "registration", "wechattoken")
+WAYS_IN = ("smschallenge", "membercode", "websitelogin", "registration", "signingrant", "wechattoken")
 
 
 def _permissions(act: str, app: str, models: Iterable[str]) -> set[str]:
@@ -63,7 +63,7 @@ WATCH_SEEN = _view("sync", WATCH)
 MACHINERY_SEEN = _view("sync", MACHINERY) | _view("members", WAYS_IN)
 ASKS = {"loyalty.add_adjustment"}
 DECIDES = {"loyalty.approve_adjustment", "loyalty.release_lot"}
-ASKS_ABOUT_PEOPLE = {"members.add_request"}
+ASKS_ABOUT_PEOPLE = {"members.add_request", "members.freeze_member"}
 DECIDES_ABOUT_PEOPLE = ASKS_ABOUT_PEOPLE | {"members.approve_request"}
 SHOWN_ON_REASON = _view("orders", ["recipient", "disclosure"])
 LOOKS = MEMBERS_SEEN | ORDERS_SEEN | CHANNELS_SEEN | TRAFFIC_SEEN | WATCH_SEEN

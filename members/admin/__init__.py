@@ -1,5 +1,16 @@
 """Members as staff see them: masked, scoped to their channels, changed only by acts."""
 
-from members.admin import consents, identities, linking, notices, people, privacy, profile, requests, sessions
+from members.admin import consents, freezes, identities, linking, notices, people, privacy, profile, requests, sessions
 
-__all__ = ["consents", "identities", "linking", "notices", "people", "privacy", "profile", "requests", "sessions"]
+__all__ = [
+    "consents",
+    "freezes",
+    "identities",
+    "linking",
+    "notices",
+    "people",
+    "privacy",
+    "profile",
+    "requests",
+    "sessions",
+]

@@ -91,4 +91,19 @@ class UnderWay(HubAdmin):
     ordering = ["-expires_at"]
 
 
-admin.site.register([WebsiteLogin, Registration, SignInGrant], UnderWay)
+admin.site.register([WebsiteLogin, Registration], UnderWay)
+
+
+@admin.register(SignInGrant)
+class SignInGrantAdmin(HubAdmin):
+    within = staticmethod(scope.of_channel())
+    list_display = [
+        shown.at("created_at", _("Created")),
+        "channel",
+        shown.at("expires_at", _("Expires")),
+        shown.at("used_at", _("Used")),
+    ]
+    list_select_related = ["channel"]
+    list_filter = [ByChannel]
+    ordering = ["-id"]
+    fieldsets = [(None, {"fields": [*list_display, "device"]})]  # whom it names is not for eyes

@@ -3,6 +3,7 @@
 import base64
 import secrets
 
+from django import forms
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from guardian.shortcuts import assign_perm
@@ -12,6 +13,8 @@ from sync.admin.outside import judging
 from sync.admin.pages import ByChannel, HubAdmin
 from sync.admin.panels import Panel, show_on
 from sync.models import Channel, ChannelKey, Delivery, Endpoint, Event, SharingGroup
+
+MOST_MINUTES = 24 * 60
 
 
 @admin.register(SharingGroup)
@@ -23,6 +26,21 @@ class SharingGroupAdmin(HubAdmin):
     fieldsets = [(None, {"fields": ["name", "code"]})]
 
 
+class ChannelForm(forms.ModelForm):
+    """Lifetimes that fit together, refused beside the field that does not."""
+
+    def clean(self):
+        given = super().clean()
+        minutes, idle, longest = (given.get(name) for name in ChannelAdmin.lasting)
+        if minutes is not None and not 1 <= minutes <= MOST_MINUTES:
+            self.add_error("access_minutes", _("From one minute to a day: 1 to 1440"))
+        if idle is not None and idle < 1:
+            self.add_error("session_idle_days", _("At least one day"))
+        if idle is not None and longest is not None and longest < idle:
+            self.add_error("session_max_days", _("No shorter than without use"))
+        return given
+
+
 @admin.register(Channel)
 class ChannelAdmin(HubAdmin):
     within = staticmethod(lambda channels: scope.Q(pk__in=[each.pk for each in channels]))
@@ -31,12 +49,15 @@ class ChannelAdmin(HubAdmin):
     list_filter = ["kind", "is_active"]
     searches = [search.exactly("code", "name", "app_id")]
     limits = ("earn_per_entry", "earn_per_member", "earn_per_day", "refund_window_days")
-    editable = ("name", "group", "app_id", "merchant_id", "origins", "is_trusted", "is_active", *limits)
+    form = ChannelForm
+    lasting = ("access_minutes", "session_idle_days", "session_max_days")
+    editable = ("name", "group", "app_id", "merchant_id", "origins", "is_trusted", "is_active", *limits, *lasting)
     on_adding = ("code", "kind", "name", "group")
     fieldsets = [
         (None, {"fields": [("name", "code"), ("kind", "group"), "is_active"]}),
         (_("WeChat"), {"fields": [("app_id", "merchant_id")]}),
         (_("What it may do"), {"fields": ["origins", "is_trusted", limits]}),
+        (_("How long members stay signed in"), {"fields": [lasting]}),
         (_("History"), {"fields": [shown.at("created_at", _("Created"))]}),
     ]
 

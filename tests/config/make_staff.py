@@ -12,11 +12,13 @@ from loyalty import services as points
 from members import codes
 from members.models import (
     Consent,
+    Freeze,
     LinkCase,
     MemberNotice,
     Merge,
     NoticeConsent,
     NoticeTemplate,
+    SignInGrant,
     SmsChallenge,
     WechatToken,
 )
@@ -100,6 +102,7 @@ class World:
         make_privacy.asked_for(person), make_privacy.asked_for(person, "export")
         Consent.objects.create(member=person, purpose="terms", version="1", act="granted", channel=self.website)
         LinkCase.objects.create(kind="merge", member=person, other=self.member, mask="1", identity_kind="phone")
+        self._freeze(person)
         NoticeConsent.objects.create(member=person, template=self.template, last_result="reject")
         MemberNotice.objects.create(member=person, template=self.template, reference=str(turn))
         endpoint = make_deliveries.endpoint(self.website, f"https://shop.example/{turn}")
@@ -123,12 +126,21 @@ class World:
         Merge.objects.create(
             kind="fold", source=absorbed, target=self.member, journal={"phone": PHONE}, by="system/hub"
         )
+        self._freeze(self.member)
         soon = timezone.now() + timedelta(minutes=5)
         code = {"purpose": "sign_in", "code_digest": b"1", "channel": self.website}
         SmsChallenge.objects.create(phone=PHONE, expires_at=soon, **code)
         WechatToken.objects.create(app_id=self.website.app_id, token="access-token-of-wechat", expires_at=soon)
         paid = {"transaction_id": "42", "amount_fen": 100, "paid_at": make.NOON, "provider": "wechat_pay"}
         PaymentCase.objects.create(kind="paid_twice", order=self.order, **paid)
+
+    def _freeze(self, member):
+        """One that was lifted again; and a sign-in handed over."""
+        over = {"lifted_at": timezone.now(), "lifted_by": "staff/2"}
+        laid = {"scopes": ["points"], "reason": "abuse", "by": "staff/1", "approved_by": "staff/2"}
+        Freeze.objects.create(member=member, **laid | over)
+        soon = timezone.now() + timedelta(minutes=1)
+        SignInGrant.objects.create(channel=self.website, digest=member.pk.bytes, identity=OPENID, expires_at=soon)
 
     def _notices(self):
         self.template = NoticeTemplate.objects.create(

@@ -110,6 +110,7 @@ def test_an_administrator_changes_a_channel(world):
     website = world.website
     kept = {"group": website.group_id, "app_id": website.app_id, "merchant_id": "", "earn_per_entry": 5}
     kept |= {"earn_per_member": 50, "earn_per_day": 500, "refund_window_days": 7}
+    kept |= {"access_minutes": 30, "session_idle_days": 14, "session_max_days": 60}
     answer = browser.post(page_of(website), kept | {"name": "官网", "origins": "https://a.example", "is_active": "on"})
     assert answer.status_code == 302, answer.context["adminform"].errors
     changed = Channel.objects.get(pk=website.pk)

@@ -277,7 +277,7 @@ def test_headers_that_are_out_of_shape_do_no_harm(endpoint, unchanged):
         refused(ask(endpoint, caller.headers | {"Host": host}), 400, "invalid")
 
 
-SECRETS = re.compile(r"/api/v1/(auth/|ws-tickets|me/codes|link-cases/.*/(challenges|proofs))")
+SECRETS = re.compile(r"/api/v1/(auth/|ws-tickets|sign-in-grants|me/codes|link-cases/.*/(challenges|proofs))")
 
 
 @each([e for e in ENDPOINTS if e.method == "POST"])
