@@ -75,7 +75,7 @@ def mine(case_id: UUID, member_id: UUID) -> LinkCase:
 
 
 def ready(case_id: UUID, session_id: UUID) -> LinkCase:
-    """An open case of the session's member, confirmed just now: asked before anything that is counted.
+    """An open case of the session's member, confirmed just now: asked before anything is counted or used up.
 
     Raises Problem `not_found`, `case_closed`, `step_up_required`.
     """

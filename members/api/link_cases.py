@@ -35,7 +35,7 @@ class CaseChallenges(MemberAuthView):
     def post(self, request, case_id):
         CodeForCaseIn.read(request)
         proof = request.auth
-        case = link_cases.ready(case_id, proof.session)
+        case = link_cases.mine(case_id, proof.member)
         if not linking.takes_sms(case):
             raise Problem.field("kind", _("There is no phone to send a code to"))
         challenge = challenges.ask(
