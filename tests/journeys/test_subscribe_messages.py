@@ -20,7 +20,7 @@ def person(hub):
     return mini, openid
 
 
-def code_for(client: Client, phone: str, **asked) -> dict:
+def code_for(client: Client, phone: str, /, **asked) -> dict:
     sent = client.call("POST", "auth/sms-codes", 202, json=asked).json()
     code = client.sandbox("GET", "sms", params={"phone": phone})["results"][0]["code"]
     return {"challenge_id": sent["challenge_id"], "code": code}
