@@ -1,6 +1,7 @@
 """Policies, and who agreed to them; a guardian's consent is recorded by staff who hold it in their hands."""
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
@@ -10,7 +11,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from members import consent, policies
 from members.consent_state import is_minor
@@ -85,6 +86,8 @@ def guardian_link(request, member: Member) -> dict | None:
 class PolicyForm(forms.ModelForm):
     """A draft: the text is pasted as it will be read; its hash is kept."""
 
+    locale = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget)
+
     text = forms.CharField(
         label=_("Text, word for word"), widget=UnfoldAdminTextareaWidget, required=False, strip=False,
         help_text=_("Its SHA-256 is kept with every consent. The text itself stays where its address leads."),
@@ -93,6 +96,7 @@ class PolicyForm(forms.ModelForm):
     class Meta:
         model = Policy
         fields = ["purpose", "version", "locale", "channel", "title", "text_url", "is_required"]
+        labels = {"text_url": _("Address of the text")}
 
     def clean(self):
         """A new draft needs its text."""
