@@ -76,11 +76,19 @@ def note(case: LinkCase, kind: str, assurance: int) -> None:
 
 
 def counting(case: LinkCase) -> dict[str, tuple[int, datetime]]:
-    """What counts in a case by now: kind → (assurance, time). A number that changed holder shows nothing."""
-    worthless = {Identity.Kind.PHONE} if case.kind == LinkCase.Kind.RECYCLED_PHONE else set()
+    """What counts in a case by now: kind → (assurance, time). A number that left the other member shows nothing."""
+    worthless = set() if _is_their_number(case) else {Identity.Kind.PHONE}
     given = {p["kind"]: (p["assurance"], datetime.fromisoformat(p["at"])) for p in case.proofs}
     now = clock.now()
     return {kind: proof for kind, proof in given.items() if kind not in worthless and rules.counts(*proof, now)}
+
+
+def _is_their_number(case: LinkCase) -> bool:
+    """Whether a proof of the phone that opened the case still speaks of the other member."""
+    if case.kind == LinkCase.Kind.RECYCLED_PHONE:
+        return False
+    theirs = Identity.objects.filter(member=case.other, kind=Identity.Kind.PHONE, mask=case.mask)
+    return case.identity_kind != Identity.Kind.PHONE or theirs.exists()
 
 
 def is_proven(case: LinkCase) -> bool:
@@ -94,7 +102,7 @@ def is_proven(case: LinkCase) -> bool:
 
 def takes_sms(case: LinkCase) -> bool:
     """Whether a code to the other member's phone would show anything: not once the number may have a new holder."""
-    if case.kind == LinkCase.Kind.RECYCLED_PHONE or not case.other.phone_mask:
+    if not case.other.phone_mask or not _is_their_number(case):
         return False
     (item,) = identity.of_phone(case.other.phone, rules.SMS)
     held = Identity.objects.filter(item.where, member=case.other, proof=Identity.Proof.VERIFIED).first()

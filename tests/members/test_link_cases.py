@@ -322,6 +322,19 @@ def test_a_number_that_may_have_changed_holder_shows_nothing_either(client, case
     refused(client.post(f"link-cases/{case.id}/challenges", {"kind": "sms"}), 400, "invalid")
 
 
+def test_a_number_that_left_the_other_member_shows_nothing(client, other, outside):
+    case = case_of(client.member, other, proofs=[shown("phone")])
+    elsewhere = make.member_client(other, stepped_up_at=timezone.now())
+    assert make_proofs.put_phone(elsewhere, outside, make.mobile()).status_code == 200
+
+    needed = client.get(f"link-cases/{case.id}").json()["proofs_needed"]
+    refused(client.post(f"link-cases/{case.id}/challenges", {"kind": "sms"}), 400, "invalid")
+    prove(client, case, **fact(other))
+
+    assert "sms" not in [proof["kind"] for proof in needed]
+    assert Merge.objects.count() == 0
+
+
 @pytest.mark.parametrize("side", ["mine", "the other's"])
 def test_a_restriction_is_joined_by_staff_alone(client, other, side):
     case = case_of(client.member, other, proofs=[shown("phone")])
