@@ -10,6 +10,7 @@ from functools import cached_property
 from loyalty import services as loyalty
 from sync import auth
 from sync.act import Actor
+from sync.clock import Clock
 from sync.http import instant
 from tests import contract, make
 from tests.loyalty import make_holds
@@ -111,7 +112,8 @@ class Endpoint:
         if self.callers & {auth.CLIENT}:
             return make.client(channel)
         if auth.MEMBER in self.callers:
-            return make.member_client(make.member(channel=channel), channel)
+            confirmed_at = Clock() if self.name in {"post_me_exports", "post_me_erasure"} else None
+            return make.member_client(make.member(channel=channel), channel, stepped_up_at=confirmed_at)
         return make.backend_client(channel) if auth.BACKEND in self.callers else make.Caller({}, channel=channel)
 
 
