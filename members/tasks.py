@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from members import erasing, exporting, forgetting, freezing, notice_sending, privacy
+from members import erasing, exporting, forgetting, freezing, merging, notice_sending, privacy
 
 
 @shared_task(acks_late=True, soft_time_limit=300)
@@ -12,6 +12,7 @@ def forget_expired(**_later):
     exporting.drop_expired()
     notice_sending.drop_old()
     erasing.end_audiences()
+    merging.forget_sealed()
 
 
 @shared_task(acks_late=True, soft_time_limit=300)
