@@ -8,8 +8,9 @@ LOTS_EACH, POINTS = 4, 100
 FILL = """
 SET session_replication_role = replica;  -- it adds up by itself, and is checked at the end
 
-INSERT INTO members_member (id, number, status, nickname, avatar_url, gender, phone_mask, phone_last4, version)
-SELECT hub_uuid7(), 'B' || n, 'active', '', '', 'unknown', '', '', 1 FROM generate_series(1, %(accounts)s) n;
+INSERT INTO members_member (
+    id, number, status, nickname, avatar_url, gender, phone_mask, phone_last4, frozen_scopes, version)
+SELECT hub_uuid7(), 'B' || n, 'active', '', '', 'unknown', '', '', '{}', 1 FROM generate_series(1, %(accounts)s) n;
 
 INSERT INTO loyalty_account (
     id, member_id, available, pending, held, debt, absorbed, version, due_at)

@@ -10,8 +10,10 @@ START, EARLIER = 100_000_000, 4  # points of each earning before it begins, and 
 MEMBER = "('00000000-0000-7000-8000-' || lpad((:n)::text, 12, '0'))::uuid"
 
 FILL = """
-INSERT INTO members_member (id, number, status, nickname, avatar_url, gender, phone_mask, phone_last4, version)
-SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'B' || n, 'active', '', '', 'unknown', '', '', 1
+INSERT INTO members_member (
+    id, number, status, nickname, avatar_url, gender, phone_mask, phone_last4, frozen_scopes, version)
+SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'B' || n,
+    'active', '', '', 'unknown', '', '', '{}', 1
 FROM generate_series(1, %(accounts)s) n;
 
 INSERT INTO loyalty_account (id, member_id, available, pending, held, debt, absorbed, version)
