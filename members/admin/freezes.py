@@ -4,14 +4,15 @@ from functools import partial
 
 from django.contrib import admin
 from django.urls import path
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from members.admin import freeze_page
-from members.models import Freeze, Member, Scope
+from members.models import Freeze, Member, Request, Scope
 from sync.admin import scope, search, shown
 from sync.admin.pages import HubAdmin, StillOpen
-from sync.admin.panels import Panel, show_on
+from sync.admin.panels import Explained, Panel, show_on
 
 
 class StillFrozen(StillOpen):
@@ -63,6 +64,30 @@ def way(request, member: Member) -> dict | None:
     return {"title": _("Change or lift") if member.frozen_scopes else _("Freeze"), "url": freeze_page.url(member)}
 
 
+def asked(request: Request) -> dict | None:
+    """What would be frozen or lifted if the request were approved: who decides sees all of it."""
+    if request.kind == Request.Kind.UNFREEZE:
+        held = Freeze.objects.filter(member=request.member_id, lifted_at=None).first()
+        return held and {"title": _("What would be lifted"), "facts": facts_of(held)}
+    if request.kind != Request.Kind.FREEZE:
+        return None
+    terms = request.terms
+    until = parse_datetime(terms["until"]) if terms.get("until") else None
+    wanted = Freeze(scopes=terms["scopes"], reason=terms["reason"], note=terms.get("note", ""), expires_at=until)
+    return {"title": _("What would be frozen"), "facts": facts_of(wanted)}
+
+
+def facts_of(freeze: Freeze) -> list[tuple]:
+    """A freeze in words."""
+    return [
+        (_("Frozen"), scopes_of(freeze)),
+        (_("Reason"), freeze.get_reason_display()),
+        (_("Until"), until_of(freeze)),
+        (_("Why"), freeze.note or shown.EMPTY),
+    ]
+
+
+show_on(Request, Explained(Freeze, asked, "admin/members/freeze_asked.html", place=10))
 show_on(
     Member,
     Panel(

@@ -43,7 +43,14 @@ def test_support_asks_an_administrator_approves_and_the_member_is_frozen(browser
     asked = Request.objects.get()
     assert (asked.kind, asked.reason, Freeze.objects.count()) == ("freeze", "来电挂失", 0)
 
-    asking.decide(request=asked.pk, user=make_staff.person("administrator"), approve=True)
+    boss = make_staff.person("administrator", [make.channel("website")])
+    decider = make_staff.Client()
+    decider.force_login(boss, backend="django.contrib.auth.backends.ModelBackend")
+    page = decider.get(reverse("admin:members_request_change", args=[asked.pk])).content.decode()
+    assert "登录、下单" in page
+    assert "账号被盗" in page
+    approve = reverse("admin:members_request_act", args=[asked.pk, "approve"])
+    assert decider.post(approve).status_code == 302
 
     laid = Freeze.objects.get()
     assert (laid.scopes, laid.reason) == (["sign_in", "orders"], "stolen")
