@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from members import consent, policies
+from members import consent, policies, queries
 from members.consent_state import is_minor
 from members.models import Consent, Member, Policy
 from sync.act import Actor
@@ -81,6 +81,15 @@ def guardian_link(request, member: Member) -> dict | None:
         url = reverse("admin:members_consent_guardian", args=[member.pk])
         return {"title": _("Record a guardian's consent"), "url": url}
     return None
+
+
+def what_is_allowed(member: Member) -> dict | None:
+    """For each purpose in force whether the hub may act on it now; nothing where there are no policies."""
+    may, may_not = shown.tag(_("Allowed"), shown.GOOD), shown.tag(_("Not allowed"), shown.QUIET)
+    known = queries.current_policies()
+    allowed = consent.allowed_of(member.pk, [policy.purpose for policy in known])
+    rows = [(policy.title, policy.version, may if policy.purpose in allowed else may_not) for policy in known]
+    return {"rows": rows} if rows else None
 
 
 class PolicyForm(forms.ModelForm):

@@ -4,12 +4,12 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
-from members.admin.consents import guardian_link
+from members.admin.consents import guardian_link, what_is_allowed
 from members.models import Consent, Identity, LinkCase, Member, Merge, Session
 from sync import events
 from sync.admin import scope, search, shown
 from sync.admin.pages import ByChannel, HubAdmin
-from sync.admin.panels import Panel, show_on
+from sync.admin.panels import Explained, Panel, show_on
 from sync.models import Event
 from sync.secret import mask_email
 
@@ -75,6 +75,7 @@ show_on(
     Member,
     Panel(Identity, _of, _named, without=("member",), place=20),
     Panel(Session, _of, _named, without=("member",), place=50),
+    Explained(Consent, what_is_allowed, "admin/members/allowed.html", place=59),
     Panel(Consent, _of, _named, without=("member",), place=60, way=guardian_link),
     Panel(LinkCase, _of, _named, without=("member",), place=70, quiet=True),
     Panel(Merge, lambda it: {"target": it}, _named, without=("target",), place=80, quiet=True),

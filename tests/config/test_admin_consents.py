@@ -108,6 +108,15 @@ def test_grown_ups_have_no_guardian_and_not_everybody_records_one(website, brows
     assert not Consent.objects.exists()
 
 
+def test_the_members_page_says_what_the_hub_may_do(website, browser):
+    member = make.member(phone=make.mobile())
+    make_profile.said(member)
+    page = browser.get(page_of(member)).content.decode()
+    assert page.count(">不允许<") == 2  # the terms, the privacy policy: nothing was said
+    make_profile.said(member, act="withdrawn")
+    assert browser.get(page_of(member)).content.decode().count(">不允许<") == 3
+
+
 def test_the_members_page_says_who_wrote_what_when_and_shows_no_value(website, browser):
     member = make.member(nickname="王小花")
     make.backend_client("website").patch(f"members/{member.id}", {"email": "flower@example.cn"})

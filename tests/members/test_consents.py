@@ -267,7 +267,7 @@ def test_all_who_allow_it_are_found_by_one_query(rows, django_assert_num_queries
     for _ in range(rows):
         said(make.member(phone=make.mobile()))
     said(make.member(phone=make.mobile()), act="withdrawn")
-    with django_assert_num_queries(3):  # the time, whether it is required, the members
+    with django_assert_num_queries(2):  # the time, the members
         assert consent.allowed("marketing").count() == rows
 
 
