@@ -14,7 +14,10 @@ from django.utils.translation import gettext as _
 from members.records import all_records
 
 EMPTY = "–"
-HIDDEN = {"id", "text_digest", "version", "image_url", "external_line_id", "namespace", "request_id", "code"}
+HIDDEN = {
+    *("id", "text_digest", "version", "image_url", "external_line_id", "namespace", "request_id", "code", "member_id"),
+    *("payment_status", "fulfilment_status", "refund_status"),  # `status_label` says it in one word
+}
 
 
 @dataclass
@@ -70,7 +73,7 @@ def _fields(value: dict) -> list[tuple[str, str]]:
     return [
         (_label(name), _shown(name, inner))
         for name, inner in value.items()
-        if name not in HIDDEN and not _is_nested(inner)
+        if name not in HIDDEN and not _is_nested(inner) and inner != [] and f"{name}_label" not in value
     ]
 
 
@@ -104,5 +107,7 @@ def _shown(name: str, value) -> str:
         return yuan(value)
     if isinstance(value, str) and (name.endswith("_at") or name in {"at", "since", "until"}):
         return moment(value)
+    if name == "field":
+        return _label(str(value))
     word = f"{name}={value}"
     return _label(word) if any(word in records.labels for records in all_records()) else str(value)

@@ -33,7 +33,7 @@ LABELS = {
     "phone": _("Phone"),
     "status": _("Status"),
     "channel": _("Channel"),
-    "created_at": _("Since"),
+    "created_at": _("Created"),
     "updated_at": _("Changed"),
     "kind": _("Kind"),
     "value": _("Value"),
@@ -75,6 +75,11 @@ LABELS = {
 } | words(
     gender=Member.Gender, proof=Identity.Proof, identity_kind=Identity.Kind, act=Consent.Act, scopes=Scope,
 )  # fmt: skip
+LABELS |= {
+    "purpose=terms": _("Terms of use"),
+    "purpose=privacy": _("Privacy policy"),
+    "purpose=marketing": _("Marketing"),
+}
 for _each in (Identity.Kind, LinkCase.Kind, Merge.Kind, PrivacyRequest.Kind):
     LABELS |= words(kind=_each)
 for _each in (LinkCase.State, MemberNotice.State, PrivacyRequest.State):

@@ -2,6 +2,8 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from orders.models import Payment
+
 LABELS = {
     "orders": _("Orders"),
     "external_id": _("Channel's number"),
@@ -34,4 +36,4 @@ LABELS = {
     "provider": _("Provider"),
     "method": _("Method"),
     "transaction_id": _("Provider's number"),
-}
+} | {f"state={value}": label for value, label in Payment.State.choices}

@@ -5,6 +5,7 @@ from functools import partial
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -88,7 +89,7 @@ class PrivacyRequestAdmin(HubAdmin):
     ]
     list_select_related = ["member", "channel"]
     list_filter = [Queue, "kind", "state"]
-    ordering = ["closed_at", "due_at", "-id"]
+    ordering = [F("closed_at").desc(nulls_first=True), "due_at", "-id"]  # what is open, by its day
     searches = [search.by_number("M", "member__number"), search.by_id("pk", "member_id")]
     search_help_text = _("Member number")
     fieldsets = [
