@@ -338,3 +338,15 @@ def test_a_new_holder_of_the_number_does_not_become_who_had_it(doors, victim, ou
     assert make_proofs.client_of(doors.mini_program("openid-back", "unionid-of-victim")).get("me").json()["id"] == str(
         victim.id
     )
+
+
+def test_waiting_for_consent_opens_no_member_long_unseen(doors, victim, agreed):
+    Identity.objects.update(last_seen_at=ago(days=91))
+    victim.order.placed_at = ago(days=92)
+    victim.order.save()
+
+    waiting = doors.sms(victim.phone, consents=[]).json()["registration_token"]
+    body = make.client().post("auth/register", {"registration_token": waiting, "consents": agreed}).json()
+
+    assert body["created"]
+    assert body["link_case"]["kind"] == "recycled_phone"

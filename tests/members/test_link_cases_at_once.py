@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from members.models import LinkCase, Member, Merge, Session
+from members.models import Identity, LinkCase, Member, Merge, Session
 from tests import make
-from tests.members.make_proofs import case_of
+from tests.members.make_proofs import case_of, code_of
 from tests.members.test_at_once import at_once
 from tests.orders import make_orders
 
@@ -82,3 +82,31 @@ def test_guesses_at_once_are_all_counted(world, settings):
 
     assert sorted(answer.status_code for answer in answers) == [400] * 10 + [429] * 4
     assert LinkCase.objects.get(pk=cases[0].id).guesses == 10
+
+
+def test_both_ways_in_removed_at_once_leave_one(agreed):
+    mine = make.member(phone=make.mobile(), openid="openid-of-ming")
+    token = make.session(mine, stepped_up_at=timezone.now()).tokens.access
+
+    answers = at_once(*[
+        lambda row=row: make.bearing(token).delete(f"me/identities/{row.id}") for row in mine.identities.all()
+    ])  # fmt: skip
+
+    assert [answer.status_code for answer in answers].count(204) == 1
+    assert {answer.status_code for answer in answers} <= {204, 403, 409}
+    assert mine.identities.count() == 1
+
+
+def test_two_members_putting_one_free_phone_at_once_leave_one_holder(outside, agreed):
+    phone, calls = make.mobile(), []
+    for client in [make.member_client(make.member(phone=make.mobile()), stepped_up_at=timezone.now()) for _ in "12"]:
+        sent = client.post("auth/sms-codes", {"phone": phone, "purpose": "link"})
+        given = code_of(outside, sent)
+        calls.append(lambda client=client, given=given: client.put("me/phone", given))
+
+    answers = at_once(*calls)
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [bool(answer.json()["link_case"]) for answer in answers].count(True) == 1
+    assert [row.value for row in Identity.objects.filter(kind="phone")].count(phone) == 1
+    assert Member.objects.exclude(phone_mask="").count() == 2
