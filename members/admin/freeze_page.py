@@ -24,7 +24,7 @@ LOCAL = "%Y-%m-%dT%H:%M"  # as browsers send it
 class LiftForm(forms.Form):
     """Why it is asked for; without names, phones or other personal data."""
 
-    note = forms.CharField(max_length=200, label=_("Why"))
+    note = forms.CharField(max_length=200, label=_("What led to it"))
 
     def terms(self) -> dict:
         """What the act needs beside the member."""
@@ -34,7 +34,7 @@ class LiftForm(forms.Form):
 class FreezeForm(LiftForm):
     """What is frozen, why, and until when; without an end it holds until it is lifted."""
 
-    scopes = forms.MultipleChoiceField(choices=Scope, label=_("Frozen"))
+    scopes = forms.MultipleChoiceField(choices=Scope, label=_("What is frozen"))
     reason = forms.ChoiceField(choices=Freeze.Reason, label=_("Reason"))
     until = forms.DateTimeField(required=False, input_formats=[LOCAL], label=_("Until"))
 

@@ -37,7 +37,7 @@ class FreezeAdmin(HubAdmin):
     list_display = [
         shown.at("at", _("From")),
         shown.link("member", _("Member")),
-        shown.computed("scopes", _("Frozen"), scopes_of),
+        shown.computed("scopes", _("What is frozen"), scopes_of),
         shown.state("reason", _("Reason")),
         shown.computed("expires_at", _("Until"), until_of),
         shown.subject("by", _("Asked by")),
@@ -80,10 +80,10 @@ def asked(request: Request) -> dict | None:
 def facts_of(freeze: Freeze) -> list[tuple]:
     """A freeze in words."""
     return [
-        (_("Frozen"), scopes_of(freeze)),
+        (_("What is frozen"), scopes_of(freeze)),
         (_("Reason"), freeze.get_reason_display()),
         (_("Until"), until_of(freeze)),
-        (_("Why"), freeze.note or shown.EMPTY),
+        (_("What led to it"), freeze.note or shown.EMPTY),
     ]
 
 

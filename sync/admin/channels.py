@@ -57,7 +57,7 @@ class ChannelAdmin(HubAdmin):
         (None, {"fields": [("name", "code"), ("kind", "group"), "is_active"]}),
         (_("WeChat"), {"fields": [("app_id", "merchant_id")]}),
         (_("What it may do"), {"fields": ["origins", "is_trusted", limits]}),
-        (_("How long members stay signed in"), {"fields": [lasting]}),
+        (_("How long members stay signed in"), {"fields": [lasting[:2], lasting[2]]}),
         (_("History"), {"fields": [shown.at("created_at", _("Created"))]}),
     ]
 
