@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 
 from loyalty import services as loyalty
+from loyalty.services import bonuses
 from members import erasing, exporting, merging, privacy, services
 from members.models import (
     Address,
@@ -32,6 +33,7 @@ from sync.models import Audience, Event, IdempotentAnswer, InboxMessage, Ticket
 from sync.queries import feed
 from tests import make
 from tests.loyalty import make_holds
+from tests.loyalty.make_points import balance, rule
 from tests.members import make_privacy
 from tests.orders import make_orders
 
@@ -298,6 +300,16 @@ def test_coming_back_makes_a_new_member(doors, agreed):
     again = doors.sms("13800138000").json()
     assert again["created"] is True
     assert again["member"]["id"] != first
+
+
+def test_whoever_comes_back_is_welcomed_once(doors, agreed):
+    rule(kind="registration", code="welcome", fixed_points=100, points_per_yuan=0, activated_at=make.NOON)
+    first = Member.objects.get(pk=doors.sms("13800138000").json()["member"]["id"])
+    assert bonuses.sweep("registration") == 1
+    assert make_privacy.erase(make_privacy.stepped_up(first)) == 1
+    again = Member.objects.get(pk=doors.sms("13800138000").json()["member"]["id"])
+    assert bonuses.sweep("registration") == 0
+    assert (balance(first), balance(again)) == ((0, 0, 0, 0), (0, 0, 0, 0))
 
 
 def message(name: str, data: dict, state: str, sender: str = "channels/website") -> InboxMessage:
