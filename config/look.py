@@ -37,6 +37,7 @@ NAVIGATION = [
         _page(_("Link cases"), "compare_arrows", "members", "linkcase"),
         _page(_("Merges"), "merge", "members", "merge"),
         _page(_("Freezes"), "block", "members", "freeze"),
+        _page(_("Requests for approval"), "approval", "members", "request"),
         _page(_("Privacy requests"), "shield_person", "members", "privacyrequest"),
         _page(_("Consents"), "verified_user", "members", "consent"),
         _page(_("Messages in WeChat"), "notifications", "members", "membernotice"),

@@ -22,7 +22,7 @@ def of(member_id: UUID) -> Iterator[Figure]:
     yield _("Phone"), member.phone_mask
     yield _("Ways in"), ", ".join(_named(each) for each in queries.identities_of(member_id))
     yield _("Addresses"), str(Address.objects.filter(member=member_id).count())
-    yield _("Agreed to"), ", ".join(f"{purpose} {version}" for purpose, version in _agreed(member_id))
+    yield _("Agreed to"), ", ".join(_agreed(member_id))
     yield _("Messages that may be sent"), str(sum(_sends(member_id)))
     yield _("Frozen"), ", ".join(str(Scope(scope).label) for scope in member.frozen_scopes)
 
@@ -32,8 +32,9 @@ def _named(identity: Identity) -> str:
     return f"{identity.get_kind_display()} {identity.mask}{proof}"
 
 
-def _agreed(member_id: UUID) -> list[tuple[str, str]]:
-    return sorted(queries.granted_by(member_id).items())
+def _agreed(member_id: UUID) -> list[str]:
+    granted = queries.granted_by(member_id)
+    return [f"{purpose} {' '.join(sorted(granted[purpose]))}" for purpose in sorted(granted)]
 
 
 def _sends(member_id: UUID) -> list[int]:

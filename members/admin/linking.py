@@ -101,6 +101,9 @@ class MergeAdmin(HubAdmin):
     ]
     change_form_outer_before_template = "admin/members/parting.html"
 
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related(*self.list_select_related)
+
     def get_urls(self):
         wrap = self.admin_site.admin_view
         ask = path("<uuid:key>/undo/", wrap(require_POST(self.ask_to_undo)), name="members_merge_undo")

@@ -71,7 +71,7 @@ class RequestAdmin(HubAdmin):
         shown.computed("asked_by", _("Asked by"), lambda it: name_of(it.asked_by)),
         shown.computed("decided_by", _("Decided by"), lambda it: name_of(it.decided_by)),
     ]
-    list_select_related = ["member", "other", "asked_by", "decided_by"]
+    list_select_related = ["member", "other", "asked_by", "decided_by", "merge__source", "merge__target"]
     list_filter = [Queue, "state", "kind"]
     ordering = ["-id"]
     searches = [search.by_number("M", "member__number"), search.by_id("pk", "member_id", "other_id")]
@@ -91,6 +91,9 @@ class RequestAdmin(HubAdmin):
         ),
     ]
     change_form_outer_before_template = "admin/members/request.html"
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).select_related(*self.list_select_related)
 
     def get_urls(self):
         wrap = self.admin_site.admin_view

@@ -80,4 +80,4 @@ class Request(models.Model):
         permissions = [("approve_request", "Can approve what others ask for")]
 
     def __str__(self):
-        return f"{self.get_kind_display()} {self.member_id}"
+        return f"{self.get_kind_display()} {self.member}"

@@ -91,4 +91,4 @@ class Merge(models.Model):
         ]
 
     def __str__(self):
-        return f"{self.source_id} → {self.target_id}"
+        return f"{self.source} → {self.target}"

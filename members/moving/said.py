@@ -16,20 +16,20 @@ def move(source: Member, target: Member) -> dict:
     silent = Consent.objects.filter(member=source).exclude(purpose__in=spoken)
     before, theirs = queries.granted_by(target.id), queries.granted_by(source.id)
     denied = _latest(source, set(before) - set(theirs))
-    journal = {"consents": handed(silent, target), "stricter": [_say(target, word, "merge") for word in denied]}
+    journal = {"consents": handed(silent, target), "stricter": [_deny(target, word) for word in denied]}
     _tell(target, before)
     return journal | _hand_notices(source, target)
 
 
 def restore(source: Member, target: Member, journal: dict, at: str) -> None:
-    """Each has their own words again; one that the merge took from the target holds again, unless more was said."""
+    """Each has their own words again; those that the merge took from the target hold again, unless more was said."""
     before = queries.granted_by(target.id)
     handed(Consent.objects.filter(pk__in=journal["consents"], member=target), source)
     for word in journal["stricter"]:
-        last = Consent.objects.filter(member=target, purpose=word["purpose"]).order_by("-id").first()
+        (last,) = _latest(target, {word["purpose"]})
         if str(last.id) == word["id"]:
-            again = Consent.objects.get(pk=word["was"])
-            _say(target, again, "unmerge", act=Act.GRANTED)
+            for was in Consent.objects.filter(pk__in=word["was"]).order_by("id"):
+                _say(target, was, Act.GRANTED, f"unmerge {last.id}")
     _tell(target, before)
     _return_notices(source, target, journal)
 
@@ -39,25 +39,33 @@ def _latest(member: Member, purposes: set[str]) -> list[Consent]:
     return list(rows.order_by("purpose", "-id").distinct("purpose"))
 
 
-def _say(member: Member, word: Consent, why: str, act: str = Act.WITHDRAWN) -> dict:
-    """A word of the merge's own, on the version that the member agreed to; keeps what it stands in place of."""
-    (was,) = _latest(member, {word.purpose})
-    said = {"purpose": word.purpose, "version": was.version, "act": act, "channel": word.channel}
-    made = Consent.objects.create(
-        member=member, locale=was.locale, text_digest=was.text_digest, evidence=f"{why} {word.id}", **said
-    )
-    return {"id": str(made.id), "purpose": word.purpose, "was": str(was.id)}
+def _deny(member: Member, word: Consent) -> dict:
+    """The other side's no, said again here; keeps the grants that it ends."""
+    standing: dict[str, Consent] = {}
+    for said in Consent.objects.filter(member=member, purpose=word.purpose).order_by("id"):
+        standing = standing | {said.version: said} if said.act == Act.GRANTED else {}
+    *_older, last = standing.values()
+    made = _say(member, last, Act.WITHDRAWN, f"merge {word.id}")
+    return {"id": str(made.id), "purpose": word.purpose, "was": [str(said.id) for said in standing.values()]}
 
 
-def _tell(member: Member, before: dict[str, str]) -> None:
+def _say(member: Member, like: Consent, act: str, evidence: str) -> Consent:
+    """A word of the merge's own, on the text of an earlier one."""
+    same = {name: getattr(like, name) for name in ("purpose", "version", "channel", "locale", "text_digest")}
+    return Consent.objects.create(member=member, act=act, evidence=evidence, **same)
+
+
+def _tell(member: Member, before: dict[str, set[str]]) -> None:
     """What the member agrees to now and did not, and the other way round."""
-    after = queries.granted_by(member.id)
-    for fact, words, others in (("granted", after, before), ("withdrawn", before, after)):
-        for purpose in sorted(words):
-            if words[purpose] != others.get(purpose) and (fact == "granted" or purpose not in after):
-                data = {"id": str(member.id), "purpose": purpose, "version": words[purpose]}
-                subject = events.of_member(member.id)
-                events.record(f"member.consent_{fact}", subject=subject, data=data, by=SYSTEM)
+    was, now = _pairs(before), _pairs(queries.granted_by(member.id))
+    for fact, pairs in (("granted", now - was), ("withdrawn", was - now)):
+        for purpose, version in sorted(pairs):
+            data = {"id": str(member.id), "purpose": purpose, "version": version}
+            events.record(f"member.consent_{fact}", subject=events.of_member(member.id), data=data, by=SYSTEM)
+
+
+def _pairs(granted: dict[str, set[str]]) -> set[tuple[str, str]]:
+    return {(purpose, version) for purpose, versions in granted.items() for version in versions}
 
 
 def _hand_notices(source: Member, target: Member) -> dict:
