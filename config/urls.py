@@ -5,7 +5,6 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import contract
-from members.api import avatars
 from members.api import avatars, privacy
 from sync import health, problems
 
@@ -31,7 +30,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("dashboard/", include("config.dashboard")),
     path("exports/<uuid:export_id>", privacy.download, name="export"),
-    path("avatars/<uuid:avatar_id>.jpg", avatars.picture, name="avatar"),
     path("avatars/<uuid:avatar_id>.jpg", avatars.picture, name="avatar"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
