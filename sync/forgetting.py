@@ -4,6 +4,7 @@ The floors above say by which words messages may name it; bodies are encrypted, 
 """
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -14,7 +15,9 @@ from django.db import connection
 from django.db.models import Model, Q
 
 from sync.models import Acknowledged, IdempotentAnswer, InboxMessage, Ticket
-from sync.secret import InvalidPhone, phone
+from sync.secret import InvalidPhone, Unreadable, phone
+
+logger = logging.getLogger(__name__)
 
 EVERYWHERE = ""  # a word that means the same in every message, whoever sent it
 SHORT = 6  # a shorter word names somebody only where names are said
@@ -45,7 +48,7 @@ def forget_subjects(subjects: list[str]) -> dict[str, int]:
 def is_awaited(words: Words) -> bool:
     """Whether a message that says one of these words still waits to be applied."""
     waiting = InboxMessage.objects.filter(state=InboxMessage.State.WAITING)
-    return any(says(row.sender, row.body, words) for row in _chunks(waiting, "sender", "body"))
+    return any(_tells(row, row.sender, words) for row in _chunks(waiting, "sender", "body"))
 
 
 def forget_messages(words: Words, since: datetime | None = None) -> int:
@@ -55,7 +58,7 @@ def forget_messages(words: Words, since: datetime | None = None) -> int:
     """
     settled = InboxMessage.objects.exclude(state=InboxMessage.State.WAITING).filter(body__isnull=False)
     settled = settled.filter(pk__gte=first_id(since)) if since else settled
-    found = [row for row in _chunks(settled, "sender", "subject", "body") if says(row.sender, row.body, words)]
+    found = [row for row in _chunks(settled, "sender", "subject", "body") if _tells(row, row.sender, words)]
     ids = [row.pk for row in found]
     InboxMessage.objects.filter(pk__in=ids).update(body=None)
     naming = [row.pk for row in found if any(word in row.subject for _whose, word in words if len(word) >= SHORT)]
@@ -66,7 +69,7 @@ def forget_messages(words: Words, since: datetime | None = None) -> int:
 def forget_answers(words: Words, *, by: Iterable[str]) -> int:
     """Drop answers kept for repeats that say one of these words or were given to the callers `by`. Returns how many."""
     kept = IdempotentAnswer.objects.filter(body__isnull=False)
-    ids = [row.pk for row in _chunks(kept, "caller", "body") if says(_sender(row.caller), row.body, words)]
+    ids = [row.pk for row in _chunks(kept, "caller", "body") if _tells(row, _sender(row.caller), words)]
     given = Q(pk__in=ids)
     for caller in by:
         given |= Q(caller__endswith=f" {caller}")
@@ -83,6 +86,16 @@ def says(sender: str, body: str, words: Words) -> bool:
     with suppress(ValueError, RecursionError):
         return any(_means(key, text, sender, words) for key, text in _texts("", json.loads(body)))
     return False
+
+
+def _tells(row: Model, sender: str, words: Words) -> bool:
+    """Whether a row's body says one; one that no key opens says nothing to anybody, and stands in nobody's way."""
+    try:
+        body = row.body
+    except Unreadable:
+        logger.warning("%s %s does not open", row._meta.label, row.pk)
+        return False
+    return says(sender, body, words)
 
 
 def _means(key: str, text: str, sender: str, words: Words) -> bool:

@@ -52,10 +52,11 @@ def _binary(cursor, table: str) -> bytes:
 def valkey() -> bytes:
     """All keys with what they hold; not as DUMP gives it: that is compressed."""
     store = redis.Redis.from_url(settings.REDIS_URL)
-    return b"\n".join(part for key in store.scan_iter() for part in (key, *_held(store, key)))
+    return b"\n".join(part for key in store.scan_iter() for part in (key, *held(store, key)))
 
 
-def _held(store: redis.Redis, key: bytes) -> list[bytes]:
+def held(store: redis.Redis, key: bytes) -> list[bytes]:
+    """All that one key holds."""
     match store.type(key):
         case b"string":
             return [store.get(key) or b""]

@@ -350,6 +350,13 @@ def test_a_message_that_waits_is_worked_on_first():
     assert erasing.erase_due() == 1
 
 
+def test_a_message_that_no_key_opens_stands_in_nobodys_way(caplog):
+    sealed = message("1", {"contact": {"phone": PHONE}}, "quarantined")
+    InboxMessage.objects.filter(pk=sealed.pk).update(body=b"\x00")
+    assert make_privacy.erase(make_privacy.stepped_up(make.member(phone=PHONE))) == 1
+    assert f"{sealed.pk} does not open" in caplog.text
+
+
 def test_a_text_that_is_no_json_names_nobody():
     assert forgetting.says("channels/website", "<xml>", {("", "13800138000")}) is False
 
