@@ -66,6 +66,7 @@ class MergeMachine(RuleBasedStateMachine):
         self.places = [make.channel("website"), make.channel("mini-program")]
         for place in (0, 1):
             self.register(place, by_phone=not place)
+            self.earn(place, 60)
 
     def teardown(self):
         for path in LEDGERS:
@@ -235,10 +236,19 @@ class MergeMachine(RuleBasedStateMachine):
         self.holders = {i: target if i in ways_in else it for i, it in self.holders.items() if i not in dropped}
         self.scopes[source], self.scopes[target] = [], sorted({*scopes[0], *scopes[1]})
 
+    @precondition(lambda self: len(self.survivors) > 1)
+    @rule(pick=PICK, other=PICK)
+    def merge_and_part(self, pick, other):
+        """Nothing happens in between: both are exactly what they were."""
+        known = len(self.joined)
+        self.merge(pick, other)
+        if len(self.joined) > known:
+            self.unmerge(0)
+
     @precondition(lambda self: self.joined)
-    @rule(pick=PICK)
+    @rule(pick=st.sampled_from([0, 0, 1, 2]))
     def unmerge(self, pick):
-        place = pick % len(self.joined)
+        place = len(self.joined) - 1 - pick % len(self.joined)  # mostly the newest
         mine, later = self.joined[place], self.joined[place + 1 :]
         above = [each for each in later if mine.target in {each.source, each.target}]
         merge = Merge.objects.get(pk=mine.key)
