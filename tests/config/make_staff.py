@@ -18,6 +18,7 @@ from members.models import (
     Merge,
     NoticeConsent,
     NoticeTemplate,
+    Request,
     SignInGrant,
     SmsChallenge,
     WechatToken,
@@ -103,6 +104,7 @@ class World:
         Consent.objects.create(member=person, purpose="terms", version="1", act="granted", channel=self.website)
         LinkCase.objects.create(kind="merge", member=person, other=self.member, mask="1", identity_kind="phone")
         self._freeze(person)
+        self._ask(person, self.member)
         NoticeConsent.objects.create(member=person, template=self.template, last_result="reject")
         MemberNotice.objects.create(member=person, template=self.template, reference=str(turn))
         endpoint = make_deliveries.endpoint(self.website, f"https://shop.example/{turn}")
@@ -127,12 +129,18 @@ class World:
             kind="fold", source=absorbed, target=self.member, journal={"phone": PHONE}, by="system/hub"
         )
         self._freeze(self.member)
+        self._ask(self.member, self.other)
         soon = timezone.now() + timedelta(minutes=5)
         code = {"purpose": "sign_in", "code_digest": b"1", "channel": self.website}
         SmsChallenge.objects.create(phone=PHONE, expires_at=soon, **code)
         WechatToken.objects.create(app_id=self.website.app_id, token="access-token-of-wechat", expires_at=soon)
         paid = {"transaction_id": "42", "amount_fen": 100, "paid_at": make.NOON, "provider": "wechat_pay"}
         PaymentCase.objects.create(kind="paid_twice", order=self.order, **paid)
+
+    def _ask(self, member, other):
+        """For both to become one."""
+        asker, _made = User.objects.get_or_create(username="asker")
+        Request.objects.create(kind="merge", member=member, other=other, reason="同一个人", asked_by=asker)
 
     def _freeze(self, member):
         """One that was lifted again; and a sign-in handed over."""
