@@ -130,12 +130,17 @@ def lock_holders(evidence: list[Evidence], *also: UUID) -> tuple[dict[UUID, Memb
         locked = dict(zip(wanted, services.lock(*wanted), strict=True))
 
 
-def waiting_member(evidence: list[Evidence]) -> UUID | None:
-    """The one member whom channels say this identity belongs to, when nobody ever proved an identity of theirs."""
+def waiting_member(evidence: list[Evidence], channel: Channel) -> UUID | None:
+    """The one member whom channels say this identity belongs to, when nobody ever proved an identity of theirs.
+
+    What the sharing group of the door says comes first: a stranger's word keeps nobody from what is theirs.
+    """
     said = Identity.objects.filter(evidence[0].where, proof__in=SAID)
-    members = Member.objects.filter(pk__in=said.values("member"), status__in=THERE)
-    found = list(members.exclude(identities__proof=Proof.VERIFIED).values_list("id", flat=True)[:2])
-    return found[0] if len(found) == 1 else None
+    members = Member.objects.filter(status__in=THERE).exclude(identities__proof=Proof.VERIFIED)
+    for words in (said.filter(channel__group=channel.group_id), said):
+        if found := members.filter(pk__in=words.values("member")).values_list("id", flat=True)[:2]:
+            return found[0] if len(found) == 1 else None
+    return None
 
 
 def word_of(channel: Channel) -> str:

@@ -88,20 +88,30 @@ def change_phone(*, session_id: UUID, phone: str, spend: Spend) -> SignedIn:
 
 
 def _prove(session_id: UUID, item: Evidence, spend: Spend, *, replaces: bool = False) -> SignedIn:
-    member_id = Session.objects.values_list("member_id", flat=True).get(pk=session_id)
-    waiting = identity.waiting_member([item])
+    known = Session.objects.select_related("channel").get(pk=session_id)
+    member_id, waiting = known.member_id, identity.waiting_member([item], known.channel)
     members, held = identity.lock_holders([item], member_id, *{waiting} - {None})
-    if identity.waiting_member([item]) != waiting:
+    if identity.waiting_member([item], known.channel) != waiting:
         raise Taken
     door = Door(alive(session_id), members[member_id], item, replaces)
     if replaces:
         require_confirmed(door.session, door.member)
+    _require_own_word(door)
     spend()
     if held:
         return _prove_held(door, members[held[item].member_id], held[item])
     if waiting in {None, member_id}:
         return _phone_is_mine(door)
     return _prove_waiting(door, members[waiting])
+
+
+def _require_own_word(door: Door) -> None:
+    """A session that rests on a channel's word brings nothing new to a member with proofs of their own, nor them to
+    anybody else; raises Problem `step_up_required`."""
+    if door.session.assurance > sessions.CHANNELS_WORD or identity.is_held_by(door.member, door.item):
+        return
+    if Identity.objects.filter(member=door.member, proof=Identity.Proof.VERIFIED).exists():
+        raise Problem("step_up_required")
 
 
 def _prove_held(door: Door, holder: Member, held: Identity) -> SignedIn:
@@ -130,9 +140,14 @@ def _prove_recycled(door: Door, holder: Member) -> SignedIn:
 
 def _prove_waiting(door: Door, waiting: Member) -> SignedIn:
     """Nobody proved this phone before, but a channel says whose it is: SMS claims that member, and so does WeChat's
-    component while the channel's word is as fresh as a proof of the owner's own would have to be."""
+    component while the channel's word is as fresh as a proof of the owner's own would have to be. Whoever is restricted
+    keeps the phone."""
     settled = _settled(door, waiting, identity.said_at(waiting, door.item) or NEVER)
-    return _phone_of_survivor(door, settled) if settled.absorbed else _phone_is_mine(door, settled.case)
+    if settled.absorbed:
+        return _phone_of_survivor(door, settled)
+    if waiting.status == Member.Status.FROZEN:
+        return SignedIn(door.member, door.session, sessions.reissue(door.session), case=settled.case)
+    return _phone_is_mine(door, settled.case)
 
 
 def _settled(door: Door, other: Member, proven_at: datetime) -> linking.Settled:

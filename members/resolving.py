@@ -79,7 +79,8 @@ def resolve(person: Person, *, channel: Channel, by: Actor) -> tuple[Member, boo
     """
     for said in person.said:
         if said.kind == Kind.PHONE and not _spoken(said, channel).exists():
-            _count_phone(said, channel, is_alone=len(person.said) == 1)
+            count_mask(said, channel)
+            _count_stranger(said, channel, is_alone=len(person.said) == 1)
     return _found_or_made(person, channel, by)
 
 
@@ -88,12 +89,18 @@ def _found_or_made(person: Person, channel: Channel, by: Actor) -> tuple[Member,
     return identity.look_again(lambda: _resolved(person, channel, by))
 
 
-def _count_phone(said: Said, channel: Channel, *, is_alone: bool) -> None:
-    """Count a phone that is new to the channel: by its mask, and when it leads, alone, to somebody the channel does
-    not see. It counts whatever becomes of the request."""
+def count_mask(said: Said, channel: Channel) -> None:
+    """Count a phone that is new to the channel by its mask, whatever becomes of the request.
+
+    Raises Problem `rate_limited`: a channel that is shown a mask could try all that it may stand for.
+    """
     masked = blind_index("resolved-mask", said.mask).hex()[:32]
     limit, every = PER_MASK
     quotas.count(f"resolve/{channel.code}/{masked}", limit=limit, every=every, lasting=True)
+
+
+def _count_stranger(said: Said, channel: Channel, *, is_alone: bool) -> None:
+    """Count a phone new to the channel that leads, alone, to somebody the channel does not see."""
     found = holder_of(said, channel) if is_alone else None
     if found and not queries.sees(channel, Member.objects.get(pk=found)):
         for limit, every in STRANGERS_FOUND:
@@ -112,7 +119,8 @@ def _resolved(person: Person, channel: Channel, by: Actor) -> tuple[Member, bool
         raise Taken
     member, created = (services.lock(*known)[0], False) if known else (_made(person, channel, by), True)
     news = [row for said in person.said if (row := _noted(member, said, channel))]
-    agreed = _agreed(member, person.agreed, channel, by)
+    is_known = created or person.shown or queries.sees(channel, member)  # else it agrees to nothing for them
+    agreed = is_known and _agreed(member, person.agreed, channel, by)
     if not created and (news or agreed):
         services.touch(member)
         for row in news:

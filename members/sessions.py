@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from members.models import Member, MemberCode, Scope, Session, SmsChallenge
+from members.models import ExportFile, Member, MemberCode, Scope, Session, SmsChallenge
 from sync import clock
 from sync.act import act
 from sync.http import Problem
@@ -171,10 +171,12 @@ def revoke(sessions: Iterable[UUID], *, reason: str) -> int:
 def revoke_all(member: UUID, *, reason: str, but: UUID | None = None) -> int:
     """End every session of a member, `but` one where it is named, with all that could still open one.
 
-    Codes for a till, SMS codes on their way to the member, tickets and sockets. Returns how many were alive.
+    Codes for a till, SMS codes on their way to the member, tickets and sockets, links to copies of their data. Returns
+    how many were alive.
     """
     count = _end(Session.objects.filter(member=member).exclude(pk=but), reason)
     _take_back(SmsChallenge.objects.filter(member=member).exclude(session=but, session__isnull=False))
+    ExportFile.objects.filter(request__member=member, content__isnull=False).update(content=None)
     return count
 
 

@@ -129,9 +129,9 @@ def _recognise(arrival: Arrival) -> dict[Evidence, Identity]:
         held.clear()
     elif first:
         arrival.member = holder
-    elif not evidence[0].said and (waiting := identity.waiting_member(evidence)):
+    elif not evidence[0].said and (waiting := identity.waiting_member(evidence, arrival.channel)):
         (arrival.member,) = services.lock(waiting)
-        if identity.waiting_member(evidence) != arrival.member.id:
+        if identity.waiting_member(evidence, arrival.channel) != arrival.member.id:
             raise Taken
     return held
 

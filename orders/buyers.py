@@ -6,7 +6,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from members import queries as members
+from members import resolving
 from members.models import Identity, Member
+from orders.models import Recipient
 from sync import secret
 from sync.http import Problem
 from sync.models import Channel
@@ -33,7 +35,12 @@ def contact(asked: dict) -> dict | None:
 
 
 def by_identity(channel: Channel, *, kind: str, value: str, app_id: str = "") -> UUID | None:
-    """The member an identity leads to: the hub's own proof first, then what this channel asserted; None if unknown."""
+    """The member an identity leads to: the hub's own proof first, then what this channel asserted; None if unknown.
+
+    Raises Problem `rate_limited` when the channel names too many new phones of one mask.
+    """
+    if kind == "phone":
+        _count_new(channel, value)
     known = Identity.objects.filter(
         Q(proof="verified") | Q(proof__in=OWN, channel=channel),
         kind=kind,
@@ -43,6 +50,15 @@ def by_identity(channel: Channel, *, kind: str, value: str, app_id: str = "") ->
     )
     found = sorted(known, key=lambda identity: identity.proof != "verified")
     return found[0].member_id if found else None
+
+
+def _count_new(channel: Channel, phone: str) -> None:
+    """Ordering for a phone tells whose it is, as `resolve` does: one that is new to the channel counts there, too."""
+    found = {"phone_index": secret.blind_index("phone", phone), "order__channel": channel}
+    said = resolving.Said("phone", phone)
+    spoken = Identity.objects.filter(**said.where, proof__in=OWN, channel=channel)
+    if not spoken.exists() and not Recipient.objects.filter(**found).exists():
+        resolving.count_mask(said, channel)
 
 
 def namespace(channel: Channel, kind: str, app_id: str) -> str:

@@ -18,8 +18,6 @@ from sync import events
 from sync.act import SYSTEM
 from sync.clock import Clock
 from sync.forgetting import Words
-from sync.models import Channel
-from sync.services import admit
 
 BATCH = 500
 
@@ -63,10 +61,8 @@ class Orders:
         return {"orders": _handed(Order.objects.filter(member=source), target)}
 
     def restore(self, source: UUID, target: UUID, journal: dict) -> None:
-        """The orders that came with the merge go back; those placed since stay, and their channels see the target."""
+        """The orders that came with the merge go back; those placed since stay, and let no channel see the member."""
         _handed(Order.objects.filter(pk__in=journal["orders"], member=target), source)
-        for channel in Channel.objects.filter(pk__in=Order.objects.filter(member=target).values("channel")):
-            admit(events.of_member(target), channel)
 
     def export(self, member_id: UUID) -> dict:
         """Their orders, each with its lines, its recipient and its payments."""

@@ -72,7 +72,7 @@ def forget_answers(words: Words, *, by: Iterable[str]) -> int:
     ids = [row.pk for row in _chunks(kept, "caller", "body") if _tells(row, _sender(row.caller), words)]
     given = Q(pk__in=ids)
     for caller in by:
-        given |= Q(caller__endswith=f" {caller}")
+        given |= Q(caller=caller)
     return IdempotentAnswer.objects.filter(given).delete()[0]
 
 

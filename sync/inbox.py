@@ -160,7 +160,8 @@ def _handle(head: InboxMessage) -> bool:
     try:
         outermost(lambda: _apply(head))
     except Problem as problem:
-        return _put_off(head, problem.code) if problem.status >= 500 else _quarantine(head, _reason(problem))
+        is_passing = problem.status >= 500 or problem.code == "rate_limited"
+        return _put_off(head, problem.code) if is_passing else _quarantine(head, _reason(problem))
     except PASSING as error:
         if getattr(error.__cause__, "sqlstate", "") == LOCK_TIMEOUT:
             return False  # somebody else is at it

@@ -64,7 +64,7 @@ class ConsentAdmin(HubAdmin):
         if not request.user.has_perm(RECORD):
             raise PermissionDenied
         member = self.admin_site._registry[Member].get_queryset(request).filter(pk=key).first()
-        if member is None:
+        if member is None or member.status == Member.Status.ERASED:
             raise Http404
         form = GuardianForm(request.POST or None)
         if request.method == "POST" and form.is_valid():

@@ -183,9 +183,7 @@ def lived():
     LinkCase.objects.create(member=other, other=member, kind="merge", identity_kind="phone", mask="138****8000")
     privacy.ask_export(member=member.pk, channel=client.channel, by=SYSTEM)
     exporting.make_due()
-    IdempotentAnswer.objects.create(
-        caller=f"website member/{member.pk}", key="k", request_digest=b"", status=200, body="小明"
-    )
+    IdempotentAnswer.objects.create(caller=f"member/{member.pk}", key="k", request_digest=b"", status=200, body="小明")
     client.post("ws-tickets")
     return client
 
