@@ -47,6 +47,10 @@ def ask(
         merging.require_two(held, beside)
     if kind == Kind.UNMERGE:
         merging.require_undoable(merge)
+    if case:
+        _require_case(case.pk, {held.pk, beside and beside.pk})
+    if kind in {Kind.FREEZE, Kind.UNFREEZE}:
+        terms = (terms or {}) | {"held": freezing.held(held.pk)}
     if Request.objects.filter(kind=kind, member=held, state=State.ASKED).exists():
         raise Problem("case_closed", _("This waits for approval already"))
     asked = Request(kind=kind, member=held, other=beside, case=case, merge=merge, terms=terms or {})
@@ -68,6 +72,8 @@ def decide(*, request: UUID, user: User, approve: bool, why: str = "") -> Reques
     if (asked.state, asked.decided_by_id) == (outcome, user.pk):
         return asked
     _require_open(asked)
+    if approve and asked.case_id:
+        _require_case(asked.case_id, {asked.member_id, asked.other_id})
     if approve:
         CARRIED_OUT[asked.kind](asked, Actor("staff", str(user.pk)))
     return _close(asked, outcome, user, why)
@@ -96,6 +102,13 @@ def _held(request: UUID) -> Request:
     merged = [known.merge.source_id, known.merge.target_id] if known.merge else []
     _locked(known.member_id, known.other_id, *merged)
     return Request.objects.select_for_update(of=["self"], no_key=True).get(pk=request)
+
+
+def _require_case(case: UUID, members: set[UUID | None]) -> None:
+    """The grounds still hold: an open case between just these two members. Raises Problem `case_closed`."""
+    found = LinkCase.objects.select_for_update(no_key=True).get(pk=case)
+    if found.state != LinkCase.State.OPEN or {found.member_id, found.other_id} != members:
+        raise Problem("case_closed", _("The case is closed, or about somebody else"))
 
 
 def _require_open(asked: Request) -> None:

@@ -7,6 +7,7 @@ change of its scopes ends it and lays another in the same act.
 
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -96,9 +97,9 @@ def join(source: Member, target: Member, *, by: Actor | str) -> list[str]:
 def freeze_asked(request: Request, by: Actor) -> Freeze:
     """Lay the freeze that somebody of the staff asked for and `by` approves.
 
-    Raises Problem `case_closed` when it makes sense no more.
+    Raises Problem `case_closed` when it makes sense no more, or another freeze was laid or lifted since.
     """
-    (member,) = services.lock(request.member_id)
+    member = _as_it_was(request)
     terms, asked_by = request.terms, Actor("staff", str(request.asked_by_id))
     until = parse_datetime(terms["until"]) if terms.get("until") else None
     return lay(member, terms["scopes"], terms["reason"], terms.get("note", ""), until, asked_by, by)
@@ -106,11 +107,24 @@ def freeze_asked(request: Request, by: Actor) -> Freeze:
 
 def unfreeze_asked(request: Request, by: Actor) -> list[str]:
     """Lift the freeze as somebody asked for and `by` approves; raises Problem `case_closed` when there is none."""
-    (member,) = services.lock(request.member_id)
-    scopes = lift(member, by)
+    scopes = lift(_as_it_was(request), by)
     if not scopes:
         raise Problem("case_closed", _("This member is not frozen"))
     return scopes
+
+
+def held(member_id: UUID) -> str | None:
+    """The freeze that a member bears."""
+    found = Freeze.objects.filter(member=member_id, lifted_at=None).values_list("pk", flat=True).first()
+    return found and str(found)
+
+
+def _as_it_was(request: Request) -> Member:
+    """The member of a request, or who absorbed them, locked, bearing what was borne when it was asked for."""
+    (member,) = services.lock(request.member_id)
+    if held(member.id) != request.terms.get("held"):
+        raise Problem("case_closed", _("What is frozen has changed since this was asked for: ask anew"))
+    return member
 
 
 def _require_sense(member: Member, scopes: list[str], expires_at: datetime | None) -> None:

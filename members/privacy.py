@@ -42,8 +42,9 @@ def is_restricted(member_id: UUID) -> bool:
 
 @act
 def ask_export(*, member: UUID, channel: Channel, by: Actor) -> PrivacyRequest:
-    """Ask for a copy of all one's data; while one is being made, that one. Raises `rate_limited`, `not_found`."""
-    owner = services.present(member)
+    """Ask for a copy of all one's data; while one is being made, that one. Raises `rate_limited`, `not_found`,
+    `token_revoked` to who was absorbed meanwhile."""
+    owner = _asker(member)
     if open_one := _open_of(owner.id, Kind.EXPORT).first():
         return open_one
     quotas.count(f"export/{owner.id}", limit=settings.EXPORTS_PER_DAY, every=DAY, lasting=True)
@@ -54,9 +55,9 @@ def ask_export(*, member: UUID, channel: Channel, by: Actor) -> PrivacyRequest:
 def ask_erasure(*, member: UUID, channel: Channel, by: Actor) -> PrivacyRequest:
     """Ask to be erased when the cooling-off is over; asked again, the same. Raises Problem `erasure_blocked`.
 
-    Until then everything works as before, and it can be withdrawn.
+    Until then everything works as before, and it can be withdrawn. Raises `not_found`, `token_revoked`.
     """
-    owner = services.present(member)
+    owner = _asker(member)
     if open_one := _open_of(owner.id, Kind.ERASURE).first():
         return open_one
     if reasons := erasing.blocks(owner.id):
@@ -66,8 +67,8 @@ def ask_erasure(*, member: UUID, channel: Channel, by: Actor) -> PrivacyRequest:
 
 @act
 def withdraw_erasure(*, member: UUID, by: Actor) -> None:
-    """Think better of it; nothing happens when nothing was asked. Raises Problem `not_found`."""
-    owner = services.present(member)
+    """Think better of it; nothing happens when nothing was asked. Raises `not_found`, `token_revoked`."""
+    owner = _asker(member)
     _close(_open_of(owner.id, Kind.ERASURE).select_for_update(no_key=True).first(), State.WITHDRAWN, by)
 
 
@@ -111,6 +112,14 @@ def watch() -> int:
     found = overdue().count()
     alerts.measure("privacy.overdue", found)
     return found
+
+
+def _asker(member_id: UUID) -> Member:
+    """The member themselves, locked: who was absorbed since the token was checked asks nothing for the survivor."""
+    owner = services.present(member_id)
+    if owner.id != member_id:
+        raise Problem("token_revoked")
+    return owner
 
 
 def _open_of(member_id: UUID, kind: str) -> QuerySet[PrivacyRequest]:

@@ -795,6 +795,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='request',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'merge'), ('merge', None), ('other__isnull', False)), models.Q(('case', None), ('kind', 'unmerge'), ('merge__isnull', False)), models.Q(('case', None), ('kind__in', ['freeze', 'unfreeze']), ('merge', None), ('other', None)), _connector='OR'), name='request_names_what_it_takes'),
+        ),
+        migrations.AddConstraint(
+            model_name='request',
             constraint=models.UniqueConstraint(condition=models.Q(('state', 'asked')), fields=('kind', 'member'), name='request_open_once', nulls_distinct=False),
         ),
         pgtrigger.migrations.AddTrigger(

@@ -65,6 +65,12 @@ class Request(models.Model):
                 name="request_decided_by_another",
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="request_has_reason"),
+            models.CheckConstraint(
+                condition=Q(kind="merge", other__isnull=False, merge=None)
+                | Q(kind="unmerge", merge__isnull=False, case=None)
+                | Q(kind__in=["freeze", "unfreeze"], other=None, merge=None, case=None),
+                name="request_names_what_it_takes",
+            ),
             models.UniqueConstraint(
                 fields=["kind", "member"], condition=Q(state="asked"), name="request_open_once", nulls_distinct=False
             ),

@@ -1,11 +1,15 @@
 """The profile field by field, the picture, the addresses."""
 
+import json
+
 from members import profile
 from members.models import Address, Avatar, FieldWrite, Member
 from members.moving.rows import handed
 from sync.clock import Clock
+from sync.secret import keyed_digest
 
 EMPTY = {"nickname": "", "avatar_url": "", "gender": Member.Gender.UNKNOWN, "birthday": None, "email": None}
+WRITTEN_DOWN = ("receiver", "phone", "province", "city", "district", "street", "postcode")
 WRITTEN = ("at", "rank", "channel_id", "by", "received_at")
 
 
@@ -65,11 +69,21 @@ def _hand_addresses(source: Member, target: Member) -> dict:
     defaults = [_default(member) for member in (source, target)]
     if all(defaults):
         _make_default(defaults[0], is_default=False)
-    return {"addresses": handed(Address.objects.filter(member=source), target), "defaults": defaults}
+    rows = Address.objects.filter(member=source)
+    told = {str(row.pk): _mark(row) for row in rows}
+    return {"addresses": handed(rows, target), "marks": told, "defaults": defaults}
+
+
+def _mark(row: Address) -> str:
+    """What tells whether an address was written anew, and to nobody what it says."""
+    said = json.dumps([getattr(row, name) for name in WRITTEN_DOWN], ensure_ascii=False)
+    return keyed_digest(said, f"address:{row.pk}").hex()
 
 
 def _return_addresses(source: Member, target: Member, journal: dict) -> None:
-    handed(Address.objects.filter(pk__in=journal["addresses"], member=target), source)
+    left = Address.objects.filter(pk__in=journal["addresses"], member=target)
+    same = [row.pk for row in left if _mark(row) == journal["marks"][str(row.pk)]]
+    handed(left.filter(pk__in=same), source)
     for member, default in zip((source, target), journal["defaults"], strict=True):
         if default and _default(member) is None and Address.objects.filter(pk=default, member=member).exists():
             _make_default(default, is_default=True)

@@ -188,7 +188,7 @@ def test_what_was_asked_for_is_laid_and_lifted_as_asked(client):
     assert (laid.scopes, laid.reason, laid.note, laid.expires_at) == (["points"], "abuse", "薅羊毛", until)
     assert (laid.by, laid.approved_by) == (f"staff/{asked.asked_by_id}", "staff/2")
 
-    lifting = asked_for(client.member, "unfreeze")
+    lifting = asked_for(client.member, "unfreeze", {"held": str(laid.pk)})
     assert act(freezing.unfreeze_asked)(lifting, OTHER) == ["points"]
     with pytest.raises(Problem, match="case_closed"):
         act(freezing.unfreeze_asked)(lifting, OTHER)

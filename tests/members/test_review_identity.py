@@ -3,8 +3,9 @@
 import pytest
 from django.test import Client
 
-from members import consent, exporting
+from members import consent, exporting, privacy
 from members.models import Consent, ExportFile, Identity, Member, PrivacyRequest, Session
+from sync.http import Problem
 from sync.models import IdempotentAnswer
 from tests import make
 from tests.members import make_freezes, make_merging, make_privacy
@@ -178,3 +179,26 @@ def test_answers_kept_for_a_member_go_with_them():
     assert make_privacy.erase(client) == 1
 
     assert IdempotentAnswer.objects.count() == 0
+
+
+@pytest.mark.parametrize("ask", [privacy.ask_export, privacy.ask_erasure])
+def test_who_was_absorbed_meanwhile_asks_nothing_for_the_survivor(ask):
+    source, target = (make.member(phone=make.mobile()) for _ in range(2))
+    client = make.member_client(source)
+    make_merging.merge(source, target)
+    with pytest.raises(Problem, match="token_revoked"):
+        ask(member=source.pk, channel=client.channel, by=make.BACKEND)
+    assert not PrivacyRequest.objects.filter(member=target).exists()
+
+
+def test_an_address_written_anew_after_a_wrong_merge_stays_with_who_wrote_it(agreed):
+    source, target = (make.member(phone=make.mobile()) for _ in range(2))
+    theirs = make_merging.address(source, is_default=True)
+    merge = make_merging.merge(source, target)
+    client = make.member_client(target)
+    assert client.patch(f"me/addresses/{theirs.pk}", {"street": "survivor's own street"}).status_code == 200
+
+    make_merging.unmerge(merge)
+
+    shown = make.member_client(source).get("me/addresses").json()["results"]
+    assert "survivor's own street" not in [each["street"] for each in shown]
