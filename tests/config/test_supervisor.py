@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -34,8 +35,9 @@ def until(holds):
 
 
 def test_each_line_of_a_program_is_passed_on_with_its_name(supervisor, said):
-    supervisor.start(shell("web", "echo one; echo two >&2; printf three; exec sleep 60"))
-    supervisor.serve(until(lambda: "two" in said.getvalue()))
+    child = supervisor.start(shell("web", "echo one; echo two >&2; printf three; exec sleep 60"))
+    running = Path(f"/proc/{child.process.pid}/comm")
+    supervisor.serve(until(lambda: running.read_text() == "sleep\n"))
     supervisor.stop(["web"], patience=2)
     assert said.getvalue() == "web      | one\nweb      | two\nweb      | three\n"
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from logging import Formatter
+from logging import Formatter, getLogger
 
 import pytest
 
@@ -20,7 +20,13 @@ PHONE, OPENID, UNIONID, EMAIL = "13800138000", "openid-of-ming-long", "unionid-o
 
 
 @pytest.fixture
-def lived(doors, bearer, outside):
+def heard(monkeypatch):
+    """Refusals are logged, whatever a process that this one stood in for left unsaid."""
+    monkeypatch.setattr(getLogger("django.request"), "filters", [])
+
+
+@pytest.fixture
+def lived(heard, doors, bearer, outside):
     """A life in the hub: registered, linked, refreshed, folded, changed. Returns every secret that was given."""
     given = [doors.sms(PHONE).json()["tokens"]]
     given.append(doors.sms(PHONE, consents=[]).json()["tokens"])

@@ -16,6 +16,12 @@ NEWEST = Keyset(("count", "id"))
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def nothing_else(db):
+    """Quotas that outlive acts outlive the tests that counted them."""
+    Quota.objects.all().delete()
+
+
 def request(url="/api/v1/things", **headers):
     return Request(RequestFactory().get(url, headers=headers))
 
