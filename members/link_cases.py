@@ -46,8 +46,13 @@ def by_sms(challenge: SmsChallenge) -> Fact:
 
 def by_order(number: str, total_fen: int) -> Fact:
     """An order of the other member. The guess is counted apart (`count_guess`)."""
-    fact = {"kind": "order", "number": number, "total_fen": total_fen}
-    return Fact("order_fact", lambda case: any(records.knows(case.other_id, fact) for records in all_records()))
+
+    def holds(case: LinkCase) -> bool:
+        fact = {"kind": "order", "number": number, "total_fen": total_fen}
+        fact["but_by_phone"] = case.kind == LinkCase.Kind.RECYCLED_PHONE  # its next holder buys by it, too
+        return any(records.knows(case.other_id, fact) for records in all_records())
+
+    return Fact("order_fact", holds)
 
 
 def by_old_sign_in(access_token: str) -> Fact:

@@ -63,7 +63,10 @@ class Records(Protocol):
         """When the member last did something that only they do; None when never, or when this app could not know."""
 
     def knows(self, member_id: UUID, fact: dict) -> bool:
-        """Whether something that only the member should know is so: `{"kind": "order", "number", "total_fen"}`."""
+        """Whether something that only the member should know is so: `{"kind": "order", "number", "total_fen"}`.
+
+        `but_by_phone`: what a phone alone ties to the member does not count.
+        """
 
     def figures(self, member_id: UUID) -> Iterable[Figure]:
         """How the member stands, for staff who compare two: (what, how), masked and in their words."""

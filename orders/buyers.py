@@ -26,12 +26,16 @@ def buyer(channel: Channel, asked: dict) -> UUID | None:
     return by_identity(channel, **asked["identity"]) if asked.get("identity") else None
 
 
+def is_by_phone(asked: dict) -> bool:
+    """Whether it is a phone that tells whose it is."""
+    return (asked.get("identity") or {}).get("kind") == "phone"
+
+
 def contact(asked: dict) -> dict | None:
     """How to reach the buyer: as asked, else the phone that was to name them."""
-    identity = asked.get("identity") or {}
-    if asked.get("contact") or identity.get("kind") != "phone":
+    if asked.get("contact") or not is_by_phone(asked):
         return asked.get("contact")
-    return {"phone": identity["value"], "name": ""}
+    return {"phone": asked["identity"]["value"], "name": ""}
 
 
 def by_identity(channel: Channel, *, kind: str, value: str, app_id: str = "") -> UUID | None:

@@ -38,14 +38,15 @@ class Orders:
         return Order.objects.filter(member=member_id).exists()
 
     def seen_at(self, member_id: UUID) -> datetime | None:
-        """When they last bought."""
-        return Order.objects.filter(member=member_id).aggregate(at=Max("placed_at"))["at"]
+        """When they last bought, as far as more than the phone tells that it was them."""
+        return Order.objects.filter(member=member_id, is_by_phone=False).aggregate(at=Max("placed_at"))["at"]
 
     def knows(self, member_id: UUID, fact: dict) -> bool:
         """Number and total of an order of theirs."""
         if fact["kind"] != "order":
             return False
         told = {"number": fact["number"], "total_fen": fact["total_fen"]}
+        told |= {"is_by_phone": False} if fact.get("but_by_phone") else {}
         return Order.objects.filter(member=member_id, **told).exists()
 
     def figures(self, member_id: UUID) -> Iterable[Figure]:

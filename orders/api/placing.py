@@ -18,6 +18,7 @@ def place_as_asked(
             channel=channel,
             external_id=asked["external_id"],
             member=buyers.buyer(channel, asked),
+            is_by_phone=buyers.is_by_phone(asked),
             items=asked["items"],
             shipping_fen=asked["shipping_fen"],
             discounts=asked["discounts"],

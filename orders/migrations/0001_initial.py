@@ -133,6 +133,7 @@ class Migration(migrations.Migration):
                 ('points_earned', models.BigIntegerField(default=0, verbose_name='points earned')),
                 ('buyer_note', sync.secret.EncryptedField(blank=True, null=True)),
                 ('is_history', models.BooleanField(default=False, verbose_name='taken over from before')),
+                ('is_by_phone', models.BooleanField(db_default=False, default=False, verbose_name='buyer named by a phone')),
                 ('placed_at', models.DateTimeField(verbose_name='placed')),
                 ('paid_at', models.DateTimeField(blank=True, null=True, verbose_name='paid at')),
                 ('completed_at', models.DateTimeField(blank=True, null=True, verbose_name='completed at')),

@@ -61,6 +61,7 @@ class Order(models.Model):
     points_earned = models.BigIntegerField(_("points earned"), default=0)
     buyer_note = EncryptedField(null=True, blank=True)
     is_history = models.BooleanField(_("taken over from before"), default=False)
+    is_by_phone = models.BooleanField(_("buyer named by a phone"), default=False, db_default=False)
     placed_at = models.DateTimeField(_("placed"))
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)

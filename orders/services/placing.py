@@ -45,6 +45,7 @@ def place(
     shipping_fen: int = 0,
     discounts: list[dict] = (),
     member: UUID | None = None,
+    is_by_phone: bool = False,
     address: dict | None = None,
     contact: dict | None = None,
     buyer_note: str = "",
@@ -54,6 +55,7 @@ def place(
 ) -> tuple[Order, bool]:
     """Enter an order once; returns it and whether it is new. Without a member it is a guest's.
 
+    `is_by_phone`: a phone told whose it is, which shows nothing of who holds the number now.
     `digest` tells the same request from another one under the same number; by default it is made of what is placed.
     An order of nothing to pay is paid at once. Raises AmountMismatch, ExternalIdConflict, BuyerFrozen.
     """
@@ -65,6 +67,7 @@ def place(
             channel=channel,
             external_id=external_id,
             member=holder,
+            is_by_phone=is_by_phone,
             request_digest=digest,
             discounts=list(discounts),
             buyer_note=buyer_note or None,

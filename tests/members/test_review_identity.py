@@ -1,15 +1,18 @@
 """Who may not come in does not: a channel's word, a number's next holder, a merge that was wrong, an open link."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from members import consent, exporting, privacy
-from members.models import Consent, ExportFile, Identity, Member, PrivacyRequest, Session
+from members.models import Consent, ExportFile, Identity, LinkCase, Member, PrivacyRequest, Session
 from sync.http import Problem
 from sync.models import IdempotentAnswer
 from tests import make
 from tests.members import make_freezes, make_merging, make_privacy
-from tests.members.make_proofs import client_of, put_phone
+from tests.members.make_proofs import case_of, client_of, prove, put_phone
 from tests.orders import make_orders
 
 pytestmark = pytest.mark.django_db
@@ -202,3 +205,26 @@ def test_an_address_written_anew_after_a_wrong_merge_stays_with_who_wrote_it(agr
 
     shown = make.member_client(source).get("me/addresses").json()["results"]
     assert "survivor's own street" not in [each["street"] for each in shown]
+
+
+def test_an_order_that_a_shop_put_down_to_a_phone_is_no_sign_of_its_owner(doors, agreed):
+    """The number's next holder buys something as a guest, and signs in: not to whom the number was before."""
+    phone = make.mobile()
+    former = make.member(phone=phone)
+    former.identities.update(last_seen_at=timezone.now() - timedelta(days=120))
+    ordered = make_orders.body(identity={"kind": "phone", "value": phone})
+    assert make.backend_client().post("orders", ordered).status_code == 201
+
+    assert doors.sms(phone).json()["member"]["id"] != str(former.pk)
+
+
+def test_an_order_put_down_to_a_phone_proves_nothing_to_the_numbers_next_holder(outside):
+    former, holder = make.member(openid="openid-of-former"), make.member(phone=make.mobile())
+    client = make.member_client(holder, stepped_up_at=timezone.now())
+    case = case_of(former, holder)
+    LinkCase.objects.update(kind="recycled_phone", member=holder, other=former)
+    named, own = make_orders.order(member=former, is_by_phone=True), make_orders.order(member=former)
+
+    facts = [{"number": each.number, "total_fen": each.total_fen} for each in (named, own)]
+
+    assert [prove(client, case, kind="order_fact", **fact).status_code for fact in facts] == [400, 200]

@@ -1,6 +1,5 @@
 """Two people decide on the world as both of them saw it; what staff do reaches nobody else and keeps nothing."""
 
-
 import pytest
 from django.db import IntegrityError
 from django.urls import reverse
