@@ -201,5 +201,6 @@ def _in_force(purpose: str) -> Exists:
 
 def _is_restricted() -> Exists:
     kinds, states = PrivacyRequest.Kind, PrivacyRequest.State
-    asked = PrivacyRequest.objects.filter(member=OuterRef("pk"), kind__in=[kinds.RESTRICTION, kinds.ERASURE])
+    whose = Q(member=OuterRef("pk")) | Q(member__merged_into=OuterRef("pk"))
+    asked = PrivacyRequest.objects.filter(whose, kind__in=[kinds.RESTRICTION, kinds.ERASURE])
     return Exists(asked.filter(state__in=[states.OPEN, states.RUNNING]))

@@ -87,10 +87,12 @@ def join(source: Member, target: Member, *, by: Actor | str) -> list[str]:
     _end(source, by)
     _set(source, [])
     own = _open_of(target)
-    scopes = _in_order({*borne.scopes, *(own.scopes if own else ())})
-    if own is None or scopes != own.scopes:
-        ends = [borne.expires_at, own.expires_at] if own else [borne.expires_at]
-        lay(target, scopes, borne.reason, borne.note, None if None in ends else max(ends), borne.by, borne.approved_by)
+    both = [borne, own] if own else [borne]
+    scopes = _in_order(scope for each in both for scope in each.scopes)
+    ends = [each.expires_at for each in both]
+    until = None if None in ends else max(ends)
+    if own is None or (scopes, until) != (own.scopes, own.expires_at):
+        lay(target, scopes, borne.reason, borne.note, until, borne.by, borne.approved_by)
     return borne.scopes
 
 

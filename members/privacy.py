@@ -8,7 +8,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from members import erasing, services
@@ -36,8 +36,9 @@ def is_being_erased(member_id: UUID) -> bool:
 
 
 def is_restricted(member_id: UUID) -> bool:
-    """Whether the member's data may be used for nothing that is not needed."""
-    return _open_of(member_id, Kind.RESTRICTION).exists()
+    """Whether the member's data may be used for nothing that is not needed; so asked by whoever it absorbed as well."""
+    whose = Q(member=member_id) | Q(member__merged_into=member_id)
+    return PrivacyRequest.objects.filter(whose, kind=Kind.RESTRICTION, state__in=OPEN).exists()
 
 
 @act

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import pgtrigger
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -91,7 +92,7 @@ def undo(*, adjustment: UUID, note: str = "", by: Actor) -> Adjustment:
         raise NotUndoable
     taken_back = Adjustment(points=-undone.points, reason=undone.reason, note=note.strip(), asked_by=asker)
     taken_back.undoes = undone
-    return _ask(taken_back, undone.account.member_id, by)
+    return _ask(taken_back, _whose(taken_back), by)
 
 
 @act
@@ -103,7 +104,7 @@ def approve(*, adjustment: UUID, by: Actor) -> Adjustment:
     asked = _to_decide(adjustment, State.POSTED, by)
     if asked.state == State.ASKED:
         asked.decided_by_id = int(by.id)
-        settle(asked, _present(asked.account.member_id), by)
+        settle(asked, _present(_whose(asked)), by)
         asked.save()
     return asked
 
@@ -181,6 +182,11 @@ def posting_of(adjustment: Adjustment) -> Posting:
     return Posting(kind=Entry.Kind.REVERSED, reverses=undone, owe=adjustment.points < 0, **named)
 
 
+def _whose(adjustment: Adjustment) -> UUID:
+    """Whom it is about; an undoing whoever the points went to: members may have merged or parted since."""
+    return (adjustment.undoes.entry if adjustment.undoes_id else adjustment).account.member_id
+
+
 def _present(member: UUID) -> Member:
     found = locked(member)
     if found.status == Member.Status.ERASED:
@@ -211,12 +217,13 @@ def _close(asked: Adjustment, state: str, by: Actor, why: str = "") -> Adjustmen
 
 
 def forget(member: UUID) -> None:
-    """Drop what staff wrote about somebody who leaves: the notes of their adjustments, and who a line of a file named.
+    """Drop what staff wrote about somebody who leaves: notes of adjustments, why one was refused, whom a line named.
 
     A part of an erasure; includes whom the member absorbed.
     """
     account = Account.objects.filter(member=member).first()
     accounts = [account.pk, *account.absorbed] if account else []
-    Adjustment.objects.filter(~Q(note=""), account__in=accounts).update(note="")
+    with pgtrigger.ignore("loyalty.Adjustment:decided_for_good"):
+        Adjustment.objects.filter(~Q(note="", why=""), account__in=accounts).update(note="", why="")
     people = [member, *Account.objects.filter(pk__in=accounts).values_list("member", flat=True)]
     AdjustmentRow.objects.filter(member__in=people).update(note="", known_as="")

@@ -26,8 +26,9 @@ OPEN = {State.DRAFT, State.ASKED}
 UNDOING_ROWS = """
 INSERT INTO loyalty_adjustmentrow
     (file_id, line, member, known_as, points, reason_id, note, reference, undoes_id, state, problem)
-SELECT %s, r.line, r.member, r.known_as, -r.points, r.reason_id, '', r.reference, r.adjustment_id, 'waiting', ''
-FROM loyalty_adjustmentrow r
+SELECT %s, r.line, a.member_id, r.known_as, -r.points, r.reason_id, '', r.reference, r.adjustment_id, 'waiting', ''
+FROM loyalty_adjustmentrow r JOIN loyalty_adjustment d ON d.id = r.adjustment_id
+JOIN loyalty_entry e ON e.id = d.entry_id JOIN loyalty_account a ON a.id = e.account_id
 WHERE r.file_id = %s AND r.state = 'posted' AND NOT EXISTS (
     SELECT FROM loyalty_adjustment u WHERE u.undoes_id = r.adjustment_id AND u.state IN ('asked', 'posted'))
 """

@@ -40,6 +40,9 @@ def restore(source: Member, target: Member, journal: dict, at: str) -> None:
     FieldWrite.objects.filter(member=target, field__in=left).delete()
     if "avatar_url" in left:
         handed(Avatar.objects.filter(pk__in=journal["avatar"], member=target), source)
+    elif journal["avatar"] and not Avatar.objects.filter(pk__in=journal["avatar"]).exists():
+        source.avatar_url = EMPTY["avatar_url"]  # the picture was replaced since: it is nowhere
+        source.save(update_fields=["avatar_url"])
     _return_addresses(source, target, journal)
 
 
@@ -87,6 +90,10 @@ def _return_addresses(source: Member, target: Member, journal: dict) -> None:
     for member, default in zip((source, target), journal["defaults"], strict=True):
         if default and _default(member) is None and Address.objects.filter(pk=default, member=member).exists():
             _make_default(default, is_default=True)
+    for member in (source, target):  # as long as there is any address, one is the default
+        newest = Address.objects.filter(member=member).order_by("-id").values_list("pk", flat=True).first()
+        if newest and _default(member) is None:
+            _make_default(str(newest), is_default=True)
 
 
 def _default(member: Member) -> str | None:

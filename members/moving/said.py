@@ -1,5 +1,7 @@
 """Consents, and the messages that a member agreed to."""
 
+from datetime import datetime
+
 from members import queries
 from members.models import Consent, Member, MemberNotice, NoticeConsent
 from members.moving.rows import handed
@@ -22,7 +24,10 @@ def move(source: Member, target: Member) -> dict:
 
 
 def restore(source: Member, target: Member, journal: dict, at: str) -> None:
-    """Each has their own words again; those that the merge took from the target hold again, unless more was said."""
+    """Each has their own words again; those that the merge took from the target hold again, unless more was said.
+
+    A no that was said since is one of both: nobody knows which of them said it.
+    """
     before = queries.granted_by(target.id)
     handed(Consent.objects.filter(pk__in=journal["consents"], member=target), source)
     for word in journal["stricter"]:
@@ -31,6 +36,7 @@ def restore(source: Member, target: Member, journal: dict, at: str) -> None:
             for was in Consent.objects.filter(pk__in=word["was"]).order_by("id"):
                 _say(target, was, Act.GRANTED, f"unmerge {last.id}")
     _tell(target, before)
+    _share_noes(source, target, datetime.fromisoformat(at))
     _return_notices(source, target, journal)
 
 
@@ -39,13 +45,21 @@ def _latest(member: Member, purposes: set[str]) -> list[Consent]:
     return list(rows.order_by("purpose", "-id").distinct("purpose"))
 
 
-def _deny(member: Member, word: Consent) -> dict:
+def _share_noes(source: Member, target: Member, since: datetime) -> None:
+    agreed = queries.granted_by(source.id)
+    for word in _latest(target, set(agreed)):
+        if word.act != Act.GRANTED and word.at > since:
+            _deny(source, word, "unmerge")
+    _tell(source, agreed)
+
+
+def _deny(member: Member, word: Consent, why: str = "merge") -> dict:
     """The other side's no, said again here; keeps the grants that it ends."""
     standing: dict[str, Consent] = {}
     for said in Consent.objects.filter(member=member, purpose=word.purpose).order_by("id"):
         standing = standing | {said.version: said} if said.act == Act.GRANTED else {}
     *_older, last = standing.values()
-    made = _say(member, last, Act.WITHDRAWN, f"merge {word.id}")
+    made = _say(member, last, Act.WITHDRAWN, f"{why} {word.id}")
     return {"id": str(made.id), "purpose": word.purpose, "was": [str(said.id) for said in standing.values()]}
 
 

@@ -1,9 +1,11 @@
 """What lies on a member: freezes, open cases and requests, and whom they absorbed."""
 
+from datetime import datetime
+
 from django.db.models import Q
 
 from members import freezing
-from members.models import Freeze, LinkCase, Member, PrivacyRequest
+from members.models import ExportFile, Freeze, LinkCase, Member, PrivacyRequest
 from members.moving.rows import handed
 from sync import events
 from sync.act import SYSTEM
@@ -29,6 +31,7 @@ def restore(source: Member, target: Member, journal: dict, at: str) -> None:
     """Each bears their own again. A freeze that was lifted since stays lifted, on both sides."""
     handed(Member.objects.filter(pk__in=journal["absorbed"], merged_into=target), source, "merged_into")
     handed(PrivacyRequest.objects.filter(pk__in=journal["requests"], member=target), source)
+    _drop_copies(source, target, since=datetime.fromisoformat(at))
     (theirs, own), joined, now = journal["freezes"], journal["joined"], _freeze(target)
     if theirs and now:
         _reopen(source, theirs)
@@ -69,6 +72,13 @@ def _hand_requests(source: Member, target: Member) -> list[str]:
     ).exists()
     once = waiting.exclude(kind=PrivacyRequest.Kind.RESTRICTION) if restricted else waiting
     return handed(once, target)
+
+
+def _drop_copies(*members: Member, since: datetime) -> None:
+    """What was copied while both were one shows each what is the other's; a copy that is being made is waited for."""
+    asked = PrivacyRequest.objects.filter(member__in=members, kind=PrivacyRequest.Kind.EXPORT).order_by("id")
+    held = list(asked.select_for_update(no_key=True).values_list("pk", flat=True))
+    ExportFile.objects.filter(request__in=held, created_at__gt=since).delete()
 
 
 def _close_cases(source: Member, target: Member) -> list[str]:

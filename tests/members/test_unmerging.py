@@ -75,7 +75,7 @@ def test_what_was_said_since_the_merge_stands():
     unmerge(made)
 
     assert set(projection(target)[str(target.id)]["consents"]) == {"terms"}
-    assert set(projection(source)[str(source.id)]["consents"]) == {"terms", "surveys"}
+    assert set(projection(source)[str(source.id)]["consents"]) == {"terms"}
 
 
 def test_what_came_in_since_stays_with_the_survivor_and_what_was_spent_stays_spent():
