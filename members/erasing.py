@@ -63,13 +63,16 @@ def in_words(reasons: list[str]) -> str:
 
 
 def erase_due(limit: int = 100) -> int:
-    """Carry out every erasure that is due, each in an act of its own; one that fails waits for the next sweep.
+    """Carry out erasures that are due, each in an act of its own; one that fails waits for the next sweep.
 
-    May run twice, beside itself, or be killed. Returns how many members were erased.
+    May run twice, beside itself, or be killed. Returns how many members were erased: at most `limit`, and those that
+    cannot be erased yet keep nobody behind them waiting.
     """
     due = PrivacyRequest.objects.filter(kind="erasure", state__in=[State.OPEN, State.RUNNING], due_at__lte=Clock())
     erased = 0
-    for request in due.order_by("due_at").values_list("pk", flat=True)[:limit]:
+    for request in list(due.order_by("due_at").values_list("pk", flat=True)):
+        if erased == limit:
+            break
         try:
             erased += erase(request)
         except Exception:  # one that cannot be carried out must not hold up everybody else's

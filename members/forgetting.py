@@ -2,19 +2,20 @@
 
 from datetime import timedelta
 
-from members.models import MemberCode, Registration, SmsChallenge, WebsiteLogin, WechatToken
+from members.models import MemberCode, Registration, SignInGrant, SmsChallenge, WebsiteLogin, WechatToken
 from sync.clock import Clock
 
 KEPT = timedelta(hours=1)  # after its end, so that a late client hears why
 BATCH = 5_000
+FORGOTTEN = (SmsChallenge, MemberCode, WebsiteLogin, Registration, SignInGrant, WechatToken)
 
 
 def forget_expired() -> int:
-    """Delete what ended: challenges, codes, sign-ins under way, waiting registrations, WeChat tokens. Returns how many.
+    """Delete what ended: challenges, codes, sign-ins under way, waiting registrations, grants, WeChat tokens.
 
-    May run at any time, by many at once.
+    Returns how many. May run at any time, by many at once.
     """
-    return sum(_forget(model) for model in (SmsChallenge, MemberCode, WebsiteLogin, Registration, WechatToken))
+    return sum(map(_forget, FORGOTTEN))
 
 
 def _forget(model) -> int:

@@ -68,7 +68,6 @@ def unname(member_id: UUID) -> dict:
         kind: model.objects.filter(member=member_id).delete()[0] for kind, model in GONE.items()
     }
     gone["challenges"] = SmsChallenge.objects.filter(Q(member=member_id) | Q(session__member=member_id)).delete()[0]
-    gone["exports"] = ExportFile.objects.filter(request__member=member_id).delete()[0]
     kept = {
         "consents": _blank_consents(member_id),
         "link_cases": _blank_cases(member_id),
@@ -77,6 +76,7 @@ def unname(member_id: UUID) -> dict:
         "requests": _blank_requests(member_id),
         "privacy_requests": _blank_privacy(member_id),
     }
+    gone["exports"] = ExportFile.objects.filter(request__member=member_id).delete()[0]  # none is being made any more
     gone["profile"] = _blank_member(member_id)
     return {"gone": gone, "kept": kept}
 
@@ -116,10 +116,14 @@ def _blank_requests(member_id: UUID) -> int:
 
 
 def _blank_privacy(member_id: UUID) -> int:
-    """The erasure at hand is closed by who carries it out; the member's others have nothing left to do."""
+    """The erasure at hand is closed by who carries it out; the member's others have nothing left to do.
+
+    Waits for a copy that is being made. What staff wrote on closing goes too.
+    """
     asked = PrivacyRequest.objects.filter(member=member_id)
     others = asked.filter(state__in=OPEN).exclude(kind=PrivacyRequest.Kind.ERASURE)
     others.update(state=PrivacyRequest.State.WITHDRAWN, closed_at=Clock(), closed_by=ERASED)
+    asked.filter(receipt__has_key="words").update(receipt={})
     return asked.update(note="")
 
 
