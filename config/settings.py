@@ -204,6 +204,9 @@ MEMBER_RECORDS = ["members.records.Members", "loyalty.records.Loyalty", "orders.
 DASHBOARD_PERMISSION = "config.view_dashboard"
 RECONCILIATIONS = [
     "sync.reconcile.deliveries",
+    "members.reconcile.phones",
+    "members.reconcile.freezes",
+    "members.reconcile.left_behind",
     "loyalty.reconcile.balances",
     "loyalty.reconcile.lots",
     "loyalty.reconcile.holds",

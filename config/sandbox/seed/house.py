@@ -139,6 +139,15 @@ def store(brand: Brand) -> None:
         emails=["ops@sandbox.invalid"],  # written to mail/ in the data folder
         webhook_url=_backend_url(ALERTS),
     )
+    AlertRule.objects.create(
+        code="privacy-overdue",
+        name="个人信息请求逾期",
+        measure="privacy.overdue",
+        window_seconds=300,
+        threshold=0.5,
+        minimum=1,
+        emails=["ops@sandbox.invalid"],
+    )
 
 
 def open_endpoints() -> None:
