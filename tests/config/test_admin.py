@@ -57,6 +57,7 @@ def may_see(role: str, name: str) -> bool:
     return f"{app}.view_{model}" in roles.ROLES[role]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", roles.ROLES)
 def test_every_list_opens_for_whom_it_is_meant(world, role):
     browser = make_staff.signed_in(role, [world.website, world.mini])
@@ -64,6 +65,7 @@ def test_every_list_opens_for_whom_it_is_meant(world, role):
     assert answers == {name: 200 if may_see(role, name) else 403 for name in OURS}
 
 
+@pytest.mark.slow
 def test_every_list_and_page_shows_no_phone_and_no_secret(world):
     browser = make_staff.signed_in(is_superuser=True)
     for name in OURS:
@@ -157,6 +159,7 @@ def test_a_right_taken_away_counts_at_once(world):
     assert browser.get(page_of(world.order)).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_list_costs_the_same_however_many_rows(world):
     browser = make_staff.signed_in("operator", [world.website])
     seen = [name for name in OURS if may_see("operator", name)]

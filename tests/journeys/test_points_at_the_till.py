@@ -6,7 +6,7 @@ import pytest
 
 from tests.journeys.clients import Backend, Client
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 PHONE = "13900139111"
 
 

@@ -5,7 +5,7 @@ import pytest
 from tests.journeys.clients import Client
 from tests.processes import await_that
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 PHONE, NEW_PHONE = "13600136000", "13600136001"
 
 

@@ -25,11 +25,11 @@ def run(sequences: int, steps: int) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.django_db(transaction=True)
 def test_any_sequence_keeps_members_whole():
-    run(sequences=100, steps=5)
+    run(sequences=60, steps=5)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.django_db(transaction=True)
 def test_any_of_very_many_longer_sequences_keeps_members_whole():
-    run(sequences=500, steps=16)
+    run(sequences=500, steps=8)
