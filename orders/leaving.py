@@ -11,13 +11,13 @@ from django.db.models import F, Q, QuerySet
 from orders import queries
 from orders.models import Order, Payment, PaymentCase, Recipient
 from orders.payments import wechat_pay
-from orders.services import news
 from sync import events, forgetting
 from sync.act import SYSTEM
 from sync.clock import Clock
 from sync.forgetting import EVERYWHERE, Words
 from sync.http import instant
 
+BATCH = 500
 OPEN = Q(payment_status="unpaid") | Q(payment_status="paid", refund_status="none") & ~Q(
     fulfilment_status__in=["delivered", "completed"]
 )
@@ -47,11 +47,11 @@ def words_of(member: UUID) -> Words:
 
 def forget(member: UUID) -> dict:
     """Drop recipients, notes and payers of the member's orders; returns counts of what is gone and of what stays."""
-    noted = list(_of(member).filter(buyer_note__isnull=False).select_related("channel"))
-    changed = Order.objects.filter(pk__in=[order.pk for order in noted])
+    noted = list(_of(member).filter(buyer_note__isnull=False).values_list("pk", flat=True))
+    changed = Order.objects.filter(pk__in=noted)
     changed.update(buyer_note=None, version=F("version") + 1, updated_at=Clock())
-    for order in noted:
-        news.tell("order.updated", order, SYSTEM)
+    for order in queries.whole().filter(pk__in=noted).order_by("id").iterator(BATCH):
+        events.record("order.updated", subject=events.of_member(member), data=queries.told(order), by=SYSTEM)
     payments = Payment.objects.filter(order__member=member)
     streams = forgetting.forget_subjects([events.of_order(each.number) for each in _of(member)])
     return {

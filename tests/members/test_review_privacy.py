@@ -6,14 +6,18 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from loyalty.services import adjusting
 from members import copy_page, erasing, exporting, forgetting, privacy
 from members.models import ExportFile, Freeze, Member, PrivacyRequest, SignInGrant
+from orders import leaving
+from sync.act import act
 from sync.clock import Clock
 from tests import make
 from tests.loyalty import make_adjusting
 from tests.members import dumps, make_privacy
+from tests.orders import make_orders
 
 WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
@@ -99,3 +103,22 @@ def test_words_of_staff_about_who_was_erased_go_with_them():
     assert make_privacy.erase(client) == 1
 
     assert dumps.found_in(dumps.tables(), [words]) == {}
+
+
+@act
+def forgotten(member: Member) -> int:
+    """How many statements it takes to forget whose a member's orders are."""
+    with CaptureQueriesContext(connection) as asked:
+        leaving.forget(member.pk)
+    return len(asked)
+
+
+@pytest.mark.django_db
+def test_many_orders_are_forgotten_as_cheaply_as_one():
+    one, many = make.member(), make.member()
+    for member, count in ((one, 1), (many, 4)):
+        for _number in range(count):
+            make_orders.order(member=member, buyer_note="please ring twice")
+
+    assert forgotten(many) == forgotten(one)
+    assert make.types_of(many).count("order.updated") == 4
