@@ -70,7 +70,7 @@ def give(*, member_id: UUID, purpose: str, version: str, channel: Channel, by: A
 
 @act
 def refuse(*, member_id: UUID, purpose: str, channel: Channel, by: Actor) -> None:
-    """Withdraw what was granted, or decline what is asked for; a no that stands already changes nothing.
+    """Withdraw what was granted, or decline what is asked for; a no of theirs that stands already changes nothing.
 
     Raises Problem `not_found` for a purpose that is neither in force nor was ever spoken of.
     """
@@ -81,11 +81,16 @@ def refuse(*, member_id: UUID, purpose: str, channel: Channel, by: Actor) -> Non
         raise Problem("not_found")
     if said and said[-1].act == Act.GRANTED:
         _say(member, Act.WITHDRAWN, purpose, said[-1].version, channel=channel, by=by, policy=policy)
-    elif policy and consent_state.may_ask(said, policy, clock.now()):
+    elif policy and (_is_of_a_merge(said) or consent_state.may_ask(said, policy, clock.now())):
         _say(member, Act.DECLINED, purpose, policy.version, channel=channel, by=by, policy=policy)
     else:
         return
     services.touch(member)
+
+
+def _is_of_a_merge(said: list[Consent]) -> bool:
+    """Whether the last word was taken over from somebody they were merged with: undone, it would be taken back."""
+    return bool(said) and said[-1].evidence.startswith("merge ")
 
 
 @act

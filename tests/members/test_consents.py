@@ -222,6 +222,7 @@ def test_a_channel_brings_a_guardians_word_by_resolve():
     told = {"identities": [{"kind": "phone", "value": "13900139000"}], "profile": {"birthday": aged(9).isoformat()}}
     made = backend.post("members/resolve", told | {"consents": given[:1]}).json()["member"]["id"]
     make.identity(consent.Member.objects.get(pk=made), "phone", "+8613900139000")
+    make.member_client(consent.Member.objects.get(pk=made))  # who proves their phone there is seen there
     assert not consent.allows(made, "marketing")
     backend.post("members/resolve", told | {"consents": given})
     assert consent.allows(made, "marketing")

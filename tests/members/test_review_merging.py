@@ -58,6 +58,20 @@ def test_who_said_no_while_they_were_one_is_not_taken_to_agree_when_they_part():
     assert not consent.allows(target.id, "marketing")
 
 
+def test_an_own_no_beside_one_that_came_with_the_merge_outlasts_it():
+    make.policies()
+    source, target = make.member(phone=make.mobile()), make.member(openid="o-1")
+    make_merging.consent(source, "marketing", "withdrawn"), make_merging.consent(target, "marketing")
+    made = merge(source, target)
+    for _twice in range(2):
+        consent.refuse(member_id=target.id, purpose="marketing", channel=make.channel(), by=make.STAFF)
+    assert target.consents.filter(act="declined").count() == 1
+
+    unmerge(made)
+
+    assert not consent.allows(target.id, "marketing")
+
+
 def test_a_limit_that_either_asked_for_stands_until_both_are_closed():
     make.policies()
     source, target = make.member(phone=make.mobile()), make.member(openid="o-1")
