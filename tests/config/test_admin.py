@@ -84,6 +84,7 @@ def test_every_list_has_rows_to_show(world):
     assert empty <= {"sync.Batch", *NO_PAGE, "orders.Merchant", "orders.MerchantKey"}
 
 
+@pytest.mark.slow
 def test_an_operator_cannot_save_add_or_delete_anything(world):
     browser = make_staff.signed_in("operator", [world.website, world.mini])
     before = make.snapshot()

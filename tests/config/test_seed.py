@@ -230,6 +230,7 @@ def test_there_is_no_seed_without_a_sandbox(settings):
         call_command("seed")
 
 
+@pytest.mark.slow
 def test_a_reset_brings_back_the_seed(transactional_db, client):
     call_command("seed", verbosity=0)
     seeded = _portrait()

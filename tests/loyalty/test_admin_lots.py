@@ -168,6 +168,7 @@ def test_a_page_on_which_others_hang_panels_costs_the_same_however_much_it_names
     assert costs[1] <= costs[0] <= 26
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
 def test_every_page_opens_in_both_languages(operator, told, language):
     for model in MODELS:

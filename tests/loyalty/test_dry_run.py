@@ -116,6 +116,7 @@ def many(count: int) -> None:
     PurchaseLine.objects.bulk_create(PurchaseLine(purchase=each, sku="A", fen=10_000, points=100) for each in bought)
 
 
+@pytest.mark.slow
 def test_memory_stays_the_same_and_one_statement_reads_all(monkeypatch, django_assert_num_queries):
     many(3_000)
     draft = rule(state="draft", points_per_yuan=2)

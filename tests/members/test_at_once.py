@@ -91,6 +91,7 @@ print(wechat.access_token(Channel.objects.get(code="mini-program")))
 """
 
 
+@pytest.mark.slow
 def test_wechats_token_is_fetched_by_one_of_many_processes(outside, settings):
     make.channel("mini-program")
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
