@@ -170,8 +170,8 @@ def publish_new_terms(database_url):
         connection.execute(
             "INSERT INTO members_policy (purpose, version, locale, channel_id, title, text_url, text_digest,"
             " is_required, is_current)"
-            " SELECT purpose, version || '.1', locale, channel_id, title, text_url, text_digest, is_required, TRUE FROM members_policy WHERE purpose = 'terms'"
-            " AND retired_at = (SELECT max(retired_at) FROM members_policy)"
+            " SELECT purpose, version || '.1', locale, channel_id, title, text_url, text_digest, is_required, TRUE"
+            " FROM members_policy WHERE purpose = 'terms' AND retired_at = (SELECT max(retired_at) FROM members_policy)"
         )
 
 
