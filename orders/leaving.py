@@ -18,9 +18,8 @@ from sync.forgetting import EVERYWHERE, Words
 from sync.http import instant
 
 BATCH = 500
-OPEN = Q(payment_status="unpaid") | Q(payment_status="paid", refund_status="none") & ~Q(
-    fulfilment_status__in=["delivered", "completed"]
-)
+OVER = Q(fulfilment_status__in=["delivered", "completed"]) | Q(refund_status="full")
+OPEN = Q(payment_status="unpaid") | Q(open_refunds__gt=0) | Q(payment_status="paid") & ~OVER
 
 
 def copies(member: UUID) -> list[dict]:

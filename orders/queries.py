@@ -3,32 +3,37 @@
 import json
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.utils import translation
 
 from orders import rules
-from orders.models import Line, Order, Recipient
+from orders.models import Line, Order, Recipient, Shipment
 from orders.rules import Status
 from sync.clock import seen_until
 from sync.http import instant
 from sync.models import Channel
 
 PLACE = ("province", "city", "district", "street", "postcode")
-PAID = Q(payment_status="paid")
+EVENTS_SHOWN = 100  # of a parcel's tracking, the newest
+PAID, AT_REST = Q(payment_status="paid"), Q(payment_status="paid", open_refunds=0)
 HAS_STATUS = {
     Status.PENDING_PAYMENT: Q(payment_status="unpaid"),
     Status.CANCELLED: Q(payment_status="closed"),
-    Status.REFUNDED: PAID & Q(refund_status="full"),
-    Status.PARTIALLY_REFUNDED: PAID & Q(refund_status="partial"),
+    Status.REFUNDING: PAID & Q(open_refunds__gt=0),
+    Status.REFUNDED: AT_REST & Q(refund_status="full"),
+    Status.PARTIALLY_REFUNDED: AT_REST & Q(refund_status="partial"),
 } | {
-    status: PAID & Q(refund_status="none", fulfilment_status=fulfilment)
+    status: AT_REST & Q(refund_status="none", fulfilment_status=fulfilment)
     for fulfilment, status in rules.BY_FULFILMENT.items()
 }
 
 
 def whole() -> QuerySet[Order]:
-    """Orders with all that `as_order` shows, in two queries however many."""
-    return Order.objects.select_related("channel").prefetch_related("lines")
+    """Orders with all that `as_order` shows, in four queries however many."""
+    parcels = Shipment.objects.filter(withdrawn_at=None).select_related("carried_by").order_by("id")
+    return Order.objects.select_related("channel").prefetch_related(
+        "lines", Prefetch("shipments", parcels), "shipments__lines"
+    )
 
 
 def seen_by(channel: Channel) -> QuerySet[Order]:
@@ -66,7 +71,8 @@ def matching(rows: QuerySet[Order], asked: dict) -> QuerySet[Order]:
 
 def as_order(order: Order) -> dict:
     """The Order of the contract, labels in the language at hand."""
-    status = rules.status(order.payment_status, order.fulfilment_status, order.refund_status)
+    states = (order.payment_status, order.fulfilment_status, order.refund_status)
+    status = rules.status(*states, is_refunding=order.open_refunds > 0)
     return {
         "number": order.number,
         "channel": order.channel.code,
@@ -88,7 +94,7 @@ def as_order(order: Order) -> dict:
         "paid_fen": order.paid_fen,
         "refunded_fen": order.refunded_fen,
         "points_earned": order.points_earned,
-        "shipments": [],
+        "shipments": [as_shipment(shipment) for shipment in order.shipments.all()],
         "buyer_note": order.buyer_note or "",
         "placed_at": instant(order.placed_at),
         "paid_at": instant(order.paid_at),
@@ -112,6 +118,24 @@ def as_line(line: Line) -> dict:
     }
 
 
+def as_shipment(shipment: Shipment) -> dict:
+    """One parcel of an Order; what its carrier told comes newest first."""
+    return {
+        "id": str(shipment.pk),
+        "carrier": shipment.carrier,
+        "carrier_name": carrier_name(shipment),
+        "tracking_number": shipment.tracking_number,
+        "state": shipment.state,
+        "lines": [{"line_id": str(line.line_id), "quantity": line.quantity} for line in shipment.lines.all()],
+        "events": json.loads(shipment.tracking)[:EVENTS_SHOWN] if shipment.tracking else [],
+    }
+
+
+def carrier_name(shipment: Shipment) -> str:
+    """What people call who carries it: as it was told where we do not know them. Never translated: a name."""
+    return shipment.carried_by.name if shipment.carried_by else shipment.carrier
+
+
 def as_recipient(order: Order) -> dict:
     """Where an order goes, in clear; empty where nothing is known."""
     recipient = Recipient.objects.filter(order=order).first() or Recipient(order=order)
@@ -127,8 +151,11 @@ def as_event(order: Order) -> dict:
 
 
 def told(order: Order) -> dict:
-    """What events tell of an order as it was read: in the hub's own language, without the note."""
+    """What events tell of an order as it was read: in the hub's own language, without what people wrote."""
     with translation.override(settings.LANGUAGE_CODE):
         shown = as_order(order)
     del shown["buyer_note"]
+    for shipment in shown["shipments"]:
+        for told_by_carrier in shipment["events"]:
+            del told_by_carrier["text"]
     return shown

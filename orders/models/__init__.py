@@ -1,4 +1,26 @@
 from orders.models.book import Disclosure, Line, Order, Recipient
+from orders.models.handling import Intervention, OrderTerms, Superseded
+from orders.models.parcels import Carrier, Shipment, ShipmentLine
 from orders.models.paying import Merchant, MerchantKey, Payment, PaymentCase
+from orders.models.refunding import Refund, RefundLine
+from orders.models.uploads import ShippingUpload
 
-__all__ = ["Disclosure", "Line", "Merchant", "MerchantKey", "Order", "Payment", "PaymentCase", "Recipient"]
+__all__ = [
+    "Carrier",
+    "Disclosure",
+    "Intervention",
+    "Line",
+    "Merchant",
+    "MerchantKey",
+    "Order",
+    "OrderTerms",
+    "Payment",
+    "PaymentCase",
+    "Recipient",
+    "Refund",
+    "RefundLine",
+    "Shipment",
+    "ShipmentLine",
+    "ShippingUpload",
+    "Superseded",
+]

@@ -14,6 +14,33 @@ from sync import ids
 from sync.indexing import BlindIndex
 from sync.secret import EncryptedField
 
+# Each state has ranks and only rises; closed money may still turn up (`paid`). The one way back is a parcel withdrawn
+# before it arrived: then the state has to be what the other parcels say.
+ONLY_FORWARD = """
+    IF array_position(ARRAY['unpaid', 'closed', 'paid'], NEW.payment_status::text)
+            < array_position(ARRAY['unpaid', 'closed', 'paid'], OLD.payment_status::text)
+        OR array_position(ARRAY['none', 'partial', 'full'], NEW.refund_status::text)
+            < array_position(ARRAY['none', 'partial', 'full'], OLD.refund_status::text)
+        OR NEW.refunded_fen < OLD.refunded_fen
+        OR (OLD.payment_status = 'paid' AND NEW.paid_fen <> OLD.paid_fen)
+    THEN
+        RAISE EXCEPTION 'order %: a state only moves forward', OLD.number USING ERRCODE = 'check_violation';
+    END IF;
+    IF array_position(goods, NEW.fulfilment_status::text) < array_position(goods, OLD.fulfilment_status::text) THEN
+        SELECT coalesce(sum(l.quantity), 0) INTO live FROM orders_shipmentline l
+        JOIN orders_shipment s ON s.id = l.shipment_id WHERE s.order_id = NEW.id AND s.withdrawn_at IS NULL;
+        IF OLD.fulfilment_status NOT IN ('partial', 'shipped')
+            OR NOT EXISTS (SELECT FROM orders_shipment s WHERE s.order_id = NEW.id AND s.withdrawn_at IS NOT NULL)
+            OR NEW.fulfilment_status <> (CASE WHEN live = 0 THEN 'none' ELSE 'partial' END)
+            OR live >= (SELECT sum(quantity) FROM orders_line WHERE order_id = NEW.id)
+        THEN
+            RAISE EXCEPTION 'order %: a state only moves forward', OLD.number USING ERRCODE = 'check_violation';
+        END IF;
+    END IF;
+    RETURN NEW;
+"""
+GOODS = "ARRAY['none', 'partial', 'shipped', 'delivered', 'completed']"
+
 
 @pghistory.track(fields=["payment_status", "fulfilment_status", "refund_status", "member", "version"])
 class Order(models.Model):
@@ -60,11 +87,24 @@ class Order(models.Model):
     refunded_fen = models.BigIntegerField(_("refunded (fen)"), default=0)
     points_earned = models.BigIntegerField(_("points earned"), default=0)
     buyer_note = EncryptedField(null=True, blank=True)
+    hold = models.ForeignKey(
+        "loyalty.Hold", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("points set aside")
+    )
+    open_refunds = models.PositiveSmallIntegerField(_("open refunds"), default=0, db_default=0)
+    refunding_fen = models.BigIntegerField(_("being refunded (fen)"), default=0, db_default=0)
     is_history = models.BooleanField(_("taken over from before"), default=False)
     is_by_phone = models.BooleanField(_("buyer named by a phone"), default=False, db_default=False)
     placed_at = models.DateTimeField(_("placed"))
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
+    shipped_at = models.DateTimeField(_("shipped at"), null=True, blank=True)
+    delivered_at = models.DateTimeField(_("signed for at"), null=True, blank=True)
     completed_at = models.DateTimeField(_("completed at"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    closes_at = models.DateTimeField(_("closes unless paid by"), null=True, blank=True)
+    completes_at = models.DateTimeField(_("completes by itself at"), null=True, blank=True)
+    written_at = models.JSONField(
+        default=dict, editable=False
+    )  # per group of fields, when their source wrote them last
     created_at = models.DateTimeField(_("received"), db_default=Now())
     updated_at = models.DateTimeField(_("changed"), db_default=Now())
     version = models.PositiveIntegerField(_("version"), default=1)
@@ -89,7 +129,35 @@ class Order(models.Model):
                 name="order_amounts_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(refunded_fen__gte=0, refunded_fen__lte=F("paid_fen")), name="order_refunded_within_paid"
+                condition=Q(refunded_fen__gte=0, refunding_fen__gte=0)
+                & Q(refunded_fen__lte=F("paid_fen") - F("refunding_fen")),
+                name="order_refunded_within_paid",
+            ),
+            models.CheckConstraint(
+                condition=Q(payment_status="closed", closed_at__isnull=False) | ~Q(payment_status="closed"),
+                name="order_closed_at_follows_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(fulfilment_status__in=["none", "partial"], shipped_at=None, delivered_at=None)
+                | Q(fulfilment_status="shipped", shipped_at__isnull=False, delivered_at=None)
+                | Q(fulfilment_status="delivered", delivered_at__isnull=False)
+                | Q(fulfilment_status="completed"),
+                name="order_goods_times_follow_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(fulfilment_status="completed", completed_at__isnull=False)
+                | (~Q(fulfilment_status="completed") & Q(completed_at=None)),
+                name="order_completed_at_follows_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(refund_status="full") | ~Q(refunded_fen__gt=0, refunded_fen=F("paid_fen")),
+                name="order_refunded_in_full",
+            ),
+            models.CheckConstraint(
+                condition=~Q(refund_status="none") | Q(refunded_fen=0), name="order_refund_has_a_status"
+            ),
+            models.CheckConstraint(
+                condition=Q(points_redeemed__gte=0, points_discount_fen__gte=0), name="order_points_not_negative"
             ),
         ]
         indexes = [
@@ -97,15 +165,36 @@ class Order(models.Model):
             models.Index(fields=["channel", "updated_at", "id"], name="order_changed"),
             models.Index(fields=["updated_at", "id"], name="order_changed_anywhere"),  # of a whole sharing group
             models.Index(fields=["-placed_at", "-id"], name="order_newest"),
+            models.Index(
+                fields=["closes_at"], condition=Q(payment_status="unpaid", closes_at__isnull=False), name="order_closes"
+            ),
+            models.Index(
+                fields=["completes_at"],
+                condition=Q(fulfilment_status__in=["shipped", "delivered"], completes_at__isnull=False),
+                name="order_completes",
+            ),
         ]
         triggers = [
-            pgtrigger.Protect(
-                name="payment_never_undone",
+            pgtrigger.Trigger(
+                name="states_only_forward",
+                when=pgtrigger.Before,
                 operation=pgtrigger.Update,
-                condition=pgtrigger.Q(old__payment_status="paid") & ~pgtrigger.Q(new__payment_status="paid"),
+                declare=[("goods", f"text[] := {GOODS}"), ("live", "bigint")],
+                func=ONLY_FORWARD,
             )
         ]
-        permissions = [("cancel_order", "Can cancel orders"), ("reveal_recipient", "Can reveal recipients")]
+        permissions = [
+            ("enter_order", "Can enter orders by hand"),
+            ("cancel_order", "Can cancel orders"),
+            ("reassign_order", "Can give an order to another member"),
+            ("edit_recipient", "Can change where an order goes"),
+            ("ship_order", "Can ship orders and correct waybills"),
+            ("mark_paid", "Can mark an order as paid offline"),
+            ("refund_order", "Can refund orders and decide refund requests"),
+            ("decide_payment_case", "Can decide payment cases"),
+            ("reveal_recipient", "Can reveal recipients"),
+            ("read_provider_messages", "Can read what providers sent"),
+        ]
 
     def __str__(self):
         return self.number
@@ -123,6 +212,7 @@ class Line(models.Model):
     quantity = models.PositiveIntegerField(_("quantity"))
     unit_price_fen = models.BigIntegerField(_("unit price (fen)"))
     image_url = models.CharField(_("image"), max_length=300, blank=True)
+    shipped_quantity = models.PositiveIntegerField(_("shipped"), default=0, db_default=0)
     refunded_quantity = models.PositiveIntegerField(_("refunded"), default=0)
 
     class Meta:
@@ -132,6 +222,7 @@ class Line(models.Model):
             models.UniqueConstraint(fields=["order", "position"], name="line_position_once"),
             models.CheckConstraint(condition=Q(quantity__gte=1, unit_price_fen__gte=0), name="line_counts_something"),
             models.CheckConstraint(condition=Q(refunded_quantity__lte=F("quantity")), name="line_refunded_within"),
+            models.CheckConstraint(condition=Q(shipped_quantity__lte=F("quantity")), name="line_shipped_within"),
         ]
 
     def __str__(self):

@@ -69,6 +69,7 @@ class Payment(models.Model):
     created_at = models.DateTimeField(_("opened"), db_default=Now())
     expires_at = models.DateTimeField(_("expires"), null=True)
     asked_at = models.DateTimeField(_("asked about"), null=True, editable=False)
+    asks = models.PositiveSmallIntegerField(_("times asked about"), default=0, db_default=0, editable=False)
     paid_at = models.DateTimeField(_("paid at"), null=True)
 
     class Meta:
@@ -115,22 +116,38 @@ class PaymentCase(models.Model):
         UNKNOWN_ORDER = "unknown_order", _("Unknown order")
         PAID_TWICE = "paid_twice", _("Paid twice")
 
+    class Action(models.TextChoices):
+        REFUND = "refund", _("Give it back")
+        REOPEN = "reopen", _("Take it for the order")
+        NONE = "none", _("Leave it as it is")
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     order = models.ForeignKey("orders.Order", models.PROTECT, null=True, related_name="cases", verbose_name=_("order"))
+    payment = models.ForeignKey(Payment, models.PROTECT, null=True, related_name="cases", verbose_name=_("payment"))
+    merchant = models.ForeignKey(Merchant, models.PROTECT, null=True, related_name="+", verbose_name=_("merchant"))
+    channel = models.ForeignKey("sync.Channel", models.PROTECT, null=True, related_name="+", verbose_name=_("channel"))
     provider = models.CharField(_("provider"), max_length=20)
     transaction_id = models.CharField(_("provider's number"), max_length=64)
     out_trade_no = models.CharField(_("our number there"), max_length=64, blank=True)
     amount_fen = models.BigIntegerField(_("amount (fen)"))
     paid_at = models.DateTimeField(_("paid at"))
     created_at = models.DateTimeField(_("opened"), db_default=Now())
+    proposed = models.CharField(_("proposed"), max_length=10, choices=Action, default=Action.REFUND)
+    action = models.CharField(_("what was done"), max_length=10, choices=Action, blank=True)
     resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
+    resolved_by = models.CharField(_("by"), max_length=80, blank=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("payment case"), _("payment cases")
         constraints = [
             models.UniqueConstraint(fields=["provider", "transaction_id"], name="payment_case_once"),
+            models.CheckConstraint(
+                condition=Q(action="", resolved_at=None) | (~Q(action="") & Q(resolved_at__isnull=False)),
+                name="payment_case_resolved_by_an_action",
+            ),
         ]
+        indexes = [models.Index(fields=["created_at"], condition=Q(resolved_at=None), name="payment_case_open")]
 
     def __str__(self):
         return f"{self.kind} {self.transaction_id}"

@@ -8,9 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from loyalty import services as loyalty
 from orders.models import Order, Payment, PaymentCase
 from orders.services import news
+from orders.services.changing import keep
 from orders.services.locks import lock_order
 from sync.act import Actor, act
-from sync.clock import Clock
 from sync.models import Channel
 
 WECHAT_PAY = "wechat_pay"
@@ -107,9 +107,7 @@ def _settle(order: Order, payment: Payment, by: Actor) -> None:
             channel=order.channel,
             by=by,
         )
-    order.version += 1
-    order.updated_at = Clock()
-    order.save(update_fields=["payment_status", "paid_fen", "paid_at", "points_earned", "version", "updated_at"])
+    keep(order, "payment_status", "paid_fen", "paid_at", "points_earned")
 
 
 @act

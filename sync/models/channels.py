@@ -40,7 +40,7 @@ class SharingGroup(models.Model):
         return self.name
 
 
-@pghistory.track(exclude=["app_secret", "inbound_secret"])
+@pghistory.track(exclude=["app_secret", "push_token", "push_key", "inbound_secret"])
 class Channel(models.Model):
     """A place where members meet the brand: a website, a mini-program, later an app or a till."""
 
@@ -57,6 +57,8 @@ class Channel(models.Model):
     group = models.ForeignKey(SharingGroup, models.PROTECT, related_name="channels", verbose_name=_("sharing group"))
     app_id = models.CharField(_("WeChat app id"), max_length=64, blank=True)
     app_secret = EncryptedField(null=True, blank=True)
+    push_token = EncryptedField(null=True, blank=True)  # of the app's message push, and its EncodingAESKey
+    push_key = EncryptedField(null=True, blank=True)
     merchant_id = models.CharField(_("WeChat Pay merchant"), max_length=32, blank=True)
     inbound_secret = EncryptedField(null=True, blank=True)
     origins = ArrayField(models.CharField(max_length=200), default=list, blank=True, verbose_name=_("web origins"))

@@ -17,6 +17,7 @@ class InboxMessage(models.Model):
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")
+        PARKED = "parked", _("Waiting for what it is about")
         APPLIED = "applied", _("Applied")
         QUARANTINED = "quarantined", _("Quarantined")
 
@@ -30,6 +31,7 @@ class InboxMessage(models.Model):
     state = models.CharField(_("state"), max_length=12, choices=State, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     problem = models.TextField(_("what is wrong"), blank=True)
+    waits_for = models.CharField(_("waits for"), max_length=160, blank=True)
     correlation_id = models.CharField(_("request"), max_length=128, blank=True)
     received_at = models.DateTimeField(_("received"), db_default=Now())
     next_at = models.DateTimeField(_("next try"), db_default=Now())
@@ -46,6 +48,7 @@ class InboxMessage(models.Model):
         ]
         indexes = [
             models.Index(fields=["sender", "subject", "id"], condition=Q(state="waiting"), name="inbox_waiting"),
+            models.Index(fields=["waits_for"], condition=Q(state="parked"), name="inbox_parked"),
         ]
 
     def __str__(self):

@@ -45,7 +45,11 @@ PLACE = {"receiver": "王小明", "phone": PHONE, "province": "浙江省", "city
 def done(order: Order) -> Order:
     """Over and done with."""
     Order.objects.filter(pk=order.pk).update(
-        payment_status="paid", paid_at=Clock(), paid_fen=order.total_fen, fulfilment_status="completed"
+        payment_status="paid",
+        paid_at=Clock(),
+        paid_fen=order.total_fen,
+        fulfilment_status="completed",
+        completed_at=Clock(),
     )
     return order
 
@@ -99,7 +103,7 @@ def unshipped(member):
 
 def undelivered(member):
     unshipped(member)
-    Order.objects.update(fulfilment_status="shipped")
+    Order.objects.update(fulfilment_status="shipped", shipped_at=Clock())
 
 
 def holding(member):

@@ -95,7 +95,8 @@ def lived(doors, bearer, outside, caplog):
     second.http.defaults["HTTP_USER_AGENT"] = DEVICE
     doors.link_by_wechat(second, f"+86{SECOND}")
     merged(Member.objects.exclude(pk=member.pk).get(status="active", merged_into=None), member)
-    Order.objects.update(payment_status="paid", paid_at=Clock(), fulfilment_status="completed")
+    done = {"payment_status": "paid", "paid_at": Clock()}
+    Order.objects.update(**done, fulfilment_status="completed", completed_at=Clock())
     return make_privacy.stepped_up(member)
 
 

@@ -90,13 +90,16 @@ def test_filters(client):
 
 @pytest.mark.parametrize("payment", Order.PaymentStatus.values)
 @pytest.mark.parametrize("refund", Order.RefundStatus.values)
-def test_the_filter_and_the_rule_mean_the_same(payment, refund):
+@pytest.mark.parametrize("open_refunds", [0, 1])
+def test_the_filter_and_the_rule_mean_the_same(payment, refund, open_refunds):
     order = o.order(fen=0) if payment == "paid" else o.order()
+    times = {"none": {}, "partial": {}, "shipped": {"shipped_at": make.NOON}, "delivered": {"delivered_at": make.NOON}}
+    states = {"payment_status": payment, "refund_status": refund, "open_refunds": open_refunds}
+    states |= {"closed_at": make.NOON} if payment == "closed" else {}
     for fulfilment in Order.FulfilmentStatus.values:
-        Order.objects.filter(pk=order.pk).update(
-            payment_status=payment, refund_status=refund, fulfilment_status=fulfilment
-        )
-        named = rules.status(payment, fulfilment, refund)
+        at = times.get(fulfilment, {"completed_at": make.NOON})
+        Order.objects.filter(pk=order.pk).update(fulfilment_status=fulfilment, **states, **at)
+        named = rules.status(payment, fulfilment, refund, is_refunding=open_refunds > 0)
         found = [s for s in rules.Status if queries.with_status(Order.objects.all(), s).exists()]
         assert found == [named]
 
@@ -123,7 +126,7 @@ def test_my_orders_cost_the_same_however_many(client, django_assert_num_queries,
     for _row in range(rows):
         o.order(member=client.member, lines=3)
     client.get("me/orders")
-    with django_assert_num_queries(3):  # the session, the page, the lines
+    with django_assert_num_queries(4):  # the session, the page, the lines, the parcels
         assert len(client.get("me/orders").json()["results"]) == rows
 
 

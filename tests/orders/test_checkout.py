@@ -173,7 +173,7 @@ def test_an_answer_that_is_not_wechats_is_not_believed(shopper, order, wechat, m
 def test_an_order_closed_while_its_payment_opened_is_not_paid(shopper, order, wechat):
     def close_elsewhere(path):
         if path.endswith("native"):
-            Order.objects.filter(pk=order.pk).update(payment_status="closed")
+            Order.objects.filter(pk=order.pk).update(payment_status="closed", closed_at=make.NOON)
             connections.close_all()
 
     wechat.before_answer = close_elsewhere

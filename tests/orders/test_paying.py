@@ -96,7 +96,7 @@ def test_money_for_a_closed_payment_becomes_a_case(member):
 def test_money_for_a_closed_order_becomes_a_case(member):
     order = o.order(member=member)
     payment = o.payment(order)
-    Order.objects.filter(pk=order.pk).update(payment_status="closed")
+    Order.objects.filter(pk=order.pk).update(payment_status="closed", closed_at=make.NOON)
     case_of(o.pay(payment), "after_close")
     assert make.types_of(member) == ["order.placed"]
 

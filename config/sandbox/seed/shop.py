@@ -92,7 +92,7 @@ class Shop:
         )
         self.books.orders.append(order)
         lines = [self._line(order, n, *each, at) for n, each in enumerate(goods, start=1)]
-        order._prefetched_objects_cache = {"lines": lines}
+        order._prefetched_objects_cache = {"lines": lines, "shipments": []}
         self.books.lines += lines
         self.tell("order.placed", somebody, at, Actor("channel", channel.code, channel.code), as_told(order))
         return order
@@ -113,6 +113,7 @@ class Shop:
         """Not paid in time."""
         by = Actor("channel", order.channel.code, order.channel.code)
         order.payment_status, order.version, order.updated_at = Order.PaymentStatus.CLOSED, 2, at
+        order.closed_at = at
         self.tell("order.cancelled", somebody, at, by, as_told(order))
 
     def redeem(self, somebody: Somebody, purse: Purse, at: datetime) -> None:
