@@ -1,10 +1,13 @@
 """Acts on orders and their money."""
 
 from orders.rules import AmountMismatch
+from orders.services.closing import close
 from orders.services.disclosing import disclose
+from orders.services.finishing import complete, deliver
 from orders.services.opening import InProgress, Occupied, WrongState, attach_prepay, close_payment, open_payment
 from orders.services.paying import TransactionKnown, mark_paid, open_case, take_payment
 from orders.services.placing import BuyerFrozen, ExternalIdConflict, digest_of, place
+from orders.services.superseding import supersede
 
 __all__ = [
     "AmountMismatch",
@@ -15,12 +18,16 @@ __all__ = [
     "TransactionKnown",
     "WrongState",
     "attach_prepay",
+    "close",
     "close_payment",
+    "complete",
+    "deliver",
     "digest_of",
     "disclose",
     "mark_paid",
     "open_case",
     "open_payment",
     "place",
+    "supersede",
     "take_payment",
 ]

@@ -20,8 +20,8 @@ LIVE = (Payment.State.OPENING, Payment.State.OPEN)
 class WrongState(Exception):
     """The order is past the point where this makes sense."""
 
-    def __init__(self):
-        super().__init__(_("The order is not waiting for payment"))
+    def __init__(self, why: object = ""):
+        super().__init__(why or _("The order is not waiting for payment"))
 
 
 class InProgress(Exception):

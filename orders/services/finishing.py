@@ -1,0 +1,62 @@
+"""Goods that arrived, orders that are over: told by the channel, the carrier, the buyer, or by the clock."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import Order, OrderTerms
+from orders.services.changing import change
+from orders.services.locks import lock_order
+from orders.services.opening import WrongState
+from sync import clock
+from sync.act import Actor, act
+
+Goods = Order.FulfilmentStatus
+ON_THEIR_WAY = (Goods.SHIPPED, Goods.DELIVERED)
+
+
+@act
+def deliver(*, order: UUID, by: Actor, at: datetime | None = None, is_fact: bool = False) -> Order:
+    """All goods arrived, `at` (default: now). Told again it changes nothing.
+
+    Raises Order.DoesNotExist, and WrongState where nothing can arrive (any more): not paid, not wholly shipped,
+    completed without it. A fact may come before money and parcels are known.
+    """
+    found = lock_order(order)
+    if found.delivered_at:
+        return found
+    if found.fulfilment_status == Goods.COMPLETED or not (is_fact or _is_on_its_way(found)):
+        raise WrongState(_("Nothing of this order is waiting to be delivered"))
+    at = at or clock.now()
+    times = {"delivered_at": at, "completes_at": at + _waiting(found)}
+    change(found, "order.delivered", by, fulfilment_status=Goods.DELIVERED, **times)
+    return found
+
+
+@act
+def complete(*, order: UUID, by: Actor, at: datetime | None = None, is_fact: bool = False) -> Order:
+    """The buyer has it and is content, `at` (default: now). Told again it changes nothing, unless a fact says earlier.
+
+    Raises Order.DoesNotExist, and WrongState for what is not paid or not wholly shipped. A fact may come before both.
+    """
+    found = lock_order(order)
+    if found.fulfilment_status == Goods.COMPLETED:
+        if is_fact and at and at < found.completed_at:
+            change(found, "order.updated", by, completed_at=at)
+        return found
+    if not (is_fact or _is_on_its_way(found)):
+        raise WrongState(_("This order cannot be completed yet"))
+    times = {"completed_at": at or clock.now(), "completes_at": None}
+    change(found, "order.completed", by, fulfilment_status=Goods.COMPLETED, **times)
+    return found
+
+
+def _is_on_its_way(order: Order) -> bool:
+    return order.payment_status == Order.PaymentStatus.PAID and order.fulfilment_status in ON_THEIR_WAY
+
+
+def _waiting(order: Order) -> timedelta:
+    """How long after its arrival an order completes by itself."""
+    terms = OrderTerms.objects.filter(channel=order.channel_id).first() or OrderTerms()
+    return timedelta(days=terms.complete_after_days)
