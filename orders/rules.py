@@ -63,8 +63,13 @@ class Sums:
     points_discount_fen: int
 
     @property
+    def owed_fen(self) -> int:
+        """Before points."""
+        return self.items_fen + self.shipping_fen - self.discount_fen
+
+    @property
     def total_fen(self) -> int:
-        return self.items_fen + self.shipping_fen - self.discount_fen - self.points_discount_fen
+        return self.owed_fen - self.points_discount_fen
 
 
 def sums(
@@ -73,16 +78,17 @@ def sums(
     discounts: Iterable[dict] = (),
     *,
     points: int = 0,
+    fen_per_point: int = 1,
     claimed_fen: int | None = None,
 ) -> Sums:
-    """What items (`quantity`, `unit_price_fen`), shipping and discounts (`amount_fen`) add up to.
+    """What items (`quantity`, `unit_price_fen`), shipping and discounts (`amount_fen`) less points add up to.
 
     Raises AmountMismatch when that is below zero, beyond MAX_TOTAL_FEN, or not what the caller claims.
     """
     items_fen = sum(item["quantity"] * item["unit_price_fen"] for item in items)
     discount_fen = sum(discount["amount_fen"] for discount in discounts)
     owed_fen = items_fen + shipping_fen - discount_fen
-    found = Sums(items_fen, shipping_fen, discount_fen, points_discount(points, owed_fen))
+    found = Sums(items_fen, shipping_fen, discount_fen, points_discount(points, owed_fen, fen_per_point=fen_per_point))
     fits = found.total_fen >= 0 and items_fen <= MAX_TOTAL_FEN
     if not fits or claimed_fen not in {None, found.total_fen}:
         raise AmountMismatch(found.total_fen)
@@ -92,3 +98,8 @@ def sums(
 def points_discount(points: int, owed_fen: int, *, fen_per_point: int = 1) -> int:
     """What points take off a sum, in fen: never more than the sum itself."""
     return max(0, min(points * fen_per_point, owed_fen))
+
+
+def most_points(owed_fen: int, percent: int, fen_per_point: int) -> int:
+    """How many points may pay towards a sum, when they may pay so much of it."""
+    return max(0, owed_fen) * percent // 100 // fen_per_point

@@ -1,7 +1,17 @@
 """Acts on points. Each locks the member, posts, and tells what is new."""
 
 from loyalty.ledger import ISSUED, REDEEMED, NotEnough, OverReversed, ReferenceConflict
-from loyalty.services.holding import HoldClosed, HoldExpired, MoreThanHeld, capture, hold, release
+from loyalty.services.holding import (
+    HoldClosed,
+    HoldExpired,
+    MoreThanHeld,
+    capture,
+    hold,
+    let_go,
+    redeem,
+    release,
+    spent_of,
+)
 from loyalty.services.posting import HUB, Frozen, NotPresent, book, earn, reverse, spend
 from loyalty.services.purchasing import earn_for_purchase
 from loyalty.services.refunding import OverRefunded, Reversed, refund_purchase, return_redeemed
@@ -27,7 +37,9 @@ __all__ = [
     "earn",
     "earn_for_purchase",
     "hold",
+    "let_go",
     "let_through",
+    "redeem",
     "refund_purchase",
     "release",
     "return_redeemed",
@@ -35,5 +47,6 @@ __all__ = [
     "settle",
     "settle_due",
     "spend",
+    "spent_of",
     "turn_down",
 ]

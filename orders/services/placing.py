@@ -1,16 +1,19 @@
 """Placing orders: once per channel and its own number, with amounts that add up."""
 
 import json
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from loyalty.models import Programme
 from members import services as members
 from members.models import Scope
-from orders import queries, rules
-from orders.models import Line, Order, Recipient
+from orders import queries, rules, terms
+from orders.models import Line, Order, OrderTerms, Recipient
 from orders.services import news
+from orders.services.redeeming import NoMember, TooManyPoints, capture, hold_for, require_possible
 from sync import ids, secret
 from sync.act import Actor, act
 from sync.clock import Clock
@@ -18,6 +21,7 @@ from sync.models import Channel
 from sync.services import admit
 
 NUMBERS_TRIED = 5
+AMOUNTS = ("items_fen", "shipping_fen", "discount_fen", "points_discount_fen", "total_fen")
 
 
 class ExternalIdConflict(Exception):
@@ -35,6 +39,17 @@ class BuyerFrozen(Exception):
         super().__init__(_("A frozen member cannot place orders"))
 
 
+@dataclass(frozen=True)
+class Redeeming:
+    """The points an order is to be paid with, and whether a proof showed the member: None where none was sent."""
+
+    points: int = 0
+    is_present: bool | None = None
+
+
+NOTHING = Redeeming()
+
+
 @act
 def place(
     *,
@@ -44,6 +59,7 @@ def place(
     by: Actor,
     shipping_fen: int = 0,
     discounts: list[dict] = (),
+    redeeming: Redeeming = NOTHING,
     member: UUID | None = None,
     is_by_phone: bool = False,
     address: dict | None = None,
@@ -57,33 +73,35 @@ def place(
 
     `is_by_phone`: a phone told whose it is, which shows nothing of who holds the number now.
     `digest` tells the same request from another one under the same number; by default it is made of what is placed.
-    An order of nothing to pay is paid at once. Raises AmountMismatch, ExternalIdConflict, BuyerFrozen.
+    Points are held until it closes unpaid. An order of nothing to pay is paid at once. Raises AmountMismatch,
+    ExternalIdConflict, BuyerFrozen, NoMember, TooManyPoints; loyalty's NotPresent, NotEnough, Frozen.
     """
-    amounts = rules.sums(items, shipping_fen, discounts, claimed_fen=total_fen)
-    digest = digest or digest_of(channel, {"items": items, "member": member, "total": amounts.total_fen})
-    holder = members.present(member) if member else None
-    order, is_new = _enter(
-        Order(
-            channel=channel,
-            external_id=external_id,
-            member=holder,
-            is_by_phone=is_by_phone,
-            request_digest=digest,
-            discounts=list(discounts),
-            buyer_note=buyer_note or None,
-            placed_at=placed_at or Clock(),
-            updated_at=Clock(),
-            **_amounts(amounts),
-        )
+    asked = {"items": items, "shipping": shipping_fen, "discounts": list(discounts), "points": redeeming.points}
+    digest = digest or digest_of(channel, asked | {"member": member, "total": total_fen})
+    holder, handling = members.present(member) if member else None, terms.of(channel)
+    order = Order(
+        channel=channel,
+        external_id=external_id,
+        member=holder,
+        is_by_phone=is_by_phone,
+        request_digest=digest,
+        buyer_note=buyer_note or None,
+        placed_at=placed_at or Clock(),
+        closes_at=Clock() + timedelta(minutes=handling.close_after_minutes),
     )
+    try:
+        price(order, items, shipping_fen, discounts, points=redeeming.points, claimed_fen=total_fen)
+    except (rules.AmountMismatch, TooManyPoints, NoMember):
+        if known := _known(order):  # what was possible then may not be now
+            return known, False
+        raise
+    order, is_new = _enter(order)
     if not is_new:
-        if bytes(order.request_digest) != digest:
-            raise ExternalIdConflict(order.number)
-        return order, False
+        return _same(order, digest), False
     if holder and holder.is_frozen(Scope.ORDERS):
         raise BuyerFrozen
     _enter_parts(order, items, address, contact)
-    _tell(order, by)
+    _begin(order, redeeming, handling, by)
     return order, True
 
 
@@ -94,20 +112,46 @@ def digest_of(channel: Channel, asked: dict) -> bytes:
     return secret.keyed_digest(canonical, f"order/{channel.code}")
 
 
-def _amounts(amounts: rules.Sums) -> dict:
-    free = amounts.total_fen == 0
-    return {
-        "items_fen": amounts.items_fen,
-        "shipping_fen": amounts.shipping_fen,
-        "discount_fen": amounts.discount_fen,
-        "total_fen": amounts.total_fen,
-        "payment_status": Order.PaymentStatus.PAID if free else Order.PaymentStatus.UNPAID,
-        "paid_at": Clock() if free else None,
-    }
+def price(
+    order: Order,
+    items: list[dict],
+    shipping_fen: int,
+    discounts: list[dict],
+    *,
+    points: int,
+    claimed_fen: int | None,
+) -> None:
+    """Set an order's amounts. Raises AmountMismatch, NoMember, TooManyPoints."""
+    worth = 1
+    if points:
+        if order.member_id is None:
+            raise NoMember
+        programme = Programme.current()
+        worth = programme.fen_per_point
+        require_possible(points, rules.sums(items, shipping_fen, discounts).owed_fen, programme)
+    amounts = rules.sums(items, shipping_fen, discounts, points=points, fen_per_point=worth, claimed_fen=claimed_fen)
+    order.discounts, order.points_redeemed = list(discounts), points
+    for name in AMOUNTS:
+        setattr(order, name, getattr(amounts, name))
+
+
+def _known(order: Order) -> Order | None:
+    """The order that stands under the channel's number already, when it was asked for in the same way."""
+    taken = {"channel": order.channel, "external_id": order.external_id, "request_digest": order.request_digest}
+    return Order.objects.select_related("channel").filter(**taken).first()
+
+
+def _same(order: Order, digest: bytes) -> Order:
+    if bytes(order.request_digest) != digest:
+        raise ExternalIdConflict(order.number)
+    return order
 
 
 def _enter(order: Order) -> tuple[Order, bool]:
     """Insert the order unless the channel's number is taken; waits for whoever is inserting the same one."""
+    order.updated_at = Clock()
+    if order.total_fen == 0:
+        order.payment_status, order.paid_at, order.closes_at = Order.PaymentStatus.PAID, Clock(), None
     taken = {"channel": order.channel, "external_id": order.external_id}
     for _attempt in range(NUMBERS_TRIED):
         Order.objects.bulk_create([order], ignore_conflicts=True)
@@ -137,10 +181,13 @@ def recipient_of(order: Order, address: dict, contact: dict) -> Recipient:
     )
 
 
-def _tell(order: Order, by: Actor) -> None:
-    subject = news.subject_of(order)
+def _begin(order: Order, redeeming: Redeeming, terms: OrderTerms, by: Actor) -> None:
+    """Tell the order, set its points aside, and settle it if there is nothing to pay."""
     if order.member_id is None:
-        admit(subject, order.channel)
+        admit(news.subject_of(order), order.channel)
     news.tell("order.placed", order, by)
+    if redeeming.points:
+        hold_for(order, terms, by, is_present=redeeming.is_present)
     if order.payment_status == Order.PaymentStatus.PAID:
         news.tell("order.paid", order, by)
+        capture(order, by)
