@@ -3,6 +3,7 @@ from orders.models.handling import Intervention, OrderTerms, Superseded
 from orders.models.parcels import Carrier, Shipment, ShipmentLine
 from orders.models.paying import Merchant, MerchantKey, Payment, PaymentCase
 from orders.models.refunding import Refund, RefundLine
+from orders.models.shipping_files import ShippingFile, ShippingRow
 from orders.models.uploads import ShippingUpload
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "RefundLine",
     "Shipment",
     "ShipmentLine",
+    "ShippingFile",
+    "ShippingRow",
     "ShippingUpload",
     "Superseded",
 ]

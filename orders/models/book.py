@@ -262,8 +262,14 @@ class Recipient(models.Model):
 
 
 class Disclosure(models.Model):
-    """Somebody was shown a recipient in clear."""
+    """Somebody was shown in clear where an order goes, or what a provider sent about it; staff say why."""
 
+    class What(models.TextChoices):
+        RECIPIENT = "recipient", _("Recipient")
+        MESSAGE = "message", _("Provider's message")
+
+    what = models.CharField(_("what"), max_length=10, choices=What, default=What.RECIPIENT, db_default=What.RECIPIENT)
+    reason = models.CharField(_("reason"), max_length=200, blank=True, default="", db_default="")
     order = models.ForeignKey(Order, models.CASCADE, related_name="disclosures", verbose_name=_("order"))
     actor = models.CharField(_("to"), max_length=80)
     correlation_id = models.CharField(_("request"), max_length=128, blank=True)

@@ -82,7 +82,7 @@ class Superseded(models.Model):
 
 
 class Intervention(models.Model):
-    """Something a person of the staff did to an order by hand, and why. Never changed."""
+    """Something a person of the staff did by hand to an order, or to money of no order, and why. Never changed."""
 
     class Kind(models.TextChoices):
         ENTERED = "entered", _("Entered by hand")
@@ -99,7 +99,12 @@ class Intervention(models.Model):
         CORRECTED = "corrected", _("Shipping told to WeChat anew")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    order = models.ForeignKey("orders.Order", models.PROTECT, related_name="interventions", verbose_name=_("order"))
+    order = models.ForeignKey(
+        "orders.Order", models.PROTECT, null=True, related_name="interventions", verbose_name=_("order")
+    )
+    case = models.ForeignKey(
+        "orders.PaymentCase", models.PROTECT, null=True, related_name="interventions", verbose_name=_("payment case")
+    )
     kind = models.CharField(_("kind"), max_length=12, choices=Kind)
     reason = models.CharField(_("reason"), max_length=200)
     by = models.CharField(_("by"), max_length=80)
@@ -107,6 +112,11 @@ class Intervention(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("manual work"), _("manual work")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(order__isnull=False) | Q(case__isnull=False), name="intervention_is_about_something"
+            )
+        ]
         indexes = [models.Index(fields=["order", "at"], name="intervention_of_order")]
         triggers = [pgtrigger.Protect(name="never_changed", operation=pgtrigger.Update | pgtrigger.Delete)]
 
