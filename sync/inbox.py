@@ -2,25 +2,27 @@
 
 A message is known again by (sender, message id). `sender` is `channels/<code>` or `<provider>/<account>`; a sender
 speaks only words of its own: a channel those of the contract, a provider those that begin with its name. What cannot
-be applied is quarantined with the reason; what fails for a passing reason is tried again and holds up its subject.
+be applied is quarantined with the reason; what fails for a passing reason is tried again and holds up its subject. What
+is told of something not known yet is parked: it holds up nothing, and is woken by the act that makes it known.
 """
 
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
-from django.db.models import F
+from django.db.models import F, Min
 from django.db.models.functions import Now
 from django.utils.dateparse import parse_datetime
 from django.utils.module_loading import import_string
 from psycopg_pool import PoolTimeout
 
+from sync import prepared
 from sync.act import Actor, outermost
 from sync.clock import Clock
 from sync.http import Problem
@@ -35,10 +37,33 @@ ACCEPTED, DUPLICATE, QUARANTINED = "accepted", "duplicates", "quarantined"
 CHANNELS = "channels"
 WORDS_OF_CHANNELS = {"member", "order", "points"}
 PASSING = (OperationalError, InterfaceError, PoolTimeout)
+PASSING_CODES = {"rate_limited", "payment_in_progress"}  # and all that is our own fault
 LONGEST_PAUSE = 60  # seconds between two tries
+LONGEST_LOOK = 3600  # seconds between two looks for what a parked message waits for
+PARKED_FOR = timedelta(days=7)
+STEPS_OUTSIDE = 3  # that one try of a message may ask for
 AT_ONCE = 2.0  # seconds that the request of a sender may spend on applying
 SWEEP = 20.0  # seconds that a sweep may take
 WINDOW = 1_000  # subjects that a sweep looks at
+WAKE = """
+UPDATE sync_inboxmessage SET state = 'waiting', next_at = now() WHERE waits_for = %s AND state = 'parked' RETURNING id
+"""
+
+
+class Waits(Exception):
+    """A handler does not know yet what a message is about: it is parked until somebody calls `wake` with this key."""
+
+    def __init__(self, key: str):
+        super().__init__(key)
+        self.key = key
+
+
+class Outside(Exception):
+    """A handler needs something done outside of any transaction, then to be asked again; `work` may raise Problem."""
+
+    def __init__(self, work: Callable[[], object]):
+        super().__init__()
+        self.work = work
 
 
 @dataclass(frozen=True)
@@ -129,6 +154,7 @@ def apply_at_once(sender: str, subjects: Iterable[str]) -> None:
 
 def apply_due() -> int:
     """Apply everything that is due, for twenty seconds at most. Returns how many messages were handled."""
+    _look_again()
     until, handled = monotonic() + SWEEP, 0
     waiting = InboxMessage.objects.filter(state=InboxMessage.State.WAITING)
     heads = waiting.order_by("sender", "subject", "id").distinct("sender", "subject").values("pk")
@@ -138,6 +164,21 @@ def apply_due() -> int:
             break
         handled += apply(sender, subject)
     return handled
+
+
+def wake(key: str) -> int:
+    """What was told of `key` before it was known is applied next. A part of the act that makes it known; counts them.
+
+    One that is being parked at this very moment is missed: it looks again by itself, soon.
+    """
+    return len(prepared.run(WAKE, [key]))
+
+
+def parked_seconds() -> float:
+    """How long the oldest parked message has been waiting."""
+    parked = InboxMessage.objects.filter(state=InboxMessage.State.PARKED)
+    oldest = parked.aggregate(age=Clock() - Min("received_at"))["age"]
+    return oldest.total_seconds() if oldest else 0
 
 
 def apply(sender: str, subject: str) -> int:
@@ -158,9 +199,11 @@ def _head(sender: str, subject: str) -> InboxMessage | None:
 def _handle(head: InboxMessage) -> bool:
     """Apply a message, quarantine it, or put it off: then False."""
     try:
-        outermost(lambda: _apply(head))
+        _try(head)
+    except Waits as waits:
+        return _park(head, waits.key)
     except Problem as problem:
-        is_passing = problem.status >= 500 or problem.code == "rate_limited"
+        is_passing = problem.status >= 500 or problem.code in PASSING_CODES
         return _put_off(head, problem.code) if is_passing else _quarantine(head, _reason(problem))
     except PASSING as error:
         if getattr(error.__cause__, "sqlstate", "") == LOCK_TIMEOUT:
@@ -170,6 +213,15 @@ def _handle(head: InboxMessage) -> bool:
         logger.exception("Inbox message %s", head.pk)
         return _quarantine(head, f"internal: {type(error).__name__}")
     return True
+
+
+def _try(head: InboxMessage) -> None:
+    for _step in range(STEPS_OUTSIDE):
+        try:
+            return outermost(lambda: _apply(head))
+        except Outside as wanted:
+            wanted.work()
+    raise Problem("unavailable")  # somebody undoes what is done
 
 
 def _apply(head: InboxMessage) -> None:
@@ -200,6 +252,21 @@ def _put_off(head: InboxMessage, reason: str) -> bool:
     pause = timedelta(seconds=min(2**head.attempts, LONGEST_PAUSE))
     _change(head, next_at=Now() + pause, problem=reason)
     return False
+
+
+def _park(head: InboxMessage, key: str) -> bool:
+    """Set a message aside until what it is about is known; not for ever."""
+    if head.now - head.received_at > PARKED_FOR:
+        return _quarantine(head, "not_found")
+    pause = timedelta(seconds=min(2 ** (head.attempts + 1), LONGEST_LOOK))
+    _change(head, state=head.State.PARKED, waits_for=key, next_at=Now() + pause, problem="")
+    return True
+
+
+def _look_again() -> None:
+    """Parked messages whose time has come wait in line once more: what they wait for may have come unseen."""
+    due = InboxMessage.objects.filter(state=InboxMessage.State.PARKED, next_at__lte=Now()).order_by("next_at")
+    InboxMessage.objects.filter(pk__in=due.values("pk")[:WINDOW]).update(state=InboxMessage.State.WAITING)
 
 
 def _change(head: InboxMessage, **fields) -> None:

@@ -5,13 +5,14 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from sync import idempotency, inbox, quotas, retention, tickets
+from sync import alerts, idempotency, inbox, quotas, retention, tickets
 
 
 @shared_task(acks_late=True, soft_time_limit=60)
 def apply_inbox(**_later):
     """Apply facts that could not be applied when they came."""
     inbox.apply_due()
+    alerts.measure("inbox.parked_seconds", inbox.parked_seconds())
 
 
 @shared_task(acks_late=True, soft_time_limit=600)

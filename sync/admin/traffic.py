@@ -146,7 +146,16 @@ class InboxMessageAdmin(HubAdmin):
     search_help_text = _("Message id or subject")
     fieldsets = [
         (None, {"fields": [("type", "sender"), "message_id", "subject"]}),
-        (_("State"), {"fields": [(shown.state("state", _("State")), "attempts"), "problem", "correlation_id"]}),
+        (
+            _("State"),
+            {
+                "fields": [
+                    (shown.state("state", _("State")), "attempts"),
+                    ("problem", "waits_for"),
+                    "correlation_id",
+                ]
+            },
+        ),
         (
             _("Times"),
             {

@@ -49,6 +49,8 @@ class InboxMessage(models.Model):
         indexes = [
             models.Index(fields=["sender", "subject", "id"], condition=Q(state="waiting"), name="inbox_waiting"),
             models.Index(fields=["waits_for"], condition=Q(state="parked"), name="inbox_parked"),
+            models.Index(fields=["next_at"], condition=Q(state="parked"), name="inbox_parked_due"),
+            models.Index(fields=["subject", "id"], name="inbox_subject"),
         ]
 
     def __str__(self):

@@ -1,8 +1,9 @@
 """What the inbox applies in tests: named in INBOX_HANDLERS, they keep what they were given."""
 
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
-from sync import events
+from sync import events, inbox
+from sync.act import in_act
 from sync.http import Problem
 
 applied = []
@@ -22,3 +23,18 @@ def keeps(channel, data, occurred_at, by):
 
 
 failing: list[OperationalError] = []
+
+known: set[str] = set()
+outside: list[bool] = []
+
+
+def waits(channel, data, occurred_at, by):
+    """Apply to what is `known`, park the rest; `data["outside"]` is how often something is needed outside first."""
+    if KEY not in known:
+        raise inbox.Waits(KEY)
+    if len(outside) < data.get("outside", 0):
+        raise inbox.Outside(lambda: outside.append(connection.in_atomic_block and bool(in_act())))
+    applied.append((channel and channel.code, data | {"by": "paid"}, occurred_at, str(by)))
+
+
+KEY = "order/website/7"
