@@ -6,13 +6,12 @@ from datetime import datetime
 from django.utils.dateparse import parse_datetime
 
 from orders import services
-from orders.models import Payment, PaymentCase
+from orders.models import Merchant, Payment, PaymentCase
 from orders.payments import wechat_pay
-from orders.services.paying import WECHAT_PAY
+from orders.services.paying import CURRENCY, WECHAT_PAY
 from sync.act import Actor
 
 PAID = {"SUCCESS", "REFUND"}  # a refunded payment was paid once
-CURRENCY = "CNY"
 
 
 class Malformed(Exception):
@@ -79,13 +78,13 @@ def apply(told: dict) -> Payment | PaymentCase:
         raise Malformed("trade_state")
     paid = read(told)
     payment = _ours(paid)
-    kept = {"provider": WECHAT_PAY, "out_trade_no": paid.out_trade_no} | paid.money
     if payment is None:
-        return services.open_case(PaymentCase.Kind.UNKNOWN_ORDER, **kept)
-    if paid.currency != CURRENCY:
-        return services.open_case(PaymentCase.Kind.WRONG_AMOUNT, order=payment.order, **kept)
+        merchant = Merchant.objects.filter(mchid=paid.mchid).first()
+        kept = {"provider": WECHAT_PAY, "out_trade_no": paid.out_trade_no, "merchant": merchant} | paid.money
+        kept |= {} if paid.currency == CURRENCY else {"amount_fen": 0}
+        return services.open_case(PaymentCase.Kind.UNKNOWN_ORDER, by=Actor("provider", WECHAT_PAY), **kept)
     by = Actor("provider", WECHAT_PAY, payment.channel.code)
-    return services.mark_paid(payment=payment.pk, by=by, **paid.money)
+    return services.mark_paid(payment=payment.pk, by=by, currency=paid.currency, **paid.money)
 
 
 def _ours(paid: Transaction) -> Payment | None:

@@ -1,19 +1,22 @@
 """Acts on orders and their money."""
 
 from orders.rules import AmountMismatch
+from orders.services.casing import CaseClosed, NotPossible, decide_case, open_case, settle_if_it_fits
 from orders.services.closing import close
 from orders.services.disclosing import disclose
 from orders.services.finishing import complete, deliver
 from orders.services.opening import InProgress, Occupied, WrongState, attach_prepay, close_payment, open_payment
-from orders.services.paying import TransactionKnown, mark_paid, open_case, take_payment
+from orders.services.paying import TransactionKnown, mark_paid, take_payment
 from orders.services.placing import BuyerFrozen, ExternalIdConflict, digest_of, place
 from orders.services.superseding import supersede
 
 __all__ = [
     "AmountMismatch",
     "BuyerFrozen",
+    "CaseClosed",
     "ExternalIdConflict",
     "InProgress",
+    "NotPossible",
     "Occupied",
     "TransactionKnown",
     "WrongState",
@@ -21,6 +24,7 @@ __all__ = [
     "close",
     "close_payment",
     "complete",
+    "decide_case",
     "deliver",
     "digest_of",
     "disclose",
@@ -28,6 +32,7 @@ __all__ = [
     "open_case",
     "open_payment",
     "place",
+    "settle_if_it_fits",
     "supersede",
     "take_payment",
 ]

@@ -5,16 +5,14 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import services as loyalty
 from orders.models import Order, Payment, PaymentCase
-from orders.services import news
-from orders.services.changing import keep
+from orders.services.casing import WECHAT_PAY, Kind, open_case
 from orders.services.locks import lock_order
+from orders.services.settling import settle
 from sync.act import Actor, act
 from sync.models import Channel
 
-WECHAT_PAY = "wechat_pay"
-Kind = PaymentCase.Kind
+CURRENCY = "CNY"
 
 
 class TransactionKnown(Exception):
@@ -26,26 +24,30 @@ class TransactionKnown(Exception):
 
 @act
 def mark_paid(
-    *, payment: UUID, transaction_id: str, amount_fen: int, paid_at: datetime, by: Actor
+    *, payment: UUID, transaction_id: str, amount_fen: int, paid_at: datetime, by: Actor, currency: str = CURRENCY
 ) -> Payment | PaymentCase:
-    """Settle an order once: its state, the member's points and the news of it, all or nothing.
+    """Settle an order once: its state, the points it used, those it brings and the news of it, all or nothing.
 
     Money that does not fit (wrong amount, closed order, paid twice, unknown payment) becomes a case, once per
     provider's number. Telling it again changes nothing.
     """
-    found = Payment.objects.filter(pk=payment).first()
-    money = {"transaction_id": transaction_id, "amount_fen": amount_fen, "paid_at": paid_at}
-    if found is None:
+    order_id = Payment.objects.values_list("order_id", flat=True).filter(pk=payment).first()
+    money = {"transaction_id": transaction_id, "amount_fen": amount_fen, "paid_at": paid_at, "by": by}
+    if order_id is None:
         return open_case(Kind.UNKNOWN_ORDER, provider=WECHAT_PAY, out_trade_no=payment.hex, **money)
-    order = lock_order(found.order_id)
-    found = Payment.objects.select_for_update(no_key=True).get(pk=payment)
+    order = lock_order(order_id)
+    rows = Payment.objects.select_for_update(no_key=True, of=["self"]).select_related("merchant", "channel")
+    found = rows.get(pk=payment)
     if found.state == Payment.State.PAID and found.transaction_id == transaction_id:
         return found
-    if kind := misfit(order, found, transaction_id, amount_fen):
-        return open_case(kind, order=order, provider=found.provider, out_trade_no=payment.hex, **money)
+    whence = {"provider": found.provider, "merchant": found.merchant, "channel": found.channel}
+    if currency != CURRENCY:
+        money["amount_fen"] = 0  # it is not fen: it fits nothing, and staff give it back where they see it
+    if kind := misfit(order, found, transaction_id, money["amount_fen"]):
+        return open_case(kind, order=order, payment=found, out_trade_no=payment.hex, **whence, **money)
     found.state, found.transaction_id, found.paid_at = Payment.State.PAID, transaction_id, paid_at
     found.save(update_fields=["state", "transaction_id", "paid_at"])
-    _settle(order, found, by)
+    settle(order, paid_fen=found.amount_fen, paid_at=paid_at, by=by)
     return found
 
 
@@ -73,7 +75,8 @@ def take_payment(
 ) -> tuple[Payment | PaymentCase, bool]:
     """Money the channel took itself; returns what became of it and whether it is new.
 
-    The same again changes nothing. Money that does not fit becomes a case. Raises Order.DoesNotExist for an order
+    The same again changes nothing. Money that does not fit becomes a case; what came after closing re-opens the order
+    when no points were used. Raises Order.DoesNotExist for an order
     that is not the channel's own, TransactionKnown when the provider's number stands for other money.
     """
     order = lock_order(Order.objects.values_list("pk", flat=True).get(number=number, channel=channel))
@@ -84,39 +87,13 @@ def take_payment(
     money = {"provider": provider, "transaction_id": transaction_id, "paid_at": paid_at}
     payment = Payment(order=order, channel=channel, amount_fen=order.total_fen, state=Payment.State.PAID, **money)
     if kind := misfit(order, payment, transaction_id, amount_fen):
-        return open_case(kind, order=order, amount_fen=amount_fen, **money), True
+        open_case(kind, order=order, channel=channel, amount_fen=amount_fen, by=by, **money)
+        return _known(provider, transaction_id), True
     Payment.objects.bulk_create([payment], ignore_conflicts=True)
     if not Payment.objects.filter(pk=payment.pk).exists():
         raise TransactionKnown  # told of another order at this very moment
-    _settle(order, payment, by)
+    settle(order, paid_fen=payment.amount_fen, paid_at=paid_at, by=by)
     return payment, True
-
-
-def _settle(order: Order, payment: Payment, by: Actor) -> None:
-    """The order becomes paid by this payment; points follow. The locks are held."""
-    order.payment_status, order.paid_fen, order.paid_at = Order.PaymentStatus.PAID, payment.amount_fen, payment.paid_at
-    news.tell("order.paid", order, by)
-    if order.member_id:
-        order.points_earned = loyalty.earn_for_purchase(
-            member=order.member_id,
-            order_number=order.number,
-            lines=[(line.pk, line.sku, line.quantity * line.unit_price_fen) for line in order.lines.all()],
-            shipping_fen=order.shipping_fen,
-            paid_fen=payment.amount_fen,
-            paid_at=payment.paid_at,
-            channel=order.channel,
-            by=by,
-        )
-    keep(order, "payment_status", "paid_fen", "paid_at", "points_earned")
-
-
-@act
-def open_case(kind: PaymentCase.Kind, *, provider: str, transaction_id: str, **known) -> PaymentCase:
-    """Keep money that does not fit for a person to decide; once per provider's number."""
-    case, _is_new = PaymentCase.objects.get_or_create(
-        provider=provider, transaction_id=transaction_id, defaults={"kind": kind} | known
-    )
-    return case
 
 
 def _known(provider: str, transaction_id: str) -> Payment | PaymentCase | None:

@@ -148,6 +148,15 @@ def store(brand: Brand) -> None:
         minimum=1,
         emails=["ops@sandbox.invalid"],
     )
+    AlertRule.objects.create(
+        code="payment-cases-open",
+        name="款项异常待处理",
+        measure="payment_cases.open",
+        window_seconds=300,
+        threshold=0.5,
+        minimum=1,
+        emails=["ops@sandbox.invalid"],
+    )
 
 
 def open_endpoints() -> None:
