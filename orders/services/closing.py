@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from orders.models import Intervention, Order
+from orders.services import redeeming
 from orders.services.changing import change
 from orders.services.locks import lock_order
 from orders.services.opening import LIVE, Occupied, WrongState
@@ -27,6 +28,7 @@ def close(*, order: UUID, by: Actor, reason: str = "") -> Order:
     if live := found.payments.filter(state__in=LIVE).select_related("order", "merchant").first():
         raise Occupied(live)
     change(found, "order.cancelled", by, payment_status=Payment.CLOSED, closed_at=Clock(), closes_at=None)
+    redeeming.release(found, by)
     if reason:
         Intervention.objects.create(order=found, kind=Intervention.Kind.CLOSED, reason=reason, by=str(by))
     return found

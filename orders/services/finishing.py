@@ -5,7 +5,8 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import Order, OrderTerms
+from orders import terms
+from orders.models import Order
 from orders.services.changing import change
 from orders.services.locks import lock_order
 from orders.services.opening import WrongState
@@ -58,5 +59,4 @@ def _is_on_its_way(order: Order) -> bool:
 
 def _waiting(order: Order) -> timedelta:
     """How long after its arrival an order completes by itself."""
-    terms = OrderTerms.objects.filter(channel=order.channel_id).first() or OrderTerms()
-    return timedelta(days=terms.complete_after_days)
+    return timedelta(days=terms.of(order.channel).complete_after_days)

@@ -13,6 +13,11 @@ def subject_of(order: Order) -> str:
     return events.of_member(order.member_id) if order.member_id else events.of_order(order.number)
 
 
+def known_as(channel: str, external_id: str) -> str:
+    """What facts about an order wait for until it is placed: its channel's code and that one's number for it."""
+    return f"order/{channel}/{external_id}"
+
+
 def tell(type: str, order: Order, by: Actor) -> None:
     """Record a fact about an order; it tells the order as the act leaves it."""
     events.record(type, subject=subject_of(order), data=partial(queries.as_event, order), by=by)

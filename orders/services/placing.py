@@ -14,7 +14,7 @@ from orders import queries, rules, terms
 from orders.models import Line, Order, OrderTerms, Recipient
 from orders.services import news
 from orders.services.redeeming import NoMember, TooManyPoints, capture, hold_for, require_possible
-from sync import ids, secret
+from sync import ids, inbox, secret
 from sync.act import Actor, act
 from sync.clock import Clock
 from sync.models import Channel
@@ -79,16 +79,9 @@ def place(
     asked = {"items": items, "shipping": shipping_fen, "discounts": list(discounts), "points": redeeming.points}
     digest = digest or digest_of(channel, asked | {"member": member, "total": total_fen})
     holder, handling = members.present(member) if member else None, terms.of(channel)
-    order = Order(
-        channel=channel,
-        external_id=external_id,
-        member=holder,
-        is_by_phone=is_by_phone,
-        request_digest=digest,
-        buyer_note=buyer_note or None,
-        placed_at=placed_at or Clock(),
-        closes_at=Clock() + timedelta(minutes=handling.close_after_minutes),
-    )
+    known = {"channel": channel, "external_id": external_id, "member": holder, "is_by_phone": is_by_phone}
+    known |= {"request_digest": digest, "buyer_note": buyer_note or None, "placed_at": placed_at or Clock()}
+    order = Order(**known, closes_at=Clock() + timedelta(minutes=handling.close_after_minutes))
     try:
         price(order, items, shipping_fen, discounts, points=redeeming.points, claimed_fen=total_fen)
     except (rules.AmountMismatch, TooManyPoints, NoMember):
@@ -102,6 +95,7 @@ def place(
         raise BuyerFrozen
     _enter_parts(order, items, address, contact)
     _begin(order, redeeming, handling, by)
+    inbox.wake(news.known_as(channel.code, external_id))  # what was told of it before
     return order, True
 
 
