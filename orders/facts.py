@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
+from members import codes
 from orders.api.placing import place_as_asked
 from orders.api.shapes import AHEAD, PlaceIn
 from orders.models import Order, Payment, PaymentCase
@@ -24,7 +25,9 @@ def placed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Or
         asked = PlaceIn.of(data)
     except ValidationError as error:
         raise Problem("invalid", errors=list(flattened(error.detail))) from error
-    order, _is_new = place_as_asked(channel, asked, by=by, occurred_at=occurred_at)
+    proof = asked.get("proof")
+    holder = codes.holder(channel, proof["value"]) if proof else None
+    order, _is_new = place_as_asked(channel, asked, by=by, occurred_at=occurred_at, holder=holder)
     return order
 
 

@@ -6,6 +6,8 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
+from loyalty.api.shown import PointsInsufficientOut
+from members.api.codes import CodeView
 from orders import queries, services
 from orders.api.placing import place_as_asked
 from orders.api.shapes import ListIn, PaymentIn, PlaceIn
@@ -19,9 +21,10 @@ from sync.views import ChannelView
 BY_CHANGE = Keyset(("updated_at", "id"), ascending=True)
 VERIFIED_HERE = {"wechatpay"}
 RECIPIENTS_A_MINUTE = 60
+PLACED = {201: OrderOut, 200: OrderOut, **refusal(AmountMismatchOut), **refusal(PointsInsufficientOut)}
 
 
-class Orders(ChannelView):
+class Orders(CodeView):
     """GET the orders the channel sees, in the order of their last change. POST one: safe to repeat."""
 
     @property
@@ -34,9 +37,11 @@ class Orders(ChannelView):
         page = BY_CHANGE.page(request, rows)
         return Response(page.body([queries.as_order(order) for order in page.rows]))
 
-    @extend_schema(request=PlaceIn, responses={201: OrderOut, 200: OrderOut, **refusal(AmountMismatchOut)})
+    @extend_schema(request=PlaceIn, responses=PLACED)
     def post(self, request):
-        order, is_new = place_as_asked(request.auth.channel, PlaceIn.read(request), by=request.user)
+        asked = PlaceIn.read(request)
+        holder = self.holder_of(asked.get("proof"))
+        order, is_new = place_as_asked(request.auth.channel, asked, by=request.user, holder=holder)
         return Response(queries.as_order(order), status=201 if is_new else 200)
 
 

@@ -1,23 +1,34 @@
 """POST orders and the pushed fact order.placed: one road."""
 
+from contextlib import contextmanager
 from datetime import datetime
+from uuid import UUID
 
+from loyalty.api import shapes as points
+from members.models import Member
 from orders import buyers, services
 from orders.models import Order
+from orders.services.placing import Redeeming
+from orders.services.redeeming import NoMember, TooManyPoints
 from sync.act import Actor
 from sync.http import Problem
 from sync.models import Channel
 
 
 def place_as_asked(
-    channel: Channel, asked: dict, *, by: Actor, occurred_at: datetime | None = None
+    channel: Channel, asked: dict, *, by: Actor, occurred_at: datetime | None = None, holder: Member | None = None
 ) -> tuple[Order, bool]:
-    """Place what a validated PlaceIn asks for; `occurred_at` counts where it names no time. Refusals are problems."""
-    try:
+    """Place what a validated PlaceIn asks for; `occurred_at` counts where it names no time. Refusals are problems.
+
+    `holder` is whose code was shown as the proof that the member is there.
+    """
+    member, proof = buyers.buyer(channel, asked), asked.pop("proof", None)
+    with refusals(), points.refusals():
         return services.place(
             channel=channel,
             external_id=asked["external_id"],
-            member=buyers.buyer(channel, asked),
+            member=member,
+            redeeming=Redeeming(asked["points_to_redeem"], is_shown(member, holder) if proof else None),
             is_by_phone=buyers.is_by_phone(asked),
             items=asked["items"],
             shipping_fen=asked["shipping_fen"],
@@ -30,8 +41,22 @@ def place_as_asked(
             digest=services.digest_of(channel, asked),
             by=by,
         )
+
+
+def is_shown(member: UUID | None, holder: Member | None) -> bool:
+    """Whether the code that was shown is the member's."""
+    return holder is not None and holder.pk == member
+
+
+@contextmanager
+def refusals():
+    """What placing and editing refuse, in the words of the contract."""
+    try:
+        yield
     except services.AmountMismatch as error:
         raise Problem("amount_mismatch", error, expected_total_fen=error.total_fen) from error
+    except (TooManyPoints, NoMember) as error:
+        raise Problem.field("points_to_redeem", error) from error
     except services.ExternalIdConflict as error:
         raise Problem("external_id_conflict", error) from error
     except services.BuyerFrozen as error:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from loyalty.api.shapes import MOST, ProofIn
 from orders.payments.wechat_pay import METHODS
 from orders.rules import Status
 from sync.http import Choice, Fen, Input, Instant, Phone, Text, Whole
@@ -116,17 +117,13 @@ class PlaceIn(Input):
     items = Item(many=True, allow_empty=False, max_length=MAX_ITEMS)
     shipping_fen = Fen(default=0)
     discounts = Discount(many=True, default=list, max_length=MAX_DISCOUNTS)
-    points_to_redeem = Whole(min_value=0, default=0)
+    points_to_redeem = Whole(min_value=0, max_value=MOST, default=0)
+    proof = ProofIn(required=False, allow_null=True)
     address = Address(required=False, allow_null=True)
     buyer_note = Text(max_length=500, allow_blank=True, allow_null=True, default="")
     placed_at = Past(required=False, allow_null=True)
     history = Flag(default=False)
     total_fen = Fen(required=False, allow_null=True)
-
-    def validate_points_to_redeem(self, value):
-        if value:
-            raise serializers.ValidationError(_("Points cannot be used for an order yet: send 0"))
-        return value
 
     def validate_history(self, value):
         if value:

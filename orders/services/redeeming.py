@@ -1,4 +1,4 @@
-"""Points at checkout: held when an order is placed, spent by the act that pays it, given back by the one that closes it.
+"""Points at checkout: held when an order is placed, spent by the act that pays it, given back by what closes it.
 
 The holds are the hub's own: no channel closes them. The locks on member and order are held by the caller's act.
 """

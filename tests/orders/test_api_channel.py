@@ -94,7 +94,7 @@ WRONG = [
     {"discounts": {}},
     {"points_to_redeem": 1},
     {"points_to_redeem": -1},
-    {"history": True},
+    {"history": 1},
     {"history": "false"},
     {"member_id": "me"},
     {"member_id": 7},
