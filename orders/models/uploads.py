@@ -10,10 +10,11 @@ from sync.secret import EncryptedField
 
 
 class ShippingUpload(models.Model):
-    """One payment's shipping as WeChat is told it: once, and at most one correction, used on purpose.
+    """One payment's shipping as WeChat is told it: once, parcel by parcel, and at most one correction, on purpose.
 
-    `sent_digest` is what WeChat holds. `unclear` is a call whose answer was lost: WeChat is asked before anything is
-    sent again.
+    `body` is JSON: what WeChat holds (`told`) and what was sent last (`asked`); `sent_digest` is of what it held when
+    told last. `unclear` is a call whose answer was lost: WeChat is asked before anything is sent again. `next_at` is
+    when somebody looks at it next; without it there is nothing to do. While a call is under way it is its lease.
     """
 
     class State(models.TextChoices):
@@ -28,6 +29,7 @@ class ShippingUpload(models.Model):
         "orders.Payment", models.PROTECT, related_name="shipping_upload", verbose_name=_("payment")
     )
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
+    is_complete = models.BooleanField(_("all parcels told"), default=False, db_default=False)
     is_corrected = models.BooleanField(_("correction used"), default=False)
     wants_correction = models.BooleanField(_("correction wanted"), default=False)
     body = EncryptedField(null=True, editable=False)
@@ -36,6 +38,7 @@ class ShippingUpload(models.Model):
     problem = models.CharField(_("what is wrong"), max_length=200, blank=True)
     next_at = models.DateTimeField(_("next try"), null=True, db_default=Now())
     created_at = models.DateTimeField(_("wanted since"), db_default=Now())
+    wanted_at = models.DateTimeField(_("something to tell since"), db_default=Now())
     sent_at = models.DateTimeField(_("sent"), null=True, blank=True)
     settled_at = models.DateTimeField(_("money released"), null=True, blank=True)
 
@@ -44,6 +47,10 @@ class ShippingUpload(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=~Q(state="sent") | Q(sent_at__isnull=False), name="upload_sent_at_follows_state"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["sending", "unclear"]) | Q(next_at__isnull=False),
+                name="upload_under_way_has_an_end",
             ),
         ]
         indexes = [models.Index(fields=["next_at"], condition=Q(next_at__isnull=False), name="upload_due")]
