@@ -282,6 +282,8 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
     "inbox": {"task": "sync.tasks.apply_inbox", "schedule": 3, "options": {"expires": 3}},
     "payments": {"task": "orders.tasks.ask_about_payments", "schedule": 5, "options": {"expires": 5}},
     "payment-cases": {"task": "orders.tasks.watch_payment_cases", "schedule": 60, "options": {"expires": 60}},
+    "closing": {"task": "orders.tasks.close_unpaid", "schedule": 5, "options": {"expires": 5}},
+    "completing": {"task": "orders.tasks.complete_arrived", "schedule": 60, "options": {"expires": 60}},
     "retention": {"task": "sync.tasks.forget", "schedule": 3600, "options": {"expires": 3600}},
     "dashboard": {"task": "config.tasks.dashboard", "schedule": 2, "options": {"expires": 2}},
     "alerts": {"task": "sync.watch.alerts", "schedule": 10, "options": {"expires": 10}},

@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from orders.payments import asking
-from orders.services import casing
+from orders.payments import asking, closing
+from orders.services import casing, finishing
 
 
 @shared_task(acks_late=True, soft_time_limit=120)
@@ -16,3 +16,15 @@ def ask_about_payments(**_later):
 def watch_payment_cases(**_later):
     """Tell the alerts how much money waits for a person."""
     casing.watch()
+
+
+@shared_task(acks_late=True, soft_time_limit=120)
+def close_unpaid(**_later):
+    """Close orders that nobody paid in time."""
+    closing.close_due()
+
+
+@shared_task(acks_late=True, soft_time_limit=600)
+def complete_arrived(**_later):
+    """Complete orders whose goods arrived, and nobody complained."""
+    finishing.complete_due()

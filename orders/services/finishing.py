@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from orders import terms
@@ -11,10 +12,12 @@ from orders.services.changing import change
 from orders.services.locks import lock_order
 from orders.services.opening import WrongState
 from sync import clock
-from sync.act import Actor, act
+from sync.act import SYSTEM, Actor, act
 
 Goods = Order.FulfilmentStatus
 ON_THEIR_WAY = (Goods.SHIPPED, Goods.DELIVERED)
+AT_ONCE = 500
+LATER = timedelta(hours=1)  # while a refund is open
 
 
 @act
@@ -51,6 +54,27 @@ def complete(*, order: UUID, by: Actor, at: datetime | None = None, is_fact: boo
     times = {"completed_at": at or clock.now(), "completes_at": None}
     change(found, "order.completed", by, fulfilment_status=Goods.COMPLETED, **times)
     return found
+
+
+def complete_due() -> int:
+    """Complete the orders of which nobody said a word in time. Returns how many were looked at."""
+    waiting = Order.objects.filter(fulfilment_status__in=ON_THEIR_WAY, completes_at__lte=Now())
+    due = list(waiting.order_by("completes_at").values_list("pk", flat=True)[:AT_ONCE])
+    for order in due:
+        _complete_by_itself(order)
+    return len(due)
+
+
+@act
+def _complete_by_itself(order: UUID) -> None:
+    found = lock_order(order)
+    if found.fulfilment_status not in ON_THEIR_WAY or not found.completes_at or found.completes_at > clock.now():
+        return
+    if _is_on_its_way(found) and not found.open_refunds and found.refund_status != Order.RefundStatus.FULL:
+        complete(order=order, by=SYSTEM)
+        return
+    found.completes_at = clock.now() + LATER if found.open_refunds else None  # nothing to complete, or not yet
+    found.save(update_fields=["completes_at"])
 
 
 def _is_on_its_way(order: Order) -> bool:
