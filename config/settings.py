@@ -301,6 +301,7 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
     "bonuses-again": {"task": "loyalty.tasks.give_bonuses_again", "schedule": 3600, "options": {"expires": 3600}},
     "birthdays": {"task": "loyalty.tasks.give_bonuses_again", "schedule": crontab(hour=0, minute=5)},
     "expiring": {"task": "loyalty.tasks.tell_of_expiry", "schedule": crontab(hour=9, minute=30)},
+    "uploads": {"task": "orders.tasks.tell_shipping", "schedule": 5, "options": {"expires": 5}},
     "notices": {"task": "members.tasks.send_notices", "schedule": 5, "options": {"expires": 5}},
     "freezes": {"task": "members.tasks.lift_freezes", "schedule": 60, "options": {"expires": 60}},
     "forgetting": {"task": "members.tasks.forget_expired", "schedule": 600, "options": {"expires": 600}},

@@ -12,6 +12,12 @@ def ask_about_payments(**_later):
     asking.ask_due()
 
 
+@shared_task(acks_late=True, soft_time_limit=300)
+def tell_shipping(**_later):
+    """Tell WeChat what was shipped, and ask about what it may have heard."""
+    telling.tell_due()
+
+
 @shared_task(acks_late=True, soft_time_limit=60)
 def watch_payment_cases(**_later):
     """Tell the alerts how much money waits for a person."""
