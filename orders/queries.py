@@ -7,7 +7,7 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.utils import translation
 
 from orders import rules
-from orders.models import Line, Order, Recipient, Shipment
+from orders.models import Line, Order, Recipient, Shipment, ShipmentLine
 from orders.rules import Status
 from sync.clock import seen_until
 from sync.http import instant
@@ -31,8 +31,9 @@ HAS_STATUS = {
 def whole() -> QuerySet[Order]:
     """Orders with all that `as_order` shows, in four queries however many."""
     parcels = Shipment.objects.filter(withdrawn_at=None).select_related("carried_by").order_by("id")
+    inside = Prefetch("lines", ShipmentLine.objects.order_by("id"))
     return Order.objects.select_related("channel").prefetch_related(
-        "lines", Prefetch("shipments", parcels), "shipments__lines"
+        "lines", Prefetch("shipments", parcels.prefetch_related(inside))
     )
 
 

@@ -5,11 +5,12 @@ from rest_framework.response import Response
 
 from loyalty import quoting, reading, services
 from loyalty.api.presence import is_shown
-from loyalty.api.shapes import BOOKED, EntryIn, QuoteIn, as_json, booked, refusals
+from loyalty.api.shapes import BOOKED, EntryIn, QuoteIn, booked, refusals
 from loyalty.api.shown import PointsOut, QuoteOut
 from loyalty.models import Entry
 from members.api.codes import CodeView
 from members.queries import may_reach, may_see, sees
+from sync.http import as_json
 from sync.http.described import ETAG
 from sync.views import ChannelView
 

@@ -6,10 +6,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from loyalty import reading, services, standing
-from loyalty.api.shapes import as_json, page_as_json
 from loyalty.api.shown import EntriesOut, PointsOut, WhyTierOut
 from loyalty.models import Entry
-from sync.http import Keyset, Problem
+from sync.http import Keyset, Problem, as_json, page_as_json
 from sync.http.described import ETAG, PAGED
 from sync.views import MemberView
 

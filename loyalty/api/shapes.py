@@ -1,11 +1,8 @@
 """What the endpoints of points take, and how they answer."""
 
-import hashlib
-import json
 from contextlib import contextmanager
 from datetime import timedelta
 
-from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.response import Response
@@ -16,14 +13,13 @@ from loyalty.ledger import Posted
 from loyalty.models import Entry, Hold
 from loyalty.told import as_posted
 from members.api.shapes import Id
-from sync.http import Choice, Fen, Input, Instant, Page, Problem, Text, Whole
+from sync.http import Choice, Fen, Input, Instant, Problem, Text, Whole
 from sync.http.described import refusal
 
 BOOKED = {201: BookedOut, 200: BookedOut, **refusal(PointsInsufficientOut)}
 MOST = 1_000_000_000  # points in one entry: no balance can overflow within a lifetime
 AHEAD = timedelta(minutes=5)  # how far a caller's clock may be
 DAY = 86_400  # seconds
-JSON = "application/json"
 
 
 class ProofIn(Input):
@@ -103,18 +99,6 @@ def refusals():
         raise Problem("member_frozen", error) from error
     except (Entry.DoesNotExist, Hold.DoesNotExist) as error:
         raise Problem("not_found") from error
-
-
-def as_json(representation: str) -> HttpResponse:
-    """One resource, in JSON already, with its tag."""
-    tag = hashlib.sha256(representation.encode()).hexdigest()[:32]
-    return HttpResponse(representation, content_type=JSON, headers={"ETag": f'"{tag}"'})
-
-
-def page_as_json(page: Page, results: list[str]) -> HttpResponse:
-    """A page whose results are in JSON already."""
-    links = f'"next": {json.dumps(page.next)}, "previous": {json.dumps(page.previous)}'
-    return HttpResponse(f'{{{links}, "results": [{", ".join(results)}]}}', content_type=JSON)
 
 
 def booked(posted: Posted, *, with_balance: bool) -> Response:

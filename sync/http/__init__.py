@@ -6,6 +6,7 @@ from sync.http.input import Choice, Fen, Input, Instant, Json, Phone, StrictJson
 from sync.http.paging import Keyset, Page, page_size, read_cursor
 from sync.http.problems import Problem, problem_for, problem_response
 from sync.http.tags import etag, require_match
+from sync.http.written import as_json, page_as_json
 
 __all__ = [
     "AnyAccept",
@@ -24,8 +25,10 @@ __all__ = [
     "StrictJson",
     "Text",
     "Whole",
+    "as_json",
     "etag",
     "instant",
+    "page_as_json",
     "page_size",
     "problem_for",
     "problem_response",
