@@ -4,6 +4,7 @@ from celery import shared_task
 
 from orders.payments import asking, closing
 from orders.services import casing, finishing
+from orders.shipping import telling
 
 
 @shared_task(acks_late=True, soft_time_limit=120)
