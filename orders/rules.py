@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+WECHAT_PAY = "wechat_pay"  # the provider that the hub calls, and verifies, itself
 MAX_TOTAL_FEN = 10**12  # ten billion yuan
 
 

@@ -9,13 +9,16 @@ from django.utils.translation import gettext_lazy as _
 from members import services as members
 from orders import services
 from orders.models import Merchant, Payment
-from orders.payments import transactions, wechat_pay
-from orders.payments.wechat_pay import JSAPI, WechatPay
+from orders.payments import providers, transactions, wechat_pay
+from orders.payments.providers import Provider
+from orders.payments.wechat_pay import JSAPI
+from sync import alerts
 from sync.models import Channel
 
 logger = logging.getLogger(__name__)
 
 UNPAYABLE = {"CLOSED", "REVOKED", "PAYERROR"}
+KNOWN = UNPAYABLE | transactions.PAID | {"NOTPAY", "USERPAYING", "ACCEPT"}
 UNKNOWN = {"ORDER_NOT_EXIST", "ORDERNOTEXIST", "RESOURCE_NOT_EXISTS"}
 
 
@@ -68,7 +71,7 @@ def make_way(payment: Payment) -> None:
     """Close an open payment, asking WeChat Pay first; money that is there or on its way raises InProgress."""
     told = told_of(payment)
     if told.get("trade_state") == "NOTPAY":
-        _close(WechatPay(payment.merchant), wechat_pay.out_trade_no(payment.pk))
+        _close(providers.taking(payment), wechat_pay.out_trade_no(payment.pk))
     elif told.get("trade_state") not in UNPAYABLE:
         if transactions.is_paid(told):
             settle(told)
@@ -79,11 +82,15 @@ def make_way(payment: Payment) -> None:
 def told_of(payment: Payment) -> dict:
     """What WeChat Pay says of a payment; one it does not know counts as closed."""
     try:
-        return WechatPay(payment.merchant).query(wechat_pay.out_trade_no(payment.pk))
+        told = providers.taking(payment).query(wechat_pay.out_trade_no(payment.pk))
     except wechat_pay.Refused as refused:
         if refused.code not in UNKNOWN:
             raise
         return {"trade_state": "CLOSED"}
+    if told.get("trade_state") not in KNOWN:
+        logger.error("WeChat Pay tells a state that is not known: %.40s", told.get("trade_state"))
+        alerts.measure("wechat_pay.states_unknown", 1)
+    return told
 
 
 def settle(told: dict) -> None:
@@ -94,7 +101,7 @@ def settle(told: dict) -> None:
         raise wechat_pay.Unavailable(f"a transaction without {error}") from error
 
 
-def _close(provider: WechatPay, number: str) -> None:
+def _close(provider: Provider, number: str) -> None:
     """Close what was unpaid a moment ago; refused when it has been paid meanwhile."""
     try:
         provider.close(number)
@@ -110,7 +117,7 @@ def _open_again(wanted: dict) -> Payment:
 
 
 def _prepay(payment: Payment, address: str) -> Payment:
-    provider = WechatPay(payment.merchant)
+    provider = providers.taking(payment)
     try:
         params = provider.open(payment.method, wechat_pay.opening_of(payment, address=address))
     except (wechat_pay.Unavailable, wechat_pay.Refused):
@@ -126,7 +133,7 @@ def _prepay(payment: Payment, address: str) -> Payment:
 def _give_up(payment: Payment) -> None:
     """Nobody was told how to pay it; whether WeChat Pay closes it as well decides nothing."""
     try:
-        WechatPay(payment.merchant).close(wechat_pay.out_trade_no(payment.pk))
+        providers.taking(payment).close(wechat_pay.out_trade_no(payment.pk))
     except (wechat_pay.Unavailable, wechat_pay.Refused) as error:
         logger.warning("Payment %s stays open at WeChat Pay until it expires: %s", payment.pk, error)
     services.close_payment(payment=payment.pk)

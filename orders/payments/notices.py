@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import orjson
 
 from orders.models import Merchant
-from orders.payments import signing, wechat_pay
+from orders.payments import certificates, signing
 from orders.payments.signing import NotSigned
 from sync.http import Problem
 from sync.http.input import loads
@@ -41,7 +41,7 @@ def read(mchid: str, headers: Mapping[str, str], body: bytes, *, now: float) -> 
     merchant = Merchant.objects.filter(mchid=mchid).first()
     if merchant is None:
         raise NotSigned("unknown merchant")
-    signing.verify(headers, body, wechat_pay.keys_of(merchant), now=now)
+    certificates.believe(merchant, headers, body, now=now)
     notice = _object(body)
     if not all(isinstance(notice.get(name), str) and 0 < len(notice[name]) <= most for name, most in NAMED.items()):
         raise NotSigned("no id or type")

@@ -27,6 +27,10 @@ class NotSigned(Exception):
     """The message does not carry a signature of WeChat Pay that holds now; its text says why, for the log."""
 
 
+class UnknownSerial(NotSigned):
+    """Signed, it says, by a key that we do not hold."""
+
+
 def lines(*parts: str | bytes) -> bytes:
     """The parts as WeChat Pay signs them: each ended by a line feed."""
     return b"".join((part.encode() if isinstance(part, str) else part) + b"\n" for part in parts)
@@ -50,12 +54,22 @@ def verify(headers: Mapping[str, str], body: bytes, keys: Mapping[str, str], *, 
     if not re.fullmatch(r"[0-9]{1,12}", timestamp) or abs(now - int(timestamp)) >= WINDOW:
         raise NotSigned("too old or too early")
     if serial not in keys:
-        raise NotSigned("unknown serial")
+        raise UnknownSerial("unknown serial")
+    if not is_valid(keys[serial], now=now):
+        raise NotSigned("an expired certificate")
     try:
         raw = base64.b64decode(signature, validate=True)
         _public(keys[serial]).verify(raw, lines(timestamp, nonce, body), PKCS1v15(), hashes.SHA256())
     except (InvalidSignature, ValueError) as error:  # binascii.Error is a ValueError
         raise NotSigned("the signature does not hold") from error
+
+
+def is_valid(pem: str, *, now: float) -> bool:
+    """Whether a key holds at this Unix time: a certificate within its dates; a bare public key until it is removed."""
+    if "CERTIFICATE" not in pem:
+        return True
+    certificate = _certificate(pem)
+    return certificate.not_valid_before_utc.timestamp() <= now <= certificate.not_valid_after_utc.timestamp()
 
 
 def unseal(resource: Mapping, api_key: str) -> bytes:
@@ -84,7 +98,11 @@ def _private(pem: str):
 
 @lru_cache(maxsize=64)
 def _public(pem: str) -> RSAPublicKey:
-    raw = pem.encode()
-    if b"CERTIFICATE" in raw:
-        return x509.load_pem_x509_certificate(raw).public_key()
-    return serialization.load_pem_public_key(raw)
+    if "CERTIFICATE" in pem:
+        return _certificate(pem).public_key()
+    return serialization.load_pem_public_key(pem.encode())
+
+
+@lru_cache(maxsize=64)
+def _certificate(pem: str) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(pem.encode())

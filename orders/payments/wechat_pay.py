@@ -3,37 +3,21 @@
 Every call is signed with the merchant's key and every success must be signed by WeChat Pay. Never called in an act.
 """
 
-import json
 import secrets
 import time
 from dataclasses import dataclass
-from datetime import datetime
-from functools import cache
+from datetime import date, datetime
 from uuid import UUID
 
-import httpx
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
 
 from orders.models import Merchant, Payment
-from orders.payments import signing
+from orders.payments import calling, certificates, signing
+from orders.payments.calling import Refused, Unavailable, client, keys_of
 
 JSAPI, NATIVE, H5 = "wechat_jsapi", "wechat_native", "wechat_h5"
 METHODS = (JSAPI, NATIVE, H5)
-TIMEOUT = httpx.Timeout(3.0, connect=2.0)
-PUBLIC_KEY_ID = "PUB_KEY_ID_"
-
-
-class Unavailable(Exception):
-    """WeChat Pay gave no answer that can be believed."""
-
-
-class Refused(Exception):
-    """WeChat Pay refused: `code` is its own word for why, such as ORDER_NOT_EXIST."""
-
-    def __init__(self, code: str, message: str = ""):
-        super().__init__(_("WeChat Pay refused: %(code)s") % {"code": code})
-        self.code, self.message = code, message
+__all__ = ["H5", "JSAPI", "METHODS", "NATIVE", "Opening", "Refused", "Unavailable", "WechatPay", "client", "keys_of"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +85,18 @@ class WechatPay:
         """Close an unpaid payment for good."""
         self._call("POST", f"/v3/pay/transactions/out-trade-no/{number}/close", {"mchid": self.merchant.mchid})
 
+    def refund(self, asked: dict) -> dict:
+        """Give money back, as `asked` says in WeChat Pay's words; asking the same again is no second refund."""
+        return self._call("POST", "/v3/refund/domestic/refunds", asked)
+
+    def refund_query(self, number: str) -> dict:
+        """The refund behind our number, as WeChat Pay tells it: status, amount, refund_id …"""
+        return self._call("GET", f"/v3/refund/domestic/refunds/{number}")
+
+    def bill(self, day: date) -> dict:
+        """Where the bill of a day's trades lies and its digest: {hash_type, hash_value, download_url}."""
+        return self._call("GET", f"/v3/bill/tradebill?bill_date={day.isoformat()}&bill_type=ALL")
+
     def jsapi_params(self, app_id: str, prepay_id: str) -> dict:
         """What `wx.requestPayment` takes."""
         timestamp, nonce, package = str(int(time.time())), secrets.token_hex(16), f"prepay_id={prepay_id}"
@@ -131,60 +127,12 @@ class WechatPay:
         return body
 
     def _call(self, method: str, path: str, body: dict | None = None) -> dict:
-        content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
+        answer = calling.send(self.merchant, method, path, body)
         try:
-            answer = client().request(
-                method, settings.WECHAT_PAY_URL + path, content=content, headers=self._headers(method, path, content)
-            )
-        except httpx.HTTPError as error:
-            raise Unavailable(type(error).__name__) from error
-        if 400 <= answer.status_code < 500 and answer.status_code != 429:
-            raise Refused(_code_of(answer))
-        if not answer.is_success:
-            raise Unavailable(str(answer.status_code))
-        return self._believed(answer)
-
-    def _headers(self, method: str, path: str, content: bytes) -> dict[str, str]:
-        timestamp, nonce = str(int(time.time())), secrets.token_hex(16)
-        message = signing.lines(method, path, timestamp, nonce, content)
-        proof = {
-            "mchid": self.merchant.mchid,
-            "nonce_str": nonce,
-            "signature": signing.sign(message, self.merchant.private_key),
-            "timestamp": timestamp,
-            "serial_no": self.merchant.serial,
-        }
-        stated = ",".join(f'{name}="{value}"' for name, value in proof.items())
-        headers = {
-            "Authorization": f"{signing.SCHEME} {stated}",
-            "Accept": "application/json",
-            "Content-Type": "application/json",
-            "User-Agent": "member-hub",
-        }
-        known = sorted(serial for serial in keys_of(self.merchant) if serial.startswith(PUBLIC_KEY_ID))
-        return headers | ({"Wechatpay-Serial": known[-1]} if known else {})
-
-    def _believed(self, answer: httpx.Response) -> dict:
-        try:
-            signing.verify(answer.headers, answer.content, keys_of(self.merchant), now=time.time())
+            certificates.believe(self.merchant, answer.headers, answer.content, now=time.time())
             return answer.json() if answer.content else {}
         except (signing.NotSigned, ValueError) as error:
             raise Unavailable(str(error)) from error
 
-
-def keys_of(merchant: Merchant) -> dict[str, str]:
-    """The keys WeChat Pay signs with towards this merchant, by serial."""
-    return dict(merchant.keys.values_list("serial", "public_key"))
-
-
-def _code_of(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json()["code"])
-    except (ValueError, KeyError, TypeError):
-        return str(answer.status_code)
-
-
-@cache
-def client() -> httpx.Client:
-    """The process' connections to WeChat Pay."""
-    return httpx.Client(timeout=TIMEOUT, trust_env=False)
+    def _headers(self, method: str, path: str, content: bytes) -> dict[str, str]:
+        return calling.signed_headers(self.merchant, method, path, content)

@@ -10,15 +10,16 @@ from django.utils.translation import gettext_lazy as _
 
 from orders import terms
 from orders.models import Order, OrderTerms, Payment, PaymentCase, Refund
+from orders.rules import WECHAT_PAY
 from orders.services.locks import lock_order
 from orders.services.news import subject_of
+from orders.services.opening import LIVE
 from orders.services.settling import settle
 from sync import alerts
 from sync.act import SYSTEM, Actor, act
 from sync.clock import Clock
 from sync.models import Event
 
-WECHAT_PAY = "wechat_pay"
 Kind, Action = PaymentCase.Kind, PaymentCase.Action
 
 
@@ -44,9 +45,12 @@ def open_case(kind: PaymentCase.Kind, *, provider: str, transaction_id: str, by:
     case.proposed = proposal(case)
     PaymentCase.objects.bulk_create([case], ignore_conflicts=True)
     kept = PaymentCase.objects.get(provider=provider, transaction_id=transaction_id)
-    if kept.pk == case.pk and _is_automatic(case):
-        _carry_out(case, case.order, case.proposed, by)
-    return kept if kept.pk != case.pk else case
+    if kept.pk != case.pk:
+        return kept
+    if case.payment and case.payment.state in LIVE:  # what was paid once is not paid again
+        Payment.objects.filter(pk=case.payment.pk).update(state=Payment.State.CLOSED)
+        case.payment.state = Payment.State.CLOSED
+    return _carry_out(case, case.order, case.proposed, by) if _is_automatic(case) else case
 
 
 @act

@@ -6,12 +6,13 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Merchant, Order, Payment
-from orders.services.paying import WECHAT_PAY
+from orders.rules import WECHAT_PAY
 from sync import clock
 from sync.act import act
 from sync.models import Channel
 
-TTL = timedelta(hours=2)  # how long what WeChat Pay opened may be paid
+TTL = timedelta(hours=2)  # how long what WeChat Pay opened may be paid, but never longer than the order waits
+LEAST = timedelta(minutes=1)  # what closes sooner is not opened: WeChat Pay would not take it
 WORTH = timedelta(minutes=5)  # what expires sooner is not handed out again
 CALLING = timedelta(seconds=30)  # how long an opening may be under way before it counts as lost
 LIVE = (Payment.State.OPENING, Payment.State.OPEN)
@@ -52,6 +53,9 @@ def open_payment(
         raise WrongState
     now, live = clock.now(), order.payments.filter(state__in=LIVE).select_related("order", "merchant").first()
     if live is None:
+        expires_at = min(now + TTL, order.closes_at or now + TTL)
+        if expires_at - now < LEAST:
+            raise WrongState
         return Payment.objects.create(
             order=order,
             provider=WECHAT_PAY,
@@ -61,19 +65,20 @@ def open_payment(
             app_id=channel.app_id,
             merchant=merchant,
             amount_fen=order.total_fen,
-            expires_at=now + TTL,
+            expires_at=expires_at,
         )
     if live.state == Payment.State.OPENING and now - live.created_at < CALLING:
         raise InProgress
-    if not is_same(live, method, payer, order.total_fen, now):
+    if not is_same(live, order, method, payer, now):
         raise Occupied(live)
     return live
 
 
-def is_same(live: Payment, method: str, payer: str | None, amount_fen: int, now: datetime) -> bool:
-    """Whether an open payment is what is asked for, with time left to pay it."""
-    asked = (Payment.State.OPEN, method, payer, amount_fen)
-    return (live.state, live.method, live.payer, live.amount_fen) == asked and live.expires_at - now > WORTH
+def is_same(live: Payment, order: Order, method: str, payer: str | None, now: datetime) -> bool:
+    """Whether an open payment is what is asked for, with time left to pay it: as much as a new one would have."""
+    asked = (Payment.State.OPEN, method, payer, order.total_fen)
+    worth = max(LEAST, min(WORTH, order.closes_at - now) if order.closes_at else WORTH)
+    return (live.state, live.method, live.payer, live.amount_fen) == asked and live.expires_at - now >= worth
 
 
 @act

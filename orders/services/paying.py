@@ -6,13 +6,15 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order, Payment, PaymentCase
-from orders.services.casing import WECHAT_PAY, Kind, open_case
+from orders.rules import WECHAT_PAY
+from orders.services import casing
 from orders.services.locks import lock_order
 from orders.services.settling import settle
 from sync.act import Actor, act
 from sync.models import Channel
 
 CURRENCY = "CNY"
+Kind = PaymentCase.Kind
 
 
 class TransactionKnown(Exception):
@@ -34,7 +36,7 @@ def mark_paid(
     order_id = Payment.objects.values_list("order_id", flat=True).filter(pk=payment).first()
     money = {"transaction_id": transaction_id, "amount_fen": amount_fen, "paid_at": paid_at, "by": by}
     if order_id is None:
-        return open_case(Kind.UNKNOWN_ORDER, provider=WECHAT_PAY, out_trade_no=payment.hex, **money)
+        return casing.open_case(Kind.UNKNOWN_ORDER, provider=WECHAT_PAY, out_trade_no=payment.hex, **money)
     order = lock_order(order_id)
     rows = Payment.objects.select_for_update(no_key=True, of=["self"]).select_related("merchant", "channel")
     found = rows.get(pk=payment)
@@ -44,7 +46,7 @@ def mark_paid(
     if currency != CURRENCY:
         money["amount_fen"] = 0  # it is not fen: it fits nothing, and staff give it back where they see it
     if kind := misfit(order, found, transaction_id, money["amount_fen"]):
-        return open_case(kind, order=order, payment=found, out_trade_no=payment.hex, **whence, **money)
+        return casing.open_case(kind, order=order, payment=found, out_trade_no=payment.hex, **whence, **money)
     found.state, found.transaction_id, found.paid_at = Payment.State.PAID, transaction_id, paid_at
     found.save(update_fields=["state", "transaction_id", "paid_at"])
     settle(order, paid_fen=found.amount_fen, paid_at=paid_at, by=by)
@@ -87,7 +89,7 @@ def take_payment(
     money = {"provider": provider, "transaction_id": transaction_id, "paid_at": paid_at}
     payment = Payment(order=order, channel=channel, amount_fen=order.total_fen, state=Payment.State.PAID, **money)
     if kind := misfit(order, payment, transaction_id, amount_fen):
-        open_case(kind, order=order, channel=channel, amount_fen=amount_fen, by=by, **money)
+        casing.open_case(kind, order=order, channel=channel, amount_fen=amount_fen, by=by, **money)
         return _known(provider, transaction_id), True
     Payment.objects.bulk_create([payment], ignore_conflicts=True)
     if not Payment.objects.filter(pk=payment.pk).exists():
