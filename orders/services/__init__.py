@@ -8,6 +8,7 @@ from orders.services.finishing import complete, deliver
 from orders.services.opening import InProgress, Occupied, WrongState, attach_prepay, close_payment, open_payment
 from orders.services.paying import TransactionKnown, mark_paid, take_payment
 from orders.services.placing import BuyerFrozen, ExternalIdConflict, digest_of, place
+from orders.services.shipping import correct_shipment, let_go, ship, track, withdraw_shipment
 from orders.services.superseding import supersede
 
 __all__ = [
@@ -24,15 +25,20 @@ __all__ = [
     "close",
     "close_payment",
     "complete",
+    "correct_shipment",
     "decide_case",
     "deliver",
     "digest_of",
     "disclose",
+    "let_go",
     "mark_paid",
     "open_case",
     "open_payment",
     "place",
     "settle_if_it_fits",
+    "ship",
     "supersede",
     "take_payment",
+    "track",
+    "withdraw_shipment",
 ]
