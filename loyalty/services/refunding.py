@@ -36,14 +36,21 @@ class Reversed:
 
 @act
 def refund_purchase(
-    *, order_number: str, reference: str, lines: dict[UUID, int], shipping_fen: int = 0, by: Actor
+    *,
+    order_number: str,
+    reference: str,
+    lines: dict[UUID, int],
+    shipping_fen: int = 0,
+    deducted_fen: int | None = None,
+    by: Actor,
 ) -> Reversed:
     """Take back points, growth and qualifying spending for a refund, in proportion, line by line; once per reference.
 
     `lines` are fen by order line. What exceeds a line's share of what was paid (whoever refunds may have shared
     discounts in another way) is borne by the others: any split into refunds takes back the same in the end. Of points
-    spent already the programme's policy decides. Raises Purchase.DoesNotExist, OverRefunded, ReferenceConflict; then
-    nothing was changed.
+    spent already the programme's policy decides; `deducted_fen` is what was kept for them of money that has moved:
+    points it paid for beyond those that are missing now are given back. Raises Purchase.DoesNotExist, OverRefunded,
+    ReferenceConflict; then nothing was changed.
     """
     buyer, purchase = _locked(order_number)
     parts = {str(line): fen for line, fen in lines.items() if fen} | ({SHIPPING: shipping_fen} if shipping_fen else {})
@@ -56,8 +63,10 @@ def refund_purchase(
     refund = PurchaseRefund(purchase=purchase, reference=reference, parts=parts, fen=sum(parts.values()))
     refund.points = _take_from_lines(purchase, parts)
     refund.growth = _take_from(purchase, refund)
-    if refund.points:
-        _reverse(buyer, refund, by)
+    refund.deducted_fen = deducted_fen or 0
+    paid_for = _reverse(buyer, refund, by, deducted_fen) if refund.points else 0
+    if deducted_fen:
+        _give_what_was_paid(buyer, refund, paid_for, by)
     refund.save(force_insert=True)
     if buyer.status != Member.Status.ERASED:  # who was erased is in no tier
         in_version = bool(refund.points)
@@ -121,8 +130,8 @@ def _take_from(purchase: Purchase, refund: PurchaseRefund) -> int:
     return purchase.lost_growth - before
 
 
-def _reverse(buyer: Member, refund: PurchaseRefund, by: Actor) -> None:
-    """Take the points back, and deal with those that are not there any more."""
+def _reverse(buyer: Member, refund: PurchaseRefund, by: Actor, kept_fen: int | None) -> int:
+    """Take the points back, and deal with those that are not there any more; returns how many money pays for."""
     purchase = refund.purchase
     named = {"rule": purchase.rule, "channel": purchase.channel}
     back = Posting(
@@ -136,24 +145,44 @@ def _reverse(buyer: Member, refund: PurchaseRefund, by: Actor) -> None:
         **named,
     )
     refund.entry = posting.post(buyer, back, by).entry
-    written_off, contra_kind = _deal_with(buyer, refund, Programme.current())
-    if written_off:
-        named |= {"source": contra_kind, "contra_kind": contra_kind, "reference": back.reference}
-        posting.post(buyer, Posting(kind=Entry.Kind.ADJUSTED, moves=Moves(debt=-written_off), **named), by)
+    paid_for = _deal_with(buyer, refund, Programme.current(), kept_fen)
+    for source, written_off in ((FORGIVEN, refund.forgiven), (PAID_IN_MONEY, paid_for)):
+        if written_off:
+            off = {"source": source, "contra_kind": source, "reference": back.reference}
+            posting.post(buyer, Posting(kind=Entry.Kind.ADJUSTED, moves=Moves(debt=-written_off), **named | off), by)
+    return paid_for
 
 
-def _deal_with(buyer: Member, refund: PurchaseRefund, terms: Programme) -> tuple[int, str]:
+def _deal_with(buyer: Member, refund: PurchaseRefund, terms: Programme, kept_fen: int | None) -> int:
     """By policy points that are missing are owed, forgiven, or paid for out of the refund as far as it reaches.
 
-    Returns how many of them to write off, and against what. Who was erased owes nothing.
+    Money that was kept pays first. Returns how many points money pays for. Who was erased owes nothing.
     """
-    missing = refund.entry.debt
-    if terms.refund_policy == Policy.FORGIVE or buyer.status == Member.Status.ERASED:
-        refund.forgiven = missing
-        return missing, FORGIVEN
-    if terms.refund_policy == Policy.DEDUCT:
+    missing, paid_for = refund.entry.debt, 0
+    if kept_fen is None and terms.refund_policy == Policy.DEDUCT and buyer.status != Member.Status.ERASED:
         paid_for = min(missing, refund.fen // terms.fen_per_point)
-        refund.deducted_fen, refund.owed = paid_for * terms.fen_per_point, missing - paid_for
-        return paid_for, PAID_IN_MONEY
-    refund.owed = missing
-    return 0, ""
+        refund.deducted_fen = paid_for * terms.fen_per_point
+    elif kept_fen:
+        paid_for = min(missing, kept_fen // terms.fen_per_point)
+    if terms.refund_policy == Policy.FORGIVE or buyer.status == Member.Status.ERASED:
+        refund.forgiven = missing - paid_for
+    else:
+        refund.owed = missing - paid_for
+    return paid_for
+
+
+def _give_what_was_paid(buyer: Member, refund: PurchaseRefund, paid_for: int, by: Actor) -> None:
+    """Money was kept for points that turned out not to be missing: the member has paid for them."""
+    spare = refund.deducted_fen // Programme.current().fen_per_point - paid_for
+    if spare <= 0 or buyer.status == Member.Status.ERASED:
+        return
+    given = Posting(
+        kind=Entry.Kind.ADJUSTED,
+        moves=Moves(available=spare),
+        contra_kind=PAID_IN_MONEY,
+        source=PAID_IN_MONEY,
+        reference=f"paid:{refund.reference}",
+        rule=refund.purchase.rule,
+        channel=refund.purchase.channel,
+    )
+    posting.post(buyer, given, by)

@@ -8,6 +8,19 @@ from orders.services.finishing import complete, deliver
 from orders.services.opening import InProgress, Occupied, WrongState, attach_prepay, close_payment, open_payment
 from orders.services.paying import TransactionKnown, mark_paid, take_payment
 from orders.services.placing import BuyerFrozen, ExternalIdConflict, digest_of, place
+from orders.services.refunding import (
+    NotRefundable,
+    OverRefunded,
+    RefundConflict,
+    RefundedByHub,
+    approve_refund,
+    decline_refund,
+    refund,
+    refund_case,
+    refund_told,
+    request_refund,
+)
+from orders.services.room import UnknownLine
 from orders.services.shipping import correct_shipment, let_go, ship, track, withdraw_shipment
 from orders.services.superseding import supersede
 
@@ -18,15 +31,22 @@ __all__ = [
     "ExternalIdConflict",
     "InProgress",
     "NotPossible",
+    "NotRefundable",
     "Occupied",
+    "OverRefunded",
+    "RefundConflict",
+    "RefundedByHub",
     "TransactionKnown",
+    "UnknownLine",
     "WrongState",
+    "approve_refund",
     "attach_prepay",
     "close",
     "close_payment",
     "complete",
     "correct_shipment",
     "decide_case",
+    "decline_refund",
     "deliver",
     "digest_of",
     "disclose",
@@ -35,6 +55,10 @@ __all__ = [
     "open_case",
     "open_payment",
     "place",
+    "refund",
+    "refund_case",
+    "refund_told",
+    "request_refund",
     "settle_if_it_fits",
     "ship",
     "supersede",

@@ -1,0 +1,44 @@
+"""All the money of a payment case goes back, exactly once, by the provider that took it."""
+
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import PaymentCase, Refund
+from sync.act import Actor, act
+from sync.clock import Clock
+
+WECHAT_PAY = "wechat_pay"
+
+
+class NotOurs(Exception):
+    """The hub did not take this money, or it was used otherwise."""
+
+    def __init__(self):
+        super().__init__(_("The hub cannot give this money back: whoever took it has to"))
+
+
+@act
+def refund_case(*, case: UUID, by: Actor) -> Refund:
+    """Give back all the money of a payment case: `processing`, for `payments.refunding.carry_out` to call.
+
+    Again gives the same refund, after one that failed a new one. The case's order, if any, is locked by the caller.
+    Raises PaymentCase.DoesNotExist, NotOurs.
+    """
+    rows = PaymentCase.objects.select_for_update(no_key=True, of=["self"])
+    found = rows.select_related("payment", "merchant").get(pk=case)
+    if known := found.refunds.exclude(state=Refund.State.FAILED).first():
+        return known
+    if found.action == PaymentCase.Action.REOPEN or found.provider != WECHAT_PAY or found.merchant_id is None:
+        raise NotOurs
+    return Refund.objects.create(
+        case=found,
+        payment=found.payment,
+        merchant=found.merchant,
+        provider=found.provider,
+        amount_fen=found.amount_fen,
+        state=Refund.State.PROCESSING,
+        asked_by=str(by),
+        decided_by=str(by),
+        next_at=Clock(),
+    )
