@@ -51,11 +51,14 @@ UPDATE sync_inboxmessage SET state = 'waiting', next_at = now() WHERE waits_for 
 
 
 class Waits(Exception):
-    """A handler does not know yet what a message is about: it is parked until somebody calls `wake` with this key."""
+    """A handler does not know yet what a message is about: it is parked until somebody calls `wake` with this key.
 
-    def __init__(self, key: str):
+    When nobody does within a week, it is quarantined for this reason.
+    """
+
+    def __init__(self, key: str, reason: str = "not_found"):
         super().__init__(key)
-        self.key = key
+        self.key, self.reason = key, reason
 
 
 class Outside(Exception):
@@ -201,7 +204,7 @@ def _handle(head: InboxMessage) -> bool:
     try:
         _try(head)
     except Waits as waits:
-        return _park(head, waits.key)
+        return _park(head, waits)
     except Problem as problem:
         is_passing = problem.status >= 500 or problem.code in PASSING_CODES
         return _put_off(head, problem.code) if is_passing else _quarantine(head, _reason(problem))
@@ -254,12 +257,12 @@ def _put_off(head: InboxMessage, reason: str) -> bool:
     return False
 
 
-def _park(head: InboxMessage, key: str) -> bool:
+def _park(head: InboxMessage, waits: Waits) -> bool:
     """Set a message aside until what it is about is known; not for ever."""
     if head.now - head.received_at > PARKED_FOR:
-        return _quarantine(head, "not_found")
+        return _quarantine(head, waits.reason)
     pause = timedelta(seconds=min(2 ** (head.attempts + 1), LONGEST_LOOK))
-    _change(head, state=head.State.PARKED, waits_for=key, next_at=Now() + pause, problem="")
+    _change(head, state=head.State.PARKED, waits_for=waits.key, next_at=Now() + pause, problem="")
     return True
 
 

@@ -76,8 +76,7 @@ class Payments(ChannelView):
     @extend_schema(request=PaymentIn, responses={201: TakenOut, 200: TakenOut})
     def post(self, request, number):
         asked, channel = PaymentIn.read(request), request.auth.channel
-        if re.sub("[_-]", "", asked["provider"]) in VERIFIED_HERE:
-            raise Problem("forbidden", _("The hub hears of these payments from the provider itself"))
+        refuse_verified(asked["provider"])
         if seen(channel, number).channel_id != channel.pk:
             raise Problem("forbidden")
         try:
@@ -85,6 +84,12 @@ class Payments(ChannelView):
         except services.TransactionKnown as error:
             raise Problem("reference_conflict", error) from error
         return Response(as_taken(kept), status=201 if is_new else 200)
+
+
+def refuse_verified(provider: str) -> None:
+    """No channel speaks for a provider that tells the hub itself; raises Problem `forbidden`."""
+    if re.sub("[_-]", "", provider) in VERIFIED_HERE:
+        raise Problem("forbidden", _("The hub hears of these payments from the provider itself"))
 
 
 def seen(channel, number: str) -> Order:
