@@ -217,6 +217,10 @@ RECONCILIATIONS = [
 INBOX_HANDLERS = {
     "member.updated": "members.facts.updated",
     "order.placed": "orders.facts.placed",
+    "order.paid": "orders.facts.paid",
+    "order.cancelled": "orders.facts.cancelled",
+    "order.delivered": "orders.facts.delivered",
+    "order.completed": "orders.facts.completed",
     "points.earned": "loyalty.facts.earned",
     "points.spent": "loyalty.facts.spent",
     "points.reversed": "loyalty.facts.reversed_",
@@ -284,6 +288,7 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
     "payment-cases": {"task": "orders.tasks.watch_payment_cases", "schedule": 60, "options": {"expires": 60}},
     "closing": {"task": "orders.tasks.close_unpaid", "schedule": 5, "options": {"expires": 5}},
     "completing": {"task": "orders.tasks.complete_arrived", "schedule": 60, "options": {"expires": 60}},
+    "certificates": {"task": "orders.tasks.refresh_certificates", "schedule": 6 * 3600, "options": {"expires": 3600}},
     "retention": {"task": "sync.tasks.forget", "schedule": 3600, "options": {"expires": 3600}},
     "dashboard": {"task": "config.tasks.dashboard", "schedule": 2, "options": {"expires": 2}},
     "alerts": {"task": "sync.watch.alerts", "schedule": 10, "options": {"expires": 10}},

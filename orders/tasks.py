@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from orders.payments import asking, closing
+from orders.payments import asking, certificates, closing
 from orders.services import casing, finishing
 from orders.shipping import telling
 
@@ -35,3 +35,9 @@ def close_unpaid(**_later):
 def complete_arrived(**_later):
     """Complete orders whose goods arrived, and nobody complained."""
     finishing.complete_due()
+
+
+@shared_task(acks_late=True, soft_time_limit=120)
+def refresh_certificates(**_later):
+    """Know the certificates that WeChat Pay will sign with before it does."""
+    certificates.refresh_all()

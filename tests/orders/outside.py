@@ -42,10 +42,15 @@ class Outside:
         self.failing: int | None = None
         self.url = ""
         self.before_answer = lambda path: None
+        self.serial = SERIAL
+        self.certificates = dict  # what the list of certificates answers
+        self.signing_of = lambda path: None
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict | None]:
         """What the real one would answer."""
         last = path.rpartition("/")[2]
+        if last == "certificates":
+            return 200, self.certificates()
         if method == "POST" and last in {"jsapi", "native", "h5"}:
             asked = json.loads(body)
             self.trades[asked["out_trade_no"]] = asked | {"trade_state": "NOTPAY"}
@@ -95,11 +100,12 @@ class Outside:
         body = json.dumps(notice | {"resource": resource} | changed).encode()
         return body, self.signed(body)
 
-    def signed(self, body: bytes, *, at: float | None = None) -> dict[str, str]:
-        """The headers that make a body WeChat Pay's own."""
+    def signed(self, body: bytes, *, at: float | None = None, by: tuple[str, str] | None = None) -> dict[str, str]:
+        """The headers that make a body WeChat Pay's own; `by` another serial and private key than usual."""
+        serial, private_key = by or (self.serial, self.private_key)
         timestamp, nonce = str(int(at or time.time())), secrets.token_hex(16)
-        signature = signing.sign(signing.lines(timestamp, nonce, body), self.private_key)
-        return dict(zip(signing.HEADERS, (SERIAL, signature, timestamp, nonce), strict=True))
+        signature = signing.sign(signing.lines(timestamp, nonce, body), private_key)
+        return dict(zip(signing.HEADERS, (serial, signature, timestamp, nonce), strict=True))
 
     def is_signed(self, method: str, path: str, authorization: str, body: bytes) -> bool:
         """Whether the merchant signed this call."""
@@ -138,7 +144,8 @@ class Listener(BaseHTTPRequestHandler):
             status, answer = 401, {"code": "SIGN_ERROR"}
         content = b"" if answer is None else json.dumps(answer).encode()
         self.send_response(status)
-        for name, value in (outside.signed(content) | {"Content-Length": str(len(content))}).items():
+        stated = outside.signed(content, by=outside.signing_of(self.path))
+        for name, value in (stated | {"Content-Length": str(len(content))}).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
