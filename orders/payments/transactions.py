@@ -53,7 +53,7 @@ def read(told: dict) -> Transaction:
     total = amount.get("total")
     if isinstance(total, bool) or not isinstance(total, int) or not 0 <= total < 2**62:
         faults.append("amount.total")
-    paid_at = _time(texts["success_time"])
+    paid_at = moment(texts["success_time"])
     if paid_at is None:
         faults.append("success_time")
     if faults:
@@ -94,7 +94,8 @@ def _ours(paid: Transaction) -> Payment | None:
     return rows.filter(pk=found, provider=WECHAT_PAY, merchant__mchid=paid.mchid, app_id=paid.app_id).first()
 
 
-def _time(text: object) -> datetime | None:
+def moment(text: object) -> datetime | None:
+    """A time as WeChat Pay writes it; None for anything else."""
     try:
         time = parse_datetime(text) if isinstance(text, str) else None
     except ValueError:
