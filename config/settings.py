@@ -225,6 +225,9 @@ INBOX_HANDLERS = {
     "points.spent": "loyalty.facts.spent",
     "points.reversed": "loyalty.facts.reversed_",
     "wechat_pay.TRANSACTION.SUCCESS": "orders.facts.wechat_paid",
+    "wechat_pay.REFUND.SUCCESS": "orders.payments.refunding.heard",
+    "wechat_pay.REFUND.ABNORMAL": "orders.payments.refunding.heard",
+    "wechat_pay.REFUND.CLOSED": "orders.payments.refunding.heard",
 }
 BEARERS = {"hub_sk_": "sync.auth.by_key", "hub_at_": "members.auth.by_token"}
 SESSION_CHECK, STAFF_CHECK = "members.sessions.revoked", "sync.staff.ended"  # sockets: whose sessions have ended
@@ -285,6 +288,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
     "inbox": {"task": "sync.tasks.apply_inbox", "schedule": 3, "options": {"expires": 3}},
     "payments": {"task": "orders.tasks.ask_about_payments", "schedule": 5, "options": {"expires": 5}},
+    "refunds": {"task": "orders.tasks.carry_out_refunds", "schedule": 5, "options": {"expires": 5}},
     "payment-cases": {"task": "orders.tasks.watch_payment_cases", "schedule": 60, "options": {"expires": 60}},
     "closing": {"task": "orders.tasks.close_unpaid", "schedule": 5, "options": {"expires": 5}},
     "completing": {"task": "orders.tasks.complete_arrived", "schedule": 60, "options": {"expires": 60}},

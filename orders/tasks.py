@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from orders.payments import asking, certificates, closing
+from orders.payments import asking, certificates, closing, refunding
 from orders.services import casing, finishing
 from orders.shipping import telling
 
@@ -41,3 +41,9 @@ def complete_arrived(**_later):
 def refresh_certificates(**_later):
     """Know the certificates that WeChat Pay will sign with before it does."""
     certificates.refresh_all()
+
+
+@shared_task(acks_late=True, soft_time_limit=300)
+def carry_out_refunds(**_later):
+    """Have decided refunds paid back, and hear of those whose notification was lost."""
+    refunding.ask_due()
