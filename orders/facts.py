@@ -1,34 +1,90 @@
-"""Facts from outside, applied by the inbox: the same acts that the contract calls."""
+"""Facts from outside, applied by the inbox: the same acts that the contract calls, in whatever order they are told.
 
+A channel tells of its own orders. A fact moves only what it is about: goods may be told before money, and all of it
+before the order itself; what has to wait is parked, what comes too late is kept as superseded.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
 from members import codes
+from orders import services
+from orders.api.channel import refuse_verified
+from orders.api.moving import refusals
 from orders.api.placing import place_as_asked
-from orders.api.shapes import AHEAD, PlaceIn
+from orders.api.shapes import AHEAD, PaymentIn, PlaceIn
 from orders.models import Order, Payment, PaymentCase
-from orders.payments import transactions
+from orders.payments import closing, transactions
+from orders.services.news import known_as
+from sync import inbox
 from sync.act import Actor
-from sync.http import Problem
+from sync.http import Input, Problem, Text
 from sync.http.problems import flattened
 from sync.models import Channel
 
 
+class OfOrderIn(Input):
+    """Which order a fact is about: by the channel's number, or by the hub's."""
+
+    external_id = Text(max_length=64, required=False)
+    number = Text(max_length=20, required=False)
+
+    def validate(self, attrs):
+        if not (attrs.get("external_id") or attrs.get("number")):
+            raise ValidationError({"external_id": _("Name the order by external_id or number")})
+        return attrs
+
+
+class PaidIn(OfOrderIn, PaymentIn):
+    """The body of POST payments, and the order."""
+
+
 def placed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Order:
     """`order.placed`: the body of POST orders. Told twice, or posted as well, it is one order. Raises Problem."""
-    if occurred_at > timezone.now() + AHEAD:
-        raise Problem.field("time", _("This time lies in the future"), "future")
-    try:
-        asked = PlaceIn.of(data)
-    except ValidationError as error:
-        raise Problem("invalid", errors=list(flattened(error.detail))) from error
+    asked = said(PlaceIn, data, occurred_at)
     proof = asked.get("proof")
     holder = codes.holder(channel, proof["value"]) if proof else None
     order, _is_new = place_as_asked(channel, asked, by=by, occurred_at=occurred_at, holder=holder)
     return order
+
+
+def paid(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Payment | PaymentCase:
+    """`order.paid`: the body of POST payments. What does not fit becomes a case, as there. Raises Problem, Waits."""
+    asked = said(PaidIn, data, occurred_at)
+    refuse_verified(asked["provider"])
+    money = {name: asked[name] for name in ("provider", "transaction_id", "amount_fen", "paid_at")}
+    try:
+        kept, _is_new = services.take_payment(number=own(channel, asked).number, channel=channel, by=by, **money)
+    except services.TransactionKnown as error:
+        raise Problem("reference_conflict", error) from error
+    return kept
+
+
+def cancelled(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> None:
+    """`order.cancelled`. What is open at a provider is asked about and closed there first. Raises Problem, Waits."""
+    order = own(channel, said(OfOrderIn, data, occurred_at))
+    with or_late(order, "order.cancelled", "paid", occurred_at, by), its_provider_first():
+        services.close(order=order.pk, by=by)
+
+
+def delivered(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> None:
+    """`order.delivered`: all goods arrived, as POST delivered, but in any order. Raises Problem, Waits."""
+    order = own(channel, said(OfOrderIn, data, occurred_at))
+    with or_late(order, "order.delivered", "completed", occurred_at, by):
+        services.deliver(order=order.pk, at=occurred_at, by=by, is_fact=True)
+
+
+def completed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> None:
+    """`order.completed`, as POST completed, but in any order. Raises Problem, Waits."""
+    order = own(channel, said(OfOrderIn, data, occurred_at))
+    services.complete(order=order.pk, at=occurred_at, by=by, is_fact=True)
 
 
 def wechat_paid(channel: Channel | None, data: dict, occurred_at: datetime, by: Actor) -> Payment | PaymentCase:
@@ -37,3 +93,49 @@ def wechat_paid(channel: Channel | None, data: dict, occurred_at: datetime, by: 
         return transactions.apply(data)
     except transactions.Malformed as error:
         raise Problem("invalid", errors=[(name, "invalid", "") for name in error.fields]) from error
+
+
+def said(shape: type[Input], data: dict, occurred_at: datetime) -> dict:
+    """What a fact says, of a time that has come. Raises Problem `invalid`."""
+    if occurred_at > timezone.now() + AHEAD:
+        raise Problem.field("time", _("This time lies in the future"), "future")
+    try:
+        return shape.of(data)
+    except ValidationError as error:
+        raise Problem("invalid", errors=list(flattened(error.detail))) from error
+
+
+def own(channel: Channel, asked: dict) -> Order:
+    """The channel's order that is meant. Raises Waits for one it has not placed yet, Problem for an unknown number."""
+    names = {name: asked[name] for name in ("external_id", "number") if asked.get(name)}
+    order = Order.objects.filter(channel=channel, **names).first()
+    if order is None and "number" not in names:
+        raise inbox.Waits(known_as(channel.code, names["external_id"]))
+    if order is None:
+        raise Problem("not_found")
+    return order
+
+
+@contextmanager
+def or_late(order: Order, type: str, reason: str, occurred_at: datetime, by: Actor) -> Iterator[None]:
+    """What comes too late to change anything is undone and kept as superseded, for this reason."""
+    try:
+        with transaction.atomic():  # a savepoint in the inbox's act
+            yield
+    except services.WrongState:
+        services.supersede(order=order, type=type, reason=reason, occurred_at=occurred_at, by=by)
+
+
+@contextmanager
+def its_provider_first() -> Iterator[None]:
+    """An open payment that stands in the way is closed at its provider, outside of the act; then all is tried anew."""
+    try:
+        yield
+    except services.Occupied as occupied:
+        raise inbox.Outside(partial(make_way, occupied.payment)) from occupied
+
+
+def make_way(payment: Payment) -> None:
+    """Close an open payment on both sides, or take its money. Raises Problem where that is not possible now."""
+    with refusals(), suppress(services.WrongState):
+        closing.make_way(payment)

@@ -1,0 +1,193 @@
+"""What channels tell of their orders: the same acts as by the contract, in whatever order it is told."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from orders import services
+from orders.models import Order, Payment, PaymentCase, Superseded
+from sync import inbox
+from sync.models import InboxMessage
+from tests import make
+from tests.orders import make_facts as f
+from tests.orders import make_orders as o
+
+pytestmark = pytest.mark.django_db
+ANY = ["paid", "cancelled", "delivered", "completed"]
+
+
+def body(type: str, **named) -> dict:
+    return (f.money() if type == "paid" else {}) | named
+
+
+@pytest.fixture
+def order():
+    return o.order(member=make.member(), external_id="W-1")
+
+
+def now() -> Order:
+    return Order.objects.get()
+
+
+class TestWhichOrder:
+    @pytest.mark.parametrize("type", ANY)
+    def test_by_the_channel_s_number_or_by_the_hub_s(self, order, type):
+        f.tell(f"order.{type}", body(type, external_id="W-1"))
+        version = now().version
+        f.tell(f"order.{type}", body(type, number=order.number))
+        f.tell(f"order.{type}", body(type, number=order.number, external_id="W-1"))
+        assert f.states() == [(type, "applied")] * 3
+        assert now().version == version == 2
+
+    @pytest.mark.parametrize("type", ANY)
+    def test_one_must_be_named_and_both_must_agree(self, order, type):
+        f.tell(f"order.{type}", body(type))
+        f.tell(f"order.{type}", body(type, number=order.number, external_id="W-2"))
+        assert f.states() == [(type, "invalid external_id:invalid"), (type, "not_found")]
+        assert now().version == 1
+
+    @pytest.mark.parametrize("type", ANY)
+    def test_only_the_channel_s_own(self, order, type):
+        make.channel("mini-program")
+        f.tell(f"order.{type}", body(type, number=order.number), channel="mini-program")
+        f.tell(f"order.{type}", body(type, external_id="W-1"), channel="mini-program")
+        assert f.states() == [(type, "not_found"), (type, "parked")]
+        assert now().version == 1
+
+    @pytest.mark.parametrize("type", ANY)
+    def test_nothing_is_told_of_the_future(self, order, type):
+        f.tell(f"order.{type}", body(type, external_id="W-1"), at=timezone.now() + timedelta(minutes=6))
+        assert f.states() == [(type, "invalid time:future")]
+        f.tell(f"order.{type}", body(type, external_id="W-1"), at=timezone.now() + timedelta(minutes=4))
+        assert f.states()[1] == (type, "applied")
+
+
+class TestBeforeTheOrder:
+    def test_what_is_told_of_an_order_not_placed_yet_waits_for_it(self):
+        make.channel("website")
+        f.tell("order.paid", f.money(external_id="W-1"))
+        f.tell("order.delivered", {"external_id": "W-1"})
+        assert set(InboxMessage.objects.values_list("state", "waits_for")) == {("parked", "order/website/W-1")}
+        f.tell("order.placed", o.body(external_id="W-1"))
+        assert f.states() == [("paid", "applied"), ("delivered", "applied"), ("placed", "applied")]
+        assert (now().payment_status, now().fulfilment_status) == ("paid", "delivered")
+
+    def test_an_order_that_is_posted_wakes_them_too(self):
+        backend = make.backend_client()
+        f.tell("order.paid", f.money(external_id="W-1"))
+        f.tell("order.cancelled", {"external_id": "W-2"})
+        assert backend.post("orders", o.body(external_id="W-1")).status_code == 201
+        assert f.states() == [("paid", "waiting"), ("cancelled", "parked")]
+        inbox.apply_due()
+        assert now().payment_status == "paid"
+
+    def test_another_channel_s_order_of_that_number_wakes_nobody(self):
+        make.channel("website")
+        f.tell("order.paid", f.money(external_id="W-1"))
+        o.order(channel="mini-program", external_id="W-1")
+        assert f.states() == [("paid", "parked")]
+
+    def test_placing_again_wakes_nobody(self, order):
+        f.tell("order.paid", f.money(external_id="W-2"))
+        o.order(member=order.member, external_id="W-1")
+        assert f.states() == [("paid", "parked")]
+
+
+class TestMoney:
+    def test_it_settles_as_when_it_is_posted(self, order):
+        f.tell("order.paid", f.money(external_id="W-1"))
+        payment = Payment.objects.get()
+        assert (payment.provider, payment.transaction_id, payment.amount_fen) == ("offline", "T1", 12_900)
+        assert make.types_of(order.member) == ["order.placed", "order.paid"]
+
+    def test_posted_and_pushed_it_is_one_payment(self, order):
+        assert make.backend_client().post(f"orders/{order.number}/payments", f.money()).status_code == 201
+        before = now().version
+        f.tell("order.paid", f.money(external_id="W-1"))
+        assert (Payment.objects.count(), now().version) == (1, before)
+
+    @pytest.mark.parametrize("provider", ["wechat_pay", "wechat-pay", "wechatpay"])
+    def test_what_the_hub_verifies_itself_no_channel_tells(self, order, provider):
+        f.tell("order.paid", f.money(external_id="W-1", provider=provider))
+        assert (f.states(), now().payment_status) == ([("paid", "forbidden")], "unpaid")
+
+    def test_a_wrong_amount_is_a_case(self, order):
+        f.tell("order.paid", f.money(1, external_id="W-1"))
+        assert (f.states(), PaymentCase.objects.get().kind) == ([("paid", "applied")], "wrong_amount")
+
+    def test_the_number_of_other_money_is_refused(self, order):
+        o.order(external_id="W-2")
+        f.tell("order.paid", f.money(external_id="W-1"))
+        f.tell("order.paid", f.money(external_id="W-2"))
+        assert f.states() == [("paid", "applied"), ("paid", "reference_conflict")]
+
+    def test_after_closing_it_opens_the_order_again(self, order):
+        f.tell("order.cancelled", {"external_id": "W-1"})
+        f.tell("order.paid", f.money(external_id="W-1"))
+        assert now().payment_status == "paid"
+        assert PaymentCase.objects.get().action == "reopen"
+
+
+class TestClosing:
+    def test_it_closes_and_says_who_said_so(self, order):
+        f.tell("order.cancelled", {"external_id": "W-1"})
+        assert now().payment_status == "closed"
+        assert make.events_of(order.member)[-1].actor == "channel/website"
+
+    def test_what_is_paid_stays_paid_and_the_fact_is_kept_once(self, order):
+        services.take_payment(number=order.number, channel=order.channel, by=make.BACKEND, **paid_before())
+        before = now().version
+        for _time in range(2):
+            f.tell("order.cancelled", {"external_id": "W-1"})
+        late = Superseded.objects.get()
+        assert (late.order, late.type, late.reason, late.by) == (order, "order.cancelled", "paid", "channel/website")
+        assert (late.occurred_at, now().payment_status, now().version) == (make.NOON, "paid", before)
+
+    def test_what_is_open_at_the_provider_is_closed_there_first(self, wechat, order):
+        client = make.member_client(order.member)
+        payment = client.post(f"me/orders/{order.number}/payments", {"method": "wechat_native"}).json()["payment_id"]
+        f.tell("order.cancelled", {"external_id": "W-1"})
+        assert wechat.trades[Payment.objects.get(pk=payment).pk.hex]["trade_state"] == "CLOSED"
+        assert (now().payment_status, f.states()) == ("closed", [("cancelled", "applied")])
+
+    def test_money_that_is_there_is_taken_and_the_fact_kept_as_late(self, wechat, order):
+        client = make.member_client(order.member)
+        payment = client.post(f"me/orders/{order.number}/payments", {"method": "wechat_native"}).json()["payment_id"]
+        wechat.pay(Payment.objects.get(pk=payment).pk.hex)
+        f.tell("order.cancelled", {"external_id": "W-1"})
+        assert (now().payment_status, Superseded.objects.get().reason) == ("paid", "paid")
+
+    def test_while_the_provider_is_away_it_waits(self, wechat, order):
+        client = make.member_client(order.member)
+        client.post(f"me/orders/{order.number}/payments", {"method": "wechat_native"})
+        wechat.failing = 500
+        f.tell("order.cancelled", {"external_id": "W-1"})
+        assert (now().payment_status, f.states()) == ("unpaid", [("cancelled", "wechat_unavailable")])
+        wechat.failing = None
+        InboxMessage.objects.update(next_at=make.NOON)
+        inbox.apply_due()
+        assert now().payment_status == "closed"
+
+
+def paid_before() -> dict:
+    return {"provider": "offline", "transaction_id": "T1", "amount_fen": 12_900, "paid_at": make.NOON}
+
+
+class TestGoods:
+    def test_they_move_without_money_and_without_parcels(self, order):
+        f.tell("order.delivered", {"external_id": "W-1"})
+        assert (now().fulfilment_status, now().delivered_at, now().payment_status) == ("delivered", make.NOON, "unpaid")
+        f.tell("order.completed", {"external_id": "W-1"}, at=make.NOON + timedelta(hours=1))
+        assert (now().fulfilment_status, now().completed_at) == ("completed", make.NOON + timedelta(hours=1))
+
+    def test_arrival_after_completion_came_too_late(self, order):
+        f.tell("order.completed", {"external_id": "W-1"})
+        before = now().version
+        f.tell("order.delivered", {"external_id": "W-1"})
+        assert (now().version, Superseded.objects.get().reason) == (before, "completed")
+
+    def test_a_closed_order_s_goods_move_on(self, order):
+        f.tell("order.cancelled", {"external_id": "W-1"})
+        f.tell("order.delivered", {"external_id": "W-1"})
+        assert (now().payment_status, now().fulfilment_status) == ("closed", "delivered")
