@@ -2,6 +2,7 @@ from sync.models.channels import Channel, ChannelKey, Endpoint, Scope, SharingGr
 from sync.models.cockpit import Alert, AlertRule, Discrepancy, Measure, Notice, ReconciliationRun
 from sync.models.deliveries import Attempt, Delivery
 from sync.models.facts import Acknowledged, Audience, Batch, Event, Settled, Stream, Ticket
+from sync.models.forwarding import ForwardedPush
 from sync.models.incoming import IdempotentAnswer, InboxMessage, Quota
 from sync.models.processes import Heartbeat
 
@@ -18,6 +19,7 @@ __all__ = [
     "Discrepancy",
     "Endpoint",
     "Event",
+    "ForwardedPush",
     "Heartbeat",
     "IdempotentAnswer",
     "InboxMessage",
