@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from orders.api import channel, mine, moving
+from orders.api import channel, mine, moving, parcels
 
 urlpatterns = [
     path("orders", channel.Orders.as_view()),
     path("orders/<str:number>", channel.OneOrder.as_view()),
     path("orders/<str:number>/recipient", channel.RecipientOf.as_view()),
     path("orders/<str:number>/payments", channel.Payments.as_view()),
+    path("orders/<str:number>/shipments", parcels.Shipments.as_view()),
+    path("orders/<str:number>/shipments/<uuid:shipment_id>", parcels.OneShipment.as_view()),
     path("orders/<str:number>/cancel", moving.Cancelled.as_view()),
     path("orders/<str:number>/delivered", moving.Delivered.as_view()),
     path("orders/<str:number>/completed", moving.Completed.as_view()),

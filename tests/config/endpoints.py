@@ -15,7 +15,7 @@ from sync.http import instant
 from tests import contract, make
 from tests.loyalty import make_holds
 from tests.members import make_privacy, make_profile, make_proofs
-from tests.orders import make_orders
+from tests.orders import make_orders, make_parcels
 
 UNKNOWN = "0193a8f0-0000-7000-8000-000000000000"
 NUMBER = "D2026112200000000"
@@ -46,9 +46,12 @@ BODIES = {  # one body in shape for each operation that takes one
     "post_me_consents": {"purpose": "marketing", "version": "1"},
     "post_members_resolve": {"identities": [{"kind": "external", "value": "1"}]},
     "post_orders": {"external_id": "1", "items": [ITEM], "shipping_fen": 0, "discounts": [], "points_to_redeem": 0},
+    "patch_orders_number": {"shipping_fen": 0},
     "post_orders_number_payments": {
         "provider": "offline", "transaction_id": "1", "amount_fen": 1, "paid_at": instant(make.NOON)
     },
+    "post_orders_number_shipments": {"carrier": "shunfeng", "tracking_number": "SF1"},
+    "patch_orders_number_shipments_shipment_id": {"tracking_number": "SF2"},
     "post_me_orders_number_payments": {"method": "wechat_native"},
     "post_members_member_points_entries": {"kind": "earn", "points": 1, "reason": "", "reference": "1"},
     "post_members_member_points_holds": {"points": 1, "reference": "1", "expires_in": 60},
@@ -128,8 +131,10 @@ def foreign() -> dict[str, str]:
         by=Actor("channel", elsewhere.code, elsewhere.code),
         channel=elsewhere,
     )
+    order = make_orders.order(member=stranger, channel=elsewhere)
     return {
-        "number": make_orders.order(member=stranger, channel=elsewhere).number,
+        "number": order.number,
+        "shipment_id": str(make_parcels.ship(order, is_fact=True).pk),
         "address_id": str(make_profile.address(stranger).pk),
         "export_id": str(make_privacy.asked_for(stranger, "export").pk),
         "session_id": str(make.session(stranger, elsewhere).pk),
