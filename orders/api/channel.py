@@ -9,19 +9,20 @@ from rest_framework.response import Response
 from loyalty.api.shown import PointsInsufficientOut
 from members.api.codes import CodeView
 from orders import queries, services
-from orders.api.placing import place_as_asked
-from orders.api.shapes import ListIn, PaymentIn, PlaceIn
-from orders.api.shown import AmountMismatchOut, OrderOut, OrdersOut, RecipientOut, TakenOut
+from orders.api.placing import edit_as_asked, place_as_asked
+from orders.api.shapes import EditIn, ListIn, PaymentIn, PlaceIn
+from orders.api.shown import AmountMismatchOut, OrderConflictOut, OrderOut, OrdersOut, RecipientOut, TakenOut
 from orders.models import Order, Payment, PaymentCase
 from sync import quotas
-from sync.http import Keyset, Problem, etag, instant
-from sync.http.described import ETAG, PAGED, refusal
+from sync.http import Keyset, Problem, etag, instant, require_match
+from sync.http.described import ETAG, IF_MATCH, PAGED, refusal
 from sync.views import ChannelView
 
 BY_CHANGE = Keyset(("updated_at", "id"), ascending=True)
 VERIFIED_HERE = {"wechatpay"}
 RECIPIENTS_A_MINUTE = 60
 PLACED = {201: OrderOut, 200: OrderOut, **refusal(AmountMismatchOut), **refusal(PointsInsufficientOut)}
+EDITED = {200: OrderOut, **refusal(AmountMismatchOut), **refusal(OrderConflictOut)}
 
 
 class Orders(CodeView):
@@ -46,13 +47,24 @@ class Orders(CodeView):
 
 
 class OneOrder(ChannelView):
-    """GET one order the channel sees."""
+    """GET one order the channel sees. PATCH one of its own: what it costs before it is paid, where it goes before it is
+    shipped, what its buyer notes."""
 
-    scope = "orders:read"
+    @property
+    def scope(self):
+        return "orders:write" if self.request.method == "PATCH" else "orders:read"
 
     @extend_schema(parameters=[ETAG], responses=OrderOut)
     def get(self, request, number):
         shown = queries.as_order(seen(request.auth.channel, number))
+        return Response(shown, headers={"ETag": etag(shown)})
+
+    @extend_schema(parameters=[IF_MATCH, ETAG], request=EditIn, responses=EDITED)
+    def patch(self, request, number):
+        asked, order = EditIn.read(request), seen(request.auth.channel, number)
+        if order.channel_id != request.auth.channel.pk:
+            raise Problem("forbidden")
+        shown = queries.as_order(edit_as_asked(order, asked, by=request.user, unless=unless_changed(request)))
         return Response(shown, headers={"ETag": etag(shown)})
 
 
@@ -90,6 +102,16 @@ def refuse_verified(provider: str) -> None:
     """No channel speaks for a provider that tells the hub itself; raises Problem `forbidden`."""
     if re.sub("[_-]", "", provider) in VERIFIED_HERE:
         raise Problem("forbidden", _("The hub hears of these payments from the provider itself"))
+
+
+def unless_changed(request):
+    """Refuse by raising when the order is not what the client read, if it says what that was."""
+
+    def check(order: Order) -> None:
+        if "If-Match" in request.headers:
+            require_match(request, queries.as_order(queries.whole().get(pk=order.pk)), required=False)
+
+    return check
 
 
 def seen(channel, number: str) -> Order:

@@ -1,4 +1,4 @@
-"""POST orders and the pushed fact order.placed: one road."""
+"""POST orders and PATCH of one, as they are asked for and as facts that are pushed: one road."""
 
 from contextlib import contextmanager
 from datetime import datetime
@@ -6,8 +6,10 @@ from uuid import UUID
 
 from loyalty.api import shapes as points
 from members.models import Member
-from orders import buyers, services
+from orders import buyers, queries, services
 from orders.models import Order
+from orders.payments import editing, wechat_pay
+from orders.services.lines import NoSuchLine
 from orders.services.placing import Redeeming
 from orders.services.redeeming import NoMember, TooManyPoints
 from sync.act import Actor
@@ -43,6 +45,13 @@ def place_as_asked(
         )
 
 
+def edit_as_asked(order: Order, asked: dict, **known) -> Order:
+    """Edit as a validated EditIn asks for; returns the order read anew. Refusals are problems. Never in an act."""
+    with refusals():
+        editing.edit(order=order.pk, changes=asked, **known)
+    return queries.whole().get(pk=order.pk)
+
+
 def is_shown(member: UUID | None, holder: Member | None) -> bool:
     """Whether the code that was shown is the member's."""
     return holder is not None and holder.pk == member
@@ -61,3 +70,11 @@ def refusals():
         raise Problem("external_id_conflict", error) from error
     except services.BuyerFrozen as error:
         raise Problem("member_frozen", error) from error
+    except NoSuchLine as error:
+        raise Problem.field("items", error) from error
+    except services.WrongState as error:
+        raise Problem("order_state", error) from error
+    except services.InProgress as error:
+        raise Problem("payment_in_progress", error) from error
+    except (wechat_pay.Unavailable, wechat_pay.Refused) as error:
+        raise Problem("wechat_unavailable", retry_after=5) from error

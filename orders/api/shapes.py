@@ -136,6 +136,34 @@ class PlaceIn(Input):
         return attrs
 
 
+class EditedItem(Input):
+    """A line as it is to be: whole, or of the line it names what changes."""
+
+    line_id = Id(required=False)
+    external_line_id = Text(max_length=64, allow_blank=True, required=False)
+    sku = Text(max_length=64, required=False)
+    name = Text(max_length=200, required=False)
+    quantity = Whole(min_value=1, max_value=1_000_000, required=False)
+    unit_price_fen = Fen(required=False)
+    image_url = Text(max_length=300, allow_blank=True, required=False)
+    validate_image_url = Item.validate_image_url
+
+
+class EditIn(Input):
+    """What changes of an order, and the data of a pushed order.updated.
+
+    `items` that are all whole (sku, name, quantity, unit_price_fen) stand in place of the lines; else each changes the
+    line that it names by `line_id` or `external_line_id`.
+    """
+
+    items = EditedItem(many=True, allow_empty=False, max_length=MAX_ITEMS, required=False)
+    shipping_fen = Fen(required=False)
+    discounts = Discount(many=True, max_length=MAX_DISCOUNTS, required=False)
+    address = Address(required=False)
+    buyer_note = Text(max_length=500, allow_blank=True, allow_null=True, required=False)
+    total_fen = Fen(required=False, allow_null=True)
+
+
 class PaymentIn(Input):
     """Money that a channel took."""
 

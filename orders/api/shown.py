@@ -136,3 +136,10 @@ class AmountMismatchOut(ProblemOut):
 
     code = serializers.ChoiceField(["amount_mismatch"])
     expected_total_fen = whole()
+
+
+class OrderConflictOut(ProblemOut):
+    """The order changed since it was read; `current` is what it is now."""
+
+    code = serializers.ChoiceField(["version_conflict"])
+    current = OrderOut()

@@ -7,13 +7,12 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.models import Programme
 from members import services as members
 from members.models import Scope
-from orders import queries, rules, terms
+from orders import queries, terms
 from orders.models import Line, Order, OrderTerms, Recipient
-from orders.services import news
-from orders.services.redeeming import NoMember, TooManyPoints, capture, hold_for, require_possible
+from orders.services import news, pricing
+from orders.services.redeeming import capture, hold_for
 from sync import ids, inbox, secret
 from sync.act import Actor, act
 from sync.clock import Clock
@@ -21,7 +20,6 @@ from sync.models import Channel
 from sync.services import admit
 
 NUMBERS_TRIED = 5
-AMOUNTS = ("items_fen", "shipping_fen", "discount_fen", "points_discount_fen", "total_fen")
 
 
 class ExternalIdConflict(Exception):
@@ -79,15 +77,15 @@ def place(
     asked = {"items": items, "shipping": shipping_fen, "discounts": list(discounts), "points": redeeming.points}
     digest = digest or digest_of(channel, asked | {"member": member, "total": total_fen})
     holder, handling = members.present(member) if member else None, terms.of(channel)
-    known = {"channel": channel, "external_id": external_id, "member": holder, "is_by_phone": is_by_phone}
-    known |= {"request_digest": digest, "buyer_note": buyer_note or None, "placed_at": placed_at or Clock()}
-    order = Order(**known, closes_at=Clock() + timedelta(minutes=handling.close_after_minutes))
+    order = Order(channel=channel, external_id=external_id, request_digest=digest, member=holder)
     try:
-        price(order, items, shipping_fen, discounts, points=redeeming.points, claimed_fen=total_fen)
-    except (rules.AmountMismatch, TooManyPoints, NoMember):
+        pricing.first(order, items, shipping_fen, discounts, redeeming.points, claimed_fen=total_fen)
+    except pricing.REFUSALS:
         if known := _known(order):  # what was possible then may not be now
             return known, False
         raise
+    order.is_by_phone, order.buyer_note, order.placed_at = is_by_phone, buyer_note or None, placed_at or Clock()
+    order.closes_at = Clock() + timedelta(minutes=handling.close_after_minutes)
     order, is_new = _enter(order)
     if not is_new:
         return _same(order, digest), False
@@ -104,29 +102,6 @@ def digest_of(channel: Channel, asked: dict) -> bytes:
     said = {name: value for name, value in asked.items() if value not in (None, "")}  # left out is the same as empty
     canonical = json.dumps(said, sort_keys=True, default=str, ensure_ascii=False)
     return secret.keyed_digest(canonical, f"order/{channel.code}")
-
-
-def price(
-    order: Order,
-    items: list[dict],
-    shipping_fen: int,
-    discounts: list[dict],
-    *,
-    points: int,
-    claimed_fen: int | None,
-) -> None:
-    """Set an order's amounts. Raises AmountMismatch, NoMember, TooManyPoints."""
-    worth = 1
-    if points:
-        if order.member_id is None:
-            raise NoMember
-        programme = Programme.current()
-        worth = programme.fen_per_point
-        require_possible(points, rules.sums(items, shipping_fen, discounts).owed_fen, programme)
-    amounts = rules.sums(items, shipping_fen, discounts, points=points, fen_per_point=worth, claimed_fen=claimed_fen)
-    order.discounts, order.points_redeemed = list(discounts), points
-    for name in AMOUNTS:
-        setattr(order, name, getattr(amounts, name))
 
 
 def _known(order: Order) -> Order | None:
