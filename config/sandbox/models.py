@@ -130,6 +130,19 @@ class PayAccount(models.Model):
         return self.mchid
 
 
+class PlatformCertificate(models.Model):
+    """A certificate that WeChat Pay signs with, or signed with lately, towards one merchant."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    account = models.ForeignKey(PayAccount, models.CASCADE, related_name="certificates")
+    serial = models.CharField(max_length=64)
+    private_key = EncryptedField()
+    certificate = models.TextField()
+
+    def __str__(self):
+        return self.serial
+
+
 class Trade(models.Model):
     """A payment order at WeChat Pay."""
 

@@ -1,3 +1,4 @@
+from orders.models.bills import Bill, BillLine
 from orders.models.book import Disclosure, Line, Order, Recipient
 from orders.models.handling import Intervention, OrderTerms, Superseded
 from orders.models.parcels import Carrier, Shipment, ShipmentLine
@@ -7,6 +8,8 @@ from orders.models.shipping_files import ShippingFile, ShippingRow
 from orders.models.uploads import ShippingUpload
 
 __all__ = [
+    "Bill",
+    "BillLine",
     "Carrier",
     "Disclosure",
     "Intervention",
