@@ -5,6 +5,7 @@ from orders.services.casing import CaseClosed, NotPossible, decide_case, open_ca
 from orders.services.closing import close
 from orders.services.disclosing import disclose
 from orders.services.finishing import complete, deliver
+from orders.services.giving_back import NotOurs
 from orders.services.opening import InProgress, Occupied, WrongState, attach_prepay, close_payment, open_payment
 from orders.services.paying import TransactionKnown, mark_paid, take_payment
 from orders.services.placing import BuyerFrozen, ExternalIdConflict, digest_of, place
@@ -30,6 +31,7 @@ __all__ = [
     "CaseClosed",
     "ExternalIdConflict",
     "InProgress",
+    "NotOurs",
     "NotPossible",
     "NotRefundable",
     "Occupied",
