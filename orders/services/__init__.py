@@ -4,11 +4,13 @@ from orders.rules import AmountMismatch
 from orders.services.casing import CaseClosed, NotPossible, decide_case, open_case, settle_if_it_fits
 from orders.services.closing import close
 from orders.services.disclosing import disclose
+from orders.services.editing import edit
 from orders.services.finishing import complete, deliver
 from orders.services.giving_back import NotOurs
 from orders.services.opening import InProgress, Occupied, WrongState, attach_prepay, close_payment, open_payment
 from orders.services.paying import TransactionKnown, mark_paid, take_payment
-from orders.services.placing import BuyerFrozen, ExternalIdConflict, digest_of, place
+from orders.services.placing import BuyerFrozen, ExternalIdConflict, Redeeming, digest_of, place
+from orders.services.redeeming import NoMember, TooManyPoints
 from orders.services.refunding import (
     NotRefundable,
     OverRefunded,
@@ -32,12 +34,15 @@ __all__ = [
     "ExternalIdConflict",
     "InProgress",
     "NotOurs",
+    "NoMember",
     "NotPossible",
     "NotRefundable",
     "Occupied",
+    "Redeeming",
     "OverRefunded",
     "RefundConflict",
     "RefundedByHub",
+    "TooManyPoints",
     "TransactionKnown",
     "UnknownLine",
     "WrongState",
@@ -52,6 +57,7 @@ __all__ = [
     "deliver",
     "digest_of",
     "disclose",
+    "edit",
     "let_go",
     "mark_paid",
     "open_case",
