@@ -6,7 +6,7 @@ import pytest
 from django.db import connections
 
 from orders import services
-from orders.models import Order, OrderTerms, Payment, PaymentCase
+from orders.models import Order, OrderTerms, Payment, PaymentCase, Refund
 from orders.services import casing
 from sync.act import SYSTEM, Actor, act
 from sync.models import Measure
@@ -228,3 +228,47 @@ def test_decided_by_many_at_once_it_is_done_once(member, merchant):
         said = set(pool.map(once, ["reopen", "none"] * 8)) - {None}
     assert said == {PaymentCase.objects.get().action}
     assert Payment.objects.filter(state="paid").count() == (said == {"reopen"})
+
+
+def test_money_is_given_back_once(member, merchant):
+    case = decide(o.pay(closed(member, merchant)), "refund")
+    refund = Refund.objects.get()
+    assert (refund.case, refund.amount_fen, refund.state) == (case, 12_900, "processing")
+    before = make.snapshot()
+    assert decide(case, "refund") == case
+    assert make.snapshot() == before
+    refuses(services.CaseClosed, case, "reopen")
+    Refund.objects.update(state="failed")
+    decide(case, "refund")
+    assert list(Refund.objects.values_list("state", flat=True).order_by("id")) == ["failed", "processing"]
+
+
+@pytest.mark.parametrize("misfit", ["wrong amount", "paid twice", "after close with points"])
+def test_by_the_terms_money_goes_back_by_itself(member, merchant, misfit):
+    payment = o.payment(o.order(member=member), merchant=merchant)
+    by_itself(payment)
+    if misfit == "paid twice":
+        o.pay(payment)
+    if misfit == "after close with points":
+        payment = closed(member, merchant)
+        Order.objects.update(points_redeemed=1)
+    case = o.pay(payment, fen=1 if misfit == "wrong amount" else 12_900, transaction_id="2")
+    assert (case.action, case.resolved_by) == ("refund", "provider/wechat_pay")
+    assert Refund.objects.get().case == case
+    assert o.pay(payment, fen=case.amount_fen, transaction_id="2") == case
+    assert Refund.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_refunded_by_many_at_once_it_is_one_refund(member, merchant):
+    case = o.pay(closed(member, merchant))
+
+    def once(_n):
+        try:
+            return decide(case, "refund").action
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(once, range(16))) == {"refund"}
+    assert Refund.objects.count() == 1
