@@ -12,6 +12,7 @@ from loyalty.services.holding import (
     release,
     spent_of,
 )
+from loyalty.services.moving_purchases import take_back_purchase
 from loyalty.services.posting import HUB, Frozen, NotPresent, book, earn, reverse, spend
 from loyalty.services.purchasing import earn_for_purchase
 from loyalty.services.refunding import OverRefunded, Reversed, refund_purchase, return_redeemed
@@ -48,5 +49,6 @@ __all__ = [
     "settle_due",
     "spend",
     "spent_of",
+    "take_back_purchase",
     "turn_down",
 ]

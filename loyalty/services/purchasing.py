@@ -32,6 +32,12 @@ class Bought:
     paid_fen: int
     paid_at: datetime
     channel: Channel | None
+    turn: int = 0  # how often the order was given to another member before
+
+    @property
+    def reference(self) -> str:
+        """What the earning is known by, once per account."""
+        return f"order:{self.number}:paid" + (f":{self.turn}" if self.turn else "")
 
 
 @act
@@ -45,6 +51,7 @@ def earn_for_purchase(
     paid_at: datetime,
     channel: Channel | None,
     by: Actor,
+    turn: int = 0,
 ) -> int:
     """Points, growth, qualifying spending and tier for a paid order, once per order; returns the points earned.
 
@@ -60,7 +67,7 @@ def earn_for_purchase(
     if not paid_fen:
         return 0
     parts = rules.parts_of(lines, shipping_fen, paid_fen)
-    return _purchase(buyer, Bought(order_number, parts, paid_fen, paid_at, channel), by).points
+    return _purchase(buyer, Bought(order_number, parts, paid_fen, paid_at, channel, turn), by).points
 
 
 def _purchase(buyer: Member, bought: Bought, by: Actor) -> Purchase:
@@ -122,7 +129,7 @@ def _earning(rule: EarnRule, points: int, bought: Bought, window: int) -> Postin
         available_at=bought.paid_at + timedelta(days=window) if window else None,
         valid_days=rule.valid_days,
         source=posting.HUB,
-        reference=f"order:{bought.number}:paid",
+        reference=bought.reference,
         channel=bought.channel,
         rule=rule,
     )

@@ -6,6 +6,7 @@ from loyalty import services as loyalty
 from orders.models import Order, PaymentCase
 from orders.services import news, redeeming
 from orders.services.changing import keep
+from sync import inbox
 from sync.act import Actor, act
 
 
@@ -19,14 +20,15 @@ def settle(order: Order, *, paid_fen: int, paid_at: datetime, by: Actor) -> None
     news.tell("order.paid", order, by)
     redeeming.capture(order, by)
     if order.member_id:
-        order.points_earned = _earned(order, by)
+        order.points_earned = earned(order, by)
     keep(order, "payment_status", "paid_fen", "paid_at", "points_earned")
     reopening = order.cases.filter(resolved_at=None, proposed=PaymentCase.Action.REOPEN)
     reopening.update(proposed=PaymentCase.Action.REFUND)  # it can be paid only once
+    inbox.wake(news.paid_as(order.channel.code, order.external_id))  # refunds that were told before
 
 
-def _earned(order: Order, by: Actor) -> int:
-    """What the purchase brings its member, once per order."""
+def earned(order: Order, by: Actor, turn: int = 0) -> int:
+    """What the purchase brings its member, once per order; `turn`: how often it was given to another one before."""
     return loyalty.earn_for_purchase(
         member=order.member_id,
         order_number=order.number,
@@ -36,4 +38,5 @@ def _earned(order: Order, by: Actor) -> int:
         paid_at=order.paid_at,
         channel=order.channel,
         by=by,
+        turn=turn,
     )

@@ -1,0 +1,291 @@
+"""The pages on which manual work is done: asked for, shown with its effect, done once, and back to the order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import Http404
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from members.models import Member
+from orders.admin.acts import doing, effects, forms
+from orders.admin.acts.refusing import REFUSALS, told
+from orders.models import Carrier, Intervention, Order, PaymentCase, Refund, Shipment, ShippingUpload
+from orders.services.handling import Hand
+from sync.act import Actor
+from sync.ids import uuid7
+
+RECENT = 8  # reasons that are offered again
+
+
+@dataclass(frozen=True)
+class Work:
+    """One piece of manual work: its button, who may, on what, when it makes sense, its form, effect and act."""
+
+    name: str
+    title: object
+    permission: str
+    form: type[forms.WorkForm]
+    effects: Callable[[forms.WorkForm], list[str]]
+    run: Callable
+    done: object
+    fits: Callable[[Order | None, Model | None], bool]
+    of: type[Model] | None = None
+    is_bad: bool = False
+
+
+def _has_left(order: Order) -> bool:
+    return order.refunded_fen + order.refunding_fen < order.paid_fen
+
+
+def _is_due(order: Order, of) -> bool:
+    return order.payment_status == "paid" and order.fulfilment_status in {"none", "partial"} and _has_left(order)
+
+
+def _is_under_way(order: Order, parcel: Shipment) -> bool:
+    is_over = order.fulfilment_status in {"delivered", "completed"}
+    return not (parcel.withdrawn_at or parcel.delivered_at or is_over)
+
+
+def _is_unsent(order: Order, of) -> bool:
+    return order.fulfilment_status in {"none", "partial"} and order.payment_status != "closed"
+
+
+def _is_unpaid(order: Order, of) -> bool:
+    return order.payment_status == "unpaid"
+
+
+def _is_refundable(order: Order, of) -> bool:
+    return order.payment_status == "paid" and _has_left(order)
+
+
+def _may_be_corrected(order: Order, upload: ShippingUpload) -> bool:
+    return upload.state == "sent" and upload.problem == "differs" and not upload.is_corrected
+
+
+SHIP, MONEY = "orders.ship_order", "orders.refund_order"
+WORK = [
+    Work(
+        *("ship", gettext_lazy("Ship"), SHIP, forms.ShipForm, effects.ship, doing.ship),
+        *(gettext_lazy("The parcel is on its way"), _is_due),
+    ),
+    Work(
+        *("pay", gettext_lazy("Mark as paid offline"), "orders.mark_paid", forms.PaidForm, effects.pay, doing.pay),
+        *(gettext_lazy("The order is paid"), _is_unpaid),
+    ),
+    Work(
+        *("address", gettext_lazy("Change address"), "orders.edit_recipient", forms.AddressForm),
+        *(effects.address, doing.address, gettext_lazy("The address is changed"), _is_unsent),
+    ),
+    Work(
+        *("refund", gettext_lazy("Refund"), MONEY, forms.RefundForm, effects.refund, doing.refund),
+        *(gettext_lazy("The refund is under way"), _is_refundable),
+    ),
+    Work(
+        *("reassign", gettext_lazy("Give to another member"), "orders.reassign_order", forms.ReassignForm),
+        *(effects.reassign, doing.reassign, gettext_lazy("The order is the other member's now")),
+        lambda order, of: True,
+    ),
+    Work(
+        *("cancel", gettext_lazy("Close"), "orders.cancel_order", forms.WorkForm, effects.cancel, doing.cancel),
+        *(gettext_lazy("The order is closed"), _is_unpaid),
+        is_bad=True,
+    ),
+    Work(
+        *("waybill", gettext_lazy("Correct waybill"), SHIP, forms.WaybillForm, effects.waybill, doing.waybill),
+        *(gettext_lazy("The waybill is corrected"), _is_under_way, Shipment),
+    ),
+    Work(
+        *("withdraw", gettext_lazy("Withdraw parcel"), SHIP, forms.WorkForm, effects.withdraw, doing.withdraw),
+        *(gettext_lazy("The parcel is withdrawn"), _is_under_way, Shipment),
+        is_bad=True,
+    ),
+    Work(
+        *("approve", gettext_lazy("Approve refund"), MONEY, forms.ApproveForm, effects.approve, doing.approve),
+        *(gettext_lazy("Approved"), lambda order, it: it.state == "requested", Refund),
+    ),
+    Work(
+        *("decline", gettext_lazy("Decline refund"), MONEY, forms.WorkForm, effects.decline, doing.decline),
+        *(gettext_lazy("Declined"), lambda order, it: it.state == "requested", Refund),
+        is_bad=True,
+    ),
+    Work(
+        *("decide", gettext_lazy("Decide case"), "orders.decide_payment_case", forms.CaseForm),
+        *(effects.decide, doing.decide, gettext_lazy("Decided")),
+        *(lambda order, it: it.resolved_at is None, PaymentCase),
+    ),
+    Work(
+        *("correct", gettext_lazy("Tell WeChat anew"), SHIP, forms.WorkForm, effects.correct, doing.correct),
+        *(gettext_lazy("WeChat is told anew"), _may_be_corrected, ShippingUpload),
+    ),
+    Work(
+        *("resend", gettext_lazy("Tell WeChat again"), SHIP, forms.WorkForm, effects.resend, doing.resend),
+        *(gettext_lazy("WeChat is told again"), lambda order, it: it.state == "failed", ShippingUpload),
+    ),
+]
+BY_NAME = {each.name: each for each in WORK}
+
+
+def ways_of(request, order: Order | None, **of: Model) -> list[dict]:
+    """Buttons for what the reader may do now: with an order, or with one of its parcels, refunds, cases, uploads."""
+    target = next(iter(of.values()), None)
+    return [
+        {"title": each.title, "url": url(each.name, order, target), "is_bad": each.is_bad}
+        for each in WORK
+        if each.of is (type(target) if target else None)
+        and request.user.has_perm(each.permission)
+        and each.fits(order, target)
+    ]
+
+
+def url(name: str, order: Order | None, target: Model | None = None) -> str:
+    """The page of a piece of work."""
+    if order is None:
+        return reverse("admin:orders_paymentcase_do", args=[target.pk, name])
+    found = reverse("admin:orders_order_do", args=[order.pk, name])
+    return f"{found}?{urlencode({'of': target.pk})}" if target else found
+
+
+def order_urls(page) -> list:
+    """Paths on the order's page."""
+    wrap = page.admin_site.admin_view
+    return [path("<uuid:key>/do/<slug:name>/", wrap(partial(_on_order, page)), name="orders_order_do")]
+
+
+def case_urls(page) -> list:
+    """Paths on the page of money without an order."""
+    wrap = page.admin_site.admin_view
+    return [path("<uuid:key>/do/<slug:name>/", wrap(partial(_on_case, page)), name="orders_paymentcase_do")]
+
+
+def _on_order(page, request, key: UUID, name: str):
+    work = _allowed(request, name)
+    order = page.get_queryset(request).select_related("channel", "member").filter(pk=key).first()
+    if order is None:
+        raise Http404
+    return _view(page, request, work, order, _target(work, order, request.GET.get("of", "")))
+
+
+def _on_case(page, request, key: UUID, name: str):
+    work = _allowed(request, name)
+    case = page.get_queryset(request).select_related("order").filter(pk=key).first()
+    if case is None or case.order or work.of is not PaymentCase:
+        raise Http404
+    return _view(page, request, work, None, case)
+
+
+def _allowed(request, name: str) -> Work:
+    if name not in BY_NAME:
+        raise Http404
+    if not request.user.has_perm(BY_NAME[name].permission):
+        raise PermissionDenied
+    return BY_NAME[name]
+
+
+def _target(work: Work, order: Order, key: str) -> Model | None:
+    """What of the order it is about. Raises Http404 for what is not the order's."""
+    if work.of is None:
+        return None
+    path = "payment__order" if work.of is ShippingUpload else "order"
+    try:
+        found = work.of.objects.filter(pk=UUID(key), **{path: order}).first()
+    except ValueError as error:
+        raise Http404 from error
+    if found is None:
+        raise Http404
+    return found
+
+
+def _view(page, request, work: Work, order: Order | None, target: Model | None):
+    known = {"order": order, "of": target}
+    if request.method != "POST":
+        initial = {"id": uuid7(), "seen": order.version if order else 0}
+        return _shown(page, request, work, work.form(initial=initial, **known), target)
+    form = work.form(request.POST, **known)
+    foreseen = _foreseen(request, work, form)
+    if foreseen is None or "sure" not in request.POST:
+        return _shown(page, request, work, form, target, foreseen)
+    return _do(page, request, work, form, target)
+
+
+def _foreseen(request, work: Work, form: forms.WorkForm) -> list[str] | None:
+    """What it would do; None when the form or the order does not allow it."""
+    if not form.is_valid():
+        return None
+    done = Intervention.objects.filter(pk=form.cleaned_data["id"]).exists()
+    try:
+        if done:
+            return [_("This was done before: nothing happens again.")]
+        if form.order and form.order.version != form.cleaned_data["seen"]:
+            raise effects.Refused(_("This order has changed meanwhile: nothing was done. Look at it anew."))
+        if not work.fits(form.order, form.of):
+            raise effects.Refused(_("This is not possible any more: look at it anew"))
+        _find_member(request, form)
+        return work.effects(form)
+    except (effects.Refused, *REFUSALS) as error:
+        form.add_error(None, told(error))
+        return None
+
+
+def _find_member(request, form: forms.WorkForm) -> None:
+    """Put the member that was typed into the form: one that the reader sees, found as lists find them."""
+    if not isinstance(form, forms.ReassignForm):
+        return
+    members = admin.site._registry[Member]
+    rows, _distinct = members.get_search_results(request, members.get_queryset(request), form.cleaned_data["member"])
+    found = list(rows[:2])
+    if len(found) != 1:
+        raise effects.Refused(_("Nobody, or more than one, found among the members you see"))
+    form.cleaned_data["member"] = found[0]
+
+
+def _do(page, request, work: Work, form: forms.WorkForm, target: Model | None):
+    given = form.cleaned_data
+    hand = Hand(given["id"], Actor("staff", str(request.user.pk)), given["reason"], form.order and given["seen"])
+    try:
+        work.run(form, hand, request)
+    except REFUSALS as error:
+        form.add_error(None, told(error))
+        return _shown(page, request, work, form, target)
+    messages.success(request, str(work.done))
+    return redirect(_back(form.order, target))
+
+
+def _back(order: Order | None, target: Model | None) -> str:
+    if order:
+        return reverse("admin:orders_order_change", args=[order.pk])
+    return reverse("admin:orders_paymentcase_change", args=[target.pk])
+
+
+def _shown(page, request, work: Work, form: forms.WorkForm, target: Model | None, foreseen: list[str] | None = None):
+    recent = Intervention.objects.filter(by=f"staff/{request.user.pk}").order_by("-id").values_list("reason", flat=True)
+    needs_nothing = work.form is forms.WorkForm and not form.is_bound
+    context = page.admin_site.each_context(request) | {
+        "title": work.title,
+        "subtitle": None,
+        "opts": page.opts,
+        "work": work,
+        "form": form,
+        "order": form.order,
+        "of": target,
+        "foreseen": _at_once(work, form) if needs_nothing else foreseen,
+        "is_sure": foreseen is not None or needs_nothing,
+        "reasons": list(dict.fromkeys(recent[:40]))[:RECENT],
+        "carriers": Carrier.objects.filter(is_active=True) if "carrier" in form.fields else (),
+        "back": _back(form.order, target),
+    }
+    return TemplateResponse(request, "admin/orders/do.html", context)
+
+
+def _at_once(work: Work, form: forms.WorkForm) -> list[str]:
+    """The effect of what asks for nothing but a reason is shown before anything is typed."""
+    return work.effects(form) if work.fits(form.order, form.of) else []

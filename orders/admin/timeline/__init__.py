@@ -1,0 +1,55 @@
+"""An order's whole story on one timeline, newest first: what happened, told, moved, arrived, failed, and who did it.
+
+Each source asks a bounded number of queries, whatever belongs to the order; the newest `MOST` of each are told. What
+the reader may not look at elsewhere is not told here either.
+"""
+
+from collections.abc import Iterator
+from itertools import chain, groupby
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from orders.admin.columns import Names
+from orders.admin.timeline import goods, handled, money, points, traffic
+from orders.admin.timeline.entry import Entry, Story
+from orders.models import Order
+
+AT_ONCE = 60  # entries that are open when the page opens
+SOURCES = (money.payments, money.cases, money.refunds, goods.parcels, goods.uploads, handled.by_hand, handled.late)
+SOURCES += (handled.shown_to, points.entries, traffic.notices, traffic.messages, traffic.facts)
+GROUPS = {
+    "order": _("Order"),
+    "money": _("Money"),
+    "goods": _("Parcels"),
+    "points": _("Points"),
+    "hand": _("Manual work"),
+    "traffic": _("Messages"),
+}
+
+
+def of(request, order: Order) -> dict:
+    """What the page shows: days with their entries, the kinds there are, whether older ones are left out."""
+    story = Story(request, order)
+    found = sorted(chain.from_iterable(source(story) for source in SOURCES), key=_newest, reverse=True)
+    names = Names(each.by for each in found)
+    for each in found:
+        each.who = names.of(each.by) if each.by else ""
+    kinds = {each.group for each in found}
+    return {
+        "days": list(_by_day(found[:AT_ONCE])),
+        "older": list(_by_day(found[AT_ONCE:])),
+        "count": len(found),
+        "older_count": max(0, len(found) - AT_ONCE),
+        "kinds": [(name, title) for name, title in GROUPS.items() if name in kinds],
+        "is_cut": story.is_cut,
+    }
+
+
+def _newest(entry: Entry) -> tuple:
+    return entry.at, entry.rank
+
+
+def _by_day(found: list[Entry]) -> Iterator[tuple]:
+    for day, entries in groupby(found, key=lambda each: timezone.localdate(each.at)):
+        yield day, list(entries)

@@ -1,0 +1,113 @@
+"""What was told: facts and how they reached the channels, messages to the member, what providers and channels sent."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.db.models import Count, Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from pghistory.core import event_models
+
+from members.models import MemberNotice
+from orders.admin.timeline.entry import Entry, Story, joined, page_of
+from orders.models import Order
+from orders.payments import wechat_pay
+from sync import events
+from sync.admin.shown import BAD, BUSY, GOOD
+from sync.models import Delivery, Event, InboxMessage
+
+STATES = {"delivered": GOOD, "waiting": BUSY, "dead": BAD}
+READ = "orders.read_provider_messages"
+STEPS = {name: place for place, name in enumerate(("order.placed", "order.paid", "order.shipped"))}
+
+
+def streams(order: Order) -> list[str]:
+    """The streams that ever told of an order: its own, and those of the members whose it was."""
+    (history,) = event_models(tracks_model=Order)
+    owners = history.objects.filter(pgh_obj=order.pk).order_by().values_list("member", flat=True).distinct()
+    return [events.of_order(order.number), *(events.of_member(each) for each in {*owners, order.member_id} - {None})]
+
+
+def facts(story: Story) -> Iterator[Entry]:
+    """Events of the order, each with what became of telling it, in short."""
+    if not story.may("sync.view_event"):
+        return
+    order = story.order
+    rows = Event.objects.filter(subject__in=streams(order), type__startswith="order.", data__number=order.number)
+    told = rows.filter(time__gte=order.created_at).values(
+        *("id", "subject", "type", "time", "actor", "sequence", "data__version", "data__status")
+    )
+    found = story.newest(told, "-time", "-sequence")
+    reached = _deliveries(story, [each["id"] for each in found])
+    for each in found:
+        version = _("Version %(version)s") % {"version": each["data__version"]}
+        more = [joined([version, *reached.get(each["id"], ())])]
+        tone = BAD if any(str(_("failed")) in text for text in reached.get(each["id"], ())) else "quiet"
+        url = reverse("admin:sync_event_change", args=[each["id"]])
+        rank = STEPS.get(each["type"], 4)
+        yield Entry(each["time"], "order", _(each["type"]), each["actor"], tone, more, url, rank=rank)
+
+
+def _deliveries(story: Story, ids: list[UUID]) -> dict[UUID, list[str]]:
+    """What became of telling each event to channels, by channel."""
+    if not ids or not story.may("sync.view_delivery"):
+        return {}
+    rows = Delivery.objects.filter(event__in=ids).values("event", "endpoint__channel__name", "state")
+    found: dict[UUID, Counter] = defaultdict(Counter)
+    for each in rows.annotate(count=Count("pk")).order_by():
+        found[each["event"]][each["endpoint__channel__name"], each["state"]] += each["count"]
+    words = {"delivered": _("told"), "waiting": _("being told"), "dead": _("failed")}
+    return {
+        event: [f"{channel} {words[state]}" for (channel, state), _count in sorted(counts.items())]
+        for event, counts in found.items()
+    }
+
+
+def notices(story: Story) -> Iterator[Entry]:
+    """Messages in WeChat to the member about it."""
+    if not story.order.member_id or not story.may("members.view_membernotice"):
+        return
+    number, named = story.order.number, [f"shipment/{each.pk}" for each in story.shipments]
+    named += [f"refund/{known}" for each in story.refunds for known in (each.pk, each.number)]
+    about = Q(reference__contains=number) | Q(reference__in=named)
+    rows = MemberNotice.objects.filter(about, member=story.order.member_id).select_related("template")
+    for each in story.newest(rows):
+        told = {"title": each.template.title, "state": each.get_state_display()}
+        words = _("Message to the member “%(title)s”: %(state)s") % told
+        tone = {"sent": GOOD, "failed": BAD}.get(each.state, BUSY)
+        at = each.sent_at or each.created_at
+        yield Entry(at, "traffic", words, "", tone, [each.problem], page_of(each), rank=6)
+
+
+def messages(story: Story) -> Iterator[Entry]:
+    """What providers and channels sent about it; to be opened by those who may, which is written down."""
+    if not story.may("sync.view_inboxmessage"):
+        return
+    may_read = story.may(READ)
+    for each in story.newest(InboxMessage.objects.filter(subject__in=subjects(story)).defer("body")):
+        told = {"type": _(each.type), "sender": _sender(each.sender), "state": each.get_state_display()}
+        words = _("%(sender)s sent “%(type)s”: %(state)s") % told
+        tone = {"applied": GOOD, "quarantined": BAD}.get(each.state, BUSY)
+        ways = [{"title": _("Read it"), "url": reading(story.order, each.pk)}] if may_read else []
+        yield Entry(each.received_at, "traffic", words, "", tone, [each.problem], page_of(each), -1, ways=ways)
+
+
+def reading(order: Order, message: UUID) -> str:
+    """Where a message is read."""
+    return reverse("admin:orders_order_message", args=[order.pk, message])
+
+
+def subjects(story: Story) -> list[str]:
+    """What senders call what they tell about this order."""
+    order = story.order
+    found = [f"order/{order.number}", f"order/{order.external_id}", order.number, order.external_id]
+    found += [f"order/{order.channel.code}/{order.external_id}"]
+    found += [f"wechat_pay/{wechat_pay.out_trade_no(each.pk)}" for each in story.payments]
+    return found + [f"shipment/{each.pk}" for each in story.shipments]
+
+
+def _sender(sender: str) -> str:
+    kind, _slash, key = sender.partition("/")
+    names = {"wechat-pay": _("WeChat Pay"), "kuaidi100": "快递100", "wechat": _("WeChat")}
+    return names.get(kind, key or sender)
