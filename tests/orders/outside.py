@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from orders.payments import signing
 from tests import make
+from tests.orders import outside_refunds
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 SERIAL = "5157F09EFDC096DE15EBE81A47057A7232F1B8E1"
@@ -45,10 +46,13 @@ class Outside:
         self.serial = SERIAL
         self.certificates = dict  # what the list of certificates answers
         self.signing_of = lambda path: None
+        self.refunds = outside_refunds.Refunds()
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict | None]:
         """What the real one would answer."""
         last = path.rpartition("/")[2]
+        if path.startswith("/v3/refund/"):
+            return self.refunds.answer(method, path, body)
         if last == "certificates":
             return 200, self.certificates()
         if method == "POST" and last in {"jsapi", "native", "h5"}:
