@@ -18,11 +18,16 @@ from members import codes
 from orders import services
 from orders.api.channel import refuse_verified
 from orders.api.moving import refusals
+from orders.api.parcels import ShipIn
 from orders.api.placing import place_as_asked
-from orders.api.shapes import AHEAD, PaymentIn, PlaceIn
-from orders.models import Order, Payment, PaymentCase
+from orders.api.placing import refusals as edit_refusals
+from orders.api.refund_shapes import RefundIn
+from orders.api.refunds import refund_as_asked
+from orders.api.shapes import AHEAD, EditIn, PaymentIn, PlaceIn
+from orders.models import Order, Payment, PaymentCase, Refund
 from orders.payments import closing, transactions
-from orders.services.news import known_as
+from orders.services.editing import AMOUNTS
+from orders.services.news import known_as, paid_as
 from sync import inbox
 from sync.act import Actor
 from sync.http import Input, Problem, Text
@@ -42,8 +47,42 @@ class OfOrderIn(Input):
         return attrs
 
 
+class UpdatedIn(OfOrderIn, EditIn):
+    """The body of PATCH orders, and the order."""
+
+
 class PaidIn(OfOrderIn, PaymentIn):
     """The body of POST payments, and the order."""
+
+
+class ShippedIn(OfOrderIn, ShipIn):
+    """The body of POST shipments, and the order."""
+
+
+class RefundedIn(RefundIn):
+    """The body of POST refunds, and the order.
+
+    `external_id` is the refund's where the order is named by `number` or `order_external_id`. Where it is all that is
+    said it is the order's, and the refund is known by `refund_external_id` or by the number it was executed under.
+    """
+
+    external_id = Text(max_length=64, required=False)
+    number = Text(max_length=20, required=False)
+    order_external_id = Text(max_length=64, required=False)
+    refund_external_id = Text(max_length=64, required=False)
+
+    def validate(self, attrs):
+        attrs = super().validate(attrs)
+        is_told_apart = attrs.get("number") or attrs.get("order_external_id")
+        refund, order = attrs.get("refund_external_id"), attrs.get("order_external_id")
+        if is_told_apart:
+            refund = refund or attrs.get("external_id")
+        else:
+            order = attrs.get("external_id")
+        refund = refund or (attrs.get("executed") or {}).get("transaction_id")
+        if not (refund and (order or attrs.get("number"))):
+            raise ValidationError({"external_id": _("Name the order and the refund")})
+        return attrs | {"external_id": refund, "of": {"external_id": order, "number": attrs.get("number")}}
 
 
 def placed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Order:
@@ -53,6 +92,17 @@ def placed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Or
     holder = codes.holder(channel, proof["value"]) if proof else None
     order, _is_new = place_as_asked(channel, asked, by=by, occurred_at=occurred_at, holder=holder)
     return order
+
+
+def updated(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> None:
+    """`order.updated`: the body of PATCH orders. Field by field the newest word stands. Raises Problem, Waits."""
+    asked = said(UpdatedIn, data, occurred_at)
+    order = own(channel, asked)
+    changes = {name: asked[name] for name in EditIn().fields if name in asked}
+    if not all(name in changes for name in AMOUNTS):
+        changes.pop("total_fen", None)  # it counts on facts that may not have come yet
+    with edit_refusals(), its_provider_first():
+        services.edit(order=order.pk, changes=changes, occurred_at=occurred_at, by=by)
 
 
 def paid(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Payment | PaymentCase:
@@ -74,6 +124,14 @@ def cancelled(channel: Channel, data: dict, occurred_at: datetime, by: Actor) ->
         services.close(order=order.pk, by=by)
 
 
+def shipped(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> None:
+    """`order.shipped`: the body of POST shipments, but in any order. Raises Problem, Waits."""
+    asked = said(ShippedIn, data, occurred_at)
+    order, parcel = own(channel, asked), {name: asked.get(name) for name in ("carrier", "tracking_number", "items")}
+    with or_late(order, "order.shipped", "shipped", occurred_at, by):
+        services.ship(order=order.pk, shipped_at=occurred_at, by=by, is_fact=True, **parcel)
+
+
 def delivered(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> None:
     """`order.delivered`: all goods arrived, as POST delivered, but in any order. Raises Problem, Waits."""
     order = own(channel, said(OfOrderIn, data, occurred_at))
@@ -85,6 +143,19 @@ def completed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) ->
     """`order.completed`, as POST completed, but in any order. Raises Problem, Waits."""
     order = own(channel, said(OfOrderIn, data, occurred_at))
     services.complete(order=order.pk, at=occurred_at, by=by, is_fact=True)
+
+
+def refunded(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Refund:
+    """`order.refunded`: the body of POST refunds. Told before the order is paid it waits for that.
+
+    Raises Problem, Waits.
+    """
+    asked = said(RefundedIn, data, occurred_at)
+    order = own(channel, asked["of"])
+    if order.payment_status != Order.PaymentStatus.PAID:
+        raise inbox.Waits(paid_as(channel.code, order.external_id), "order_state")
+    refund, _is_new = refund_as_asked(channel, order.pk, asked, by=by)
+    return refund
 
 
 def wechat_paid(channel: Channel | None, data: dict, occurred_at: datetime, by: Actor) -> Payment | PaymentCase:

@@ -18,6 +18,11 @@ def known_as(channel: str, external_id: str) -> str:
     return f"order/{channel}/{external_id}"
 
 
+def paid_as(channel: str, external_id: str) -> str:
+    """What facts wait for until such an order is paid."""
+    return f"paid/{known_as(channel, external_id)}"
+
+
 def tell(type: str, order: Order, by: Actor) -> None:
     """Record a fact about an order; it tells the order as the act leaves it."""
     events.record(type, subject=subject_of(order), data=partial(queries.as_event, order), by=by)

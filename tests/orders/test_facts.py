@@ -14,11 +14,19 @@ from tests.orders import make_facts as f
 from tests.orders import make_orders as o
 
 pytestmark = pytest.mark.django_db
-ANY = ["paid", "cancelled", "delivered", "completed"]
+BODIES = {
+    "updated": {"shipping_fen": 100},
+    "paid": f.money(),
+    "cancelled": {},
+    "shipped": {"carrier": "shunfeng", "tracking_number": "SF1"},
+    "delivered": {},
+    "completed": {},
+}
+ANY = list(BODIES)
 
 
 def body(type: str, **named) -> dict:
-    return (f.money() if type == "paid" else {}) | named
+    return BODIES[type] | named
 
 
 @pytest.fixture
@@ -191,3 +199,145 @@ class TestGoods:
         f.tell("order.cancelled", {"external_id": "W-1"})
         f.tell("order.delivered", {"external_id": "W-1"})
         assert (now().payment_status, now().fulfilment_status) == ("closed", "delivered")
+
+
+class TestEditing:
+    def test_it_changes_what_it_names(self, order):
+        f.tell("order.updated", {"external_id": "W-1", "shipping_fen": 500, "buyer_note": "请放门口"})
+        assert (now().shipping_fen, now().total_fen, now().buyer_note) == (500, 13_400, "请放门口")
+
+    def test_the_newest_word_stands_whenever_it_comes(self, order):
+        hour = timedelta(hours=1)
+        f.tell("order.updated", {"external_id": "W-1", "shipping_fen": 500}, at=make.NOON + hour)
+        f.tell("order.updated", {"external_id": "W-1", "shipping_fen": 300}, at=make.NOON)
+        assert (now().shipping_fen, Superseded.objects.get().type) == (500, "order.updated")
+
+    def test_what_it_costs_does_not_change_after_it_was_paid(self, order):
+        f.tell("order.paid", f.money(external_id="W-1"))
+        before = now().version
+        f.tell("order.updated", {"external_id": "W-1", "shipping_fen": 500})
+        assert (now().shipping_fen, now().version, Superseded.objects.get().reason) == (0, before, "paid")
+
+    def test_money_that_came_before_the_price_it_pays_settles_the_order(self, order):
+        f.tell("order.paid", f.money(13_400, external_id="W-1"))
+        assert PaymentCase.objects.get().kind == "wrong_amount"
+        f.tell("order.updated", {"external_id": "W-1", "shipping_fen": 500})
+        assert (now().payment_status, now().paid_fen) == ("paid", 13_400)
+
+    def test_amounts_that_do_not_add_up_are_refused(self, order):
+        whole = {"items": [o.item()], "shipping_fen": 0, "discounts": [], "total_fen": 1}
+        f.tell("order.updated", {"external_id": "W-1"} | whole)
+        assert (f.states(), now().version) == ([("updated", "amount_mismatch")], 1)
+
+    def test_a_payment_of_the_old_amount_is_closed_at_its_provider_first(self, wechat, order):
+        client = make.member_client(order.member)
+        client.post(f"me/orders/{order.number}/payments", {"method": "wechat_native"})
+        f.tell("order.updated", {"external_id": "W-1", "shipping_fen": 500})
+        assert (now().total_fen, Payment.objects.get().state) == (13_400, "closed")
+
+
+class TestParcels:
+    def parcel(self, **fields) -> dict:
+        return {"external_id": "W-1", "carrier": "shunfeng", "tracking_number": "SF1"} | fields
+
+    def test_they_go_out_as_when_they_are_posted(self, order):
+        f.tell("order.shipped", self.parcel())
+        parcel = order.shipments.get()
+        assert (parcel.tracking_number, parcel.shipped_at) == ("SF1", make.NOON)
+        assert (now().fulfilment_status, now().payment_status) == ("shipped", "unpaid")
+        assert make.types_of(order.member) == ["order.placed", "order.shipped"]
+
+    def test_the_same_parcel_again_is_that_parcel(self, order):
+        f.tell("order.shipped", self.parcel())
+        before = now().version
+        f.tell("order.shipped", self.parcel(), at=make.NOON + timedelta(hours=1))
+        assert (order.shipments.count(), now().version) == (1, before)
+
+    def test_more_than_is_left_came_too_late(self, order):
+        f.tell("order.shipped", self.parcel())
+        before = now().version
+        f.tell("order.shipped", self.parcel(tracking_number="SF2"))
+        assert (order.shipments.count(), now().version, Superseded.objects.get().reason) == (1, before, "shipped")
+
+    def test_a_parcel_told_after_its_arrival_does_not_lower_the_state(self, order):
+        f.tell("order.delivered", {"external_id": "W-1"})
+        f.tell("order.shipped", self.parcel())
+        assert (now().fulfilment_status, order.shipments.count()) == ("delivered", 1)
+
+    def test_a_line_of_no_order_is_refused(self, order):
+        items = [{"external_line_id": "no", "quantity": 1}]
+        f.tell("order.shipped", self.parcel(items=items))
+        assert f.states() == [("shipped", "invalid items:invalid")]
+
+
+class TestMoneyBack:
+    def refund(self, fen: int = 2_900, **fields) -> dict:
+        items = [{"external_line_id": "L1", "quantity": 0, "amount_fen": fen}]
+        done = {"provider": "offline", "transaction_id": "B1", "refunded_at": "2026-01-01T00:00:00Z"}
+        return {"items": items, "shipping_fen": 0, "reason": "", "executed": done} | fields
+
+    @pytest.fixture
+    def order(self):
+        items = [o.item(external_line_id="L1")]
+        return o.order(member=make.member(), external_id="W-1", items=items)
+
+    def test_what_the_channel_gave_back_counts(self, order):
+        f.tell("order.paid", f.money(external_id="W-1"))
+        f.tell("order.refunded", self.refund(number=order.number, external_id="R-1"))
+        assert (now().refunded_fen, now().refund_status) == (2_900, "partial")
+        assert order.refunds.get().external_id == "R-1"
+
+    @pytest.mark.parametrize(
+        ("named", "refund"),
+        [
+            ({"external_id": "W-1"}, "B1"),
+            ({"external_id": "W-1", "refund_external_id": "R-1"}, "R-1"),
+            ({"external_id": "R-1", "order_external_id": "W-1"}, "R-1"),
+        ],
+    )
+    def test_the_order_may_be_named_by_the_channel_s_number(self, order, named, refund):
+        f.tell("order.paid", f.money(external_id="W-1"))
+        for _time in range(2):
+            f.tell("order.refunded", self.refund(**named))
+        assert (now().refunded_fen, order.refunds.get().external_id) == (2_900, refund)
+
+    def test_told_before_the_money_it_waits_for_that(self, order):
+        f.tell("order.refunded", self.refund(external_id="W-1"))
+        assert f.states() == [("refunded", "parked")]
+        f.tell("order.paid", f.money(external_id="W-1"))
+        assert f.states() == [("refunded", "applied"), ("paid", "applied")]
+        assert (now().refunded_fen, make.types_of(order.member)) == (
+            2_900,
+            ["order.placed", "order.paid", "order.refunded"],
+        )
+
+    def test_told_before_the_order_it_waits_twice(self):
+        make.channel("website")
+        f.tell("order.refunded", self.refund(external_id="W-1"))
+        f.tell("order.paid", f.money(external_id="W-1"))
+        f.tell("order.placed", o.body(external_id="W-1", items=[o.item(external_line_id="L1")]))
+        assert {state for _type, state in f.states()} == {"applied"}
+        assert now().refunded_fen == 2_900
+
+    def test_what_is_never_paid_says_so_in_the_end(self, order):
+        f.tell("order.refunded", self.refund(external_id="W-1"))
+        InboxMessage.objects.update(received_at=make.LONG_AGO, next_at=make.LONG_AGO)
+        inbox.apply_due()
+        assert f.states() == [("refunded", "order_state")]
+
+    def test_more_than_was_paid_is_refused(self, order):
+        f.tell("order.paid", f.money(external_id="W-1"))
+        f.tell("order.refunded", self.refund(13_000, external_id="W-1"))
+        assert f.states()[1] == ("refunded", "order_state")
+        assert now().refunded_fen == 0
+
+    def test_what_the_hub_took_itself_no_channel_gives_back(self, order, wechat):
+        o.pay(o.payment(order, merchant=wechat.merchant))
+        executed = {"provider": "wechat_pay", "transaction_id": "B1", "refunded_at": "2026-01-01T00:00:00Z"}
+        f.tell("order.refunded", self.refund(external_id="W-1", executed=executed))
+        f.tell("order.refunded", self.refund(external_id="W-1"))
+        assert f.states() == [("refunded", "forbidden")] * 2
+
+    def test_order_and_refund_must_be_named(self, order):
+        f.tell("order.refunded", self.refund(number=order.number, executed=None))
+        assert f.states() == [("refunded", "invalid external_id:invalid")]
