@@ -273,6 +273,25 @@ SMS_PURPOSES = ("sign_in", "link", "step_up", "link_case")
 SMS_TEMPLATES = {  # by what a code is for
     purpose: env.text(f"SMS_TEMPLATE_{purpose.upper()}", SMS_TEMPLATE) for purpose in SMS_PURPOSES
 }
+SMS_NOTICE_PARAMS = {  # news to members: what each occasion's template takes, in its order
+    "order_shipped": "number,carrier,waybill",
+    "order_delivered": "number",
+    "order_refunded": "number,amount",
+    "points_expiring": "points,at",
+    "phone_changed": "at",
+    "member_merged": "at",
+}
+SMS_NOTICES = {
+    occasion: {
+        "template": env.text(f"SMS_TEMPLATE_{occasion.upper()}", ""),
+        "params": env.items(f"SMS_PARAMS_{occasion.upper()}", params),
+    }
+    for occasion, params in SMS_NOTICE_PARAMS.items()
+}
+# Occasions told by a text message where no message of WeChat's was accepted; for orders the channel's terms decide.
+NOTICES_BY_SMS = env.items("NOTICES_BY_SMS")
+env.refuse(not {*NOTICES_BY_SMS} <= {*SMS_NOTICES}, "NOTICES_BY_SMS names an occasion that there is not")
+SMS_NOTICES_PER_DAY = env.number("SMS_NOTICES_PER_DAY", 5)  # to one member
 SMS_TEMPLATE_PARAMS = env.items("SMS_TEMPLATE_PARAMS", "code")  # tencent's templates count their values
 SMS_APP_ID = env.text("SMS_APP_ID", None if SMS_SENDER == "tencent" else "")
 env.refuse(not {*SMS_TEMPLATE_PARAMS} <= {"code", "minutes"}, "SMS_TEMPLATE_PARAMS knows code and minutes")
