@@ -20,7 +20,7 @@ from loyalty.models import Account, Draw, Entry, Hold, Lot, Purchase, TierChange
 from loyalty.services import adjusting, bonuses, settling, tiering
 from members.figures import Figure
 from members.records import StillOpen
-from sync.act import SYSTEM
+from sync.act import SYSTEM, Actor
 from sync.clock import Clock
 from sync.forgetting import Words
 from sync.http import instant
@@ -52,6 +52,9 @@ class Loyalty:
     def knows(self, member_id: UUID, fact: dict) -> bool:
         """Channels show points to whoever looks."""
         return False
+
+    def claim(self, member_id: UUID, phone: str, by: Actor) -> None:
+        """Points wait for nobody: what a claimed order earns, it earns by being claimed."""
 
     def figures(self, member_id: UUID) -> Iterable[Figure]:
         """Points by component, and the tier."""

@@ -231,6 +231,13 @@ def is_held_by(member: Member, item: Evidence) -> bool:
     return Identity.objects.filter(item.where, member=member, proof=Proof.VERIFIED).exists()
 
 
+def claim(member: Member, item: Evidence, *, by: Actor) -> None:
+    """What waited on any floor for whoever proves this phone is the locked member's, if the phone is."""
+    if item.kind == Kind.PHONE and not item.said and is_held_by(member, item):
+        for records in all_records():
+            records.claim(member.id, item.value, by)
+
+
 def let_go(member: Member, row: Identity, *, by: Actor) -> None:
     """One identity is the locked member's no more; what they own stays theirs. The caller touches the member."""
     data, subject = services.as_linked(member, row), events.of_member(member.id)

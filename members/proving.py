@@ -73,7 +73,7 @@ def prove_phone(*, session_id: UUID, phone: str, assurance: int, spend: Spend = 
     another phone would be replaced without a step-up.
     """
     (item,) = identity.of_phone(phone, assurance)
-    return identity.look_again(lambda: _prove(session_id, item, spend))
+    return identity.look_again(lambda: _proven(session_id, item, spend))
 
 
 @act
@@ -84,7 +84,15 @@ def change_phone(*, session_id: UUID, phone: str, spend: Spend) -> SignedIn:
     New tokens. Raises Problem `token_revoked`, `step_up_required`.
     """
     (item,) = identity.of_phone(phone, rules.SMS)
-    return identity.look_again(lambda: _prove(session_id, item, spend, replaces=True))
+    return identity.look_again(lambda: _proven(session_id, item, spend, replaces=True))
+
+
+def _proven(session_id: UUID, item: Evidence, spend: Spend, *, replaces: bool = False) -> SignedIn:
+    """What the proof makes of the person; and what waited for the phone is theirs."""
+    signed_in = _prove(session_id, item, spend, replaces=replaces)
+    by = Actor("member", str(signed_in.member.id), signed_in.session.channel.code)
+    identity.claim(signed_in.member, item, by=by)
+    return signed_in
 
 
 def _prove(session_id: UUID, item: Evidence, spend: Spend, *, replaces: bool = False) -> SignedIn:

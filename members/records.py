@@ -36,6 +36,7 @@ from members.models import (
     Session,
     SmsChallenge,
 )
+from sync.act import Actor
 from sync.forgetting import Words
 
 
@@ -67,6 +68,9 @@ class Records(Protocol):
 
         `but_by_phone`: what a phone alone ties to the member does not count.
         """
+
+    def claim(self, member_id: UUID, phone: str, by: Actor) -> None:
+        """The locked member has just proven a phone (E.164): what waited for whoever proves it is theirs."""
 
     def figures(self, member_id: UUID) -> Iterable[Figure]:
         """How the member stands, for staff who compare two: (what, how), masked and in their words."""
@@ -131,6 +135,9 @@ class Members:
     def knows(self, member_id: UUID, fact: dict) -> bool:
         """Nothing here is known to the member alone."""
         return False
+
+    def claim(self, member_id: UUID, phone: str, by: Actor) -> None:
+        """The phone itself is tied to the member by the act that proves it."""
 
     def export(self, member_id: UUID) -> dict:
         """The person, their ways in, addresses, consents, sessions and what they asked for; of others nothing."""

@@ -181,7 +181,7 @@ def _attach(arrival: Arrival, held: dict[Evidence, Identity]) -> list[Evidence |
 
 
 def _opened(arrival: Arrival, item: Evidence | None = None, held: Identity | None = None) -> SignedIn:
-    """The session, on the member or on the one that it turns out to be."""
+    """The session, on the member or on the one that it turns out to be; and what waited for their phone."""
     settled = linking.Settled(arrival.member)
     if arrival.recycled:
         phone = arrival.shown.evidence[0]
@@ -203,6 +203,8 @@ def _opened(arrival: Arrival, item: Evidence | None = None, held: Identity | Non
     wanted.device_id = arrival.device_id
     wanted.assurance = max(item.assurance for item in arrival.shown.evidence)
     signed_in = opened(settled, wanted)
+    for item in arrival.shown.evidence:
+        identity.claim(settled.member, item, by=Actor("member", str(settled.member.id), arrival.channel.code))
     return replace(signed_in, created=arrival.created, linked=signed_in.linked or arrival.joined)
 
 

@@ -14,8 +14,9 @@ from members.records import StillOpen
 from orders import leaving, queries
 from orders.labels import LABELS
 from orders.models import Order
+from orders.services import claiming
 from sync import events
-from sync.act import SYSTEM
+from sync.act import SYSTEM, Actor
 from sync.clock import Clock
 from sync.forgetting import Words
 
@@ -48,6 +49,10 @@ class Orders:
         told = {"number": fact["number"], "total_fen": fact["total_fen"]}
         told |= {"is_by_phone": False} if fact.get("but_by_phone") else {}
         return Order.objects.filter(member=member_id, **told).exists()
+
+    def claim(self, member_id: UUID, phone: str, by: Actor) -> None:
+        """Guests' orders with that phone."""
+        claiming.claim(member=member_id, phone=phone, by=by)
 
     def figures(self, member_id: UUID) -> Iterable[Figure]:
         """How many orders, and what was paid for them."""
