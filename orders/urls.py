@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.api import channel, mine, moving, parcels
+from orders.api import channel, mine, moving, parcels, refunds
 
 urlpatterns = [
     path("orders", channel.Orders.as_view()),
@@ -16,6 +16,8 @@ urlpatterns = [
     path("orders/<str:number>/completed", moving.Completed.as_view()),
     path("me/orders/<str:number>/cancel", moving.MyCancelled.as_view()),
     path("me/orders/<str:number>/receipt", moving.MyReceipt.as_view()),
+    path("orders/<str:number>/refunds", refunds.Refunds.as_view()),
+    path("me/orders/<str:number>/refunds", refunds.MyRefunds.as_view()),
     path("me/orders", mine.MyOrders.as_view()),
     path("me/orders/<str:number>", mine.MyOrder.as_view()),
     path("me/orders/<str:number>/payments", mine.MyPayments.as_view()),

@@ -53,6 +53,8 @@ BODIES = {  # one body in shape for each operation that takes one
     "post_orders_number_shipments": {"carrier": "shunfeng", "tracking_number": "SF1"},
     "patch_orders_number_shipments_shipment_id": {"tracking_number": "SF2"},
     "post_me_orders_number_payments": {"method": "wechat_native"},
+    "post_orders_number_refunds": {"external_id": "1", "items": [{"line_id": UNKNOWN, "quantity": 1, "amount_fen": 1}]},
+    "post_me_orders_number_refunds": {"items": [{"line_id": UNKNOWN, "quantity": 1}], "reason": ""},
     "post_members_member_points_entries": {"kind": "earn", "points": 1, "reason": "", "reference": "1"},
     "post_members_member_points_holds": {"points": 1, "reference": "1", "expires_in": 60},
     "post_points_holds_hold_capture": {"points": 1},
