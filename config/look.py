@@ -46,8 +46,14 @@ NAVIGATION = [
     _group(
         _("Orders"),
         _page(_("Orders"), "receipt_long", "orders", "order"),
+        _page(_("Parcels"), "local_shipping", "orders", "shipment"),
+        _page(_("Ship by spreadsheet"), "upload_file", "orders", "shippingfile"),
         _page(_("Payments"), "payments", "orders", "payment"),
         _page(_("Payment cases"), "rule", "orders", "paymentcase"),
+        _page(_("Refunds"), "currency_exchange", "orders", "refund"),
+        _page(_("Shipping told to WeChat"), "forward_to_inbox", "orders", "shippingupload"),
+        _page(_("Manual work"), "pan_tool", "orders", "intervention"),
+        _page(_("Trade bills"), "request_quote", "orders", "bill"),
     ),
     _group(
         _("Points"),
@@ -87,6 +93,8 @@ NAVIGATION = [
         _page(_("Sharing groups"), "share", "sync", "sharinggroup"),
         _page(_("Alert rules"), "tune", "sync", "alertrule"),
         _page(_("Policies"), "policy", "members", "policy"),
+        _page(_("Order terms"), "schedule", "orders", "orderterms"),
+        _page(_("Carriers"), "local_post_office", "orders", "carrier"),
         _page(_("Merchants"), "storefront", "orders", "merchant"),
         _page(_("Staff"), "badge", "auth", "user"),
         _page(_("Roles"), "groups", "auth", "group"),

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.models import Adjustment, AdjustmentFile, WaitingLot
 from members.models import LinkCase, Member, PrivacyRequest
-from orders.models import Order, PaymentCase
+from orders.models import Order, PaymentCase, Refund, ShippingUpload
 from sync.models import Alert, Delivery, Discrepancy, Endpoint, InboxMessage
 
 CAP = 10_000
@@ -37,6 +37,8 @@ CARDS = [
     Card(_("Open alerts"), Alert, {"resolved_at": None}, "?is=open", is_trouble=True),
     Card(_("Open discrepancies"), Discrepancy, {"resolved_at": None}, "?is=open", is_trouble=True),
     Card(_("Open payment cases"), PaymentCase, {"resolved_at": None}, "?is=open", is_trouble=True),
+    Card(_("Refunds to decide"), Refund, {"state": "requested"}, "?queue=requested"),
+    Card(_("Shipping WeChat refused"), ShippingUpload, {"state": "failed"}, "?queue=refused", is_trouble=True),
     Card(_("Open link cases"), LinkCase, {"state": "open"}, "?state__exact=open"),
     Card(_("Open privacy requests"), PrivacyRequest, {"state__in": ["open", "running"]}, "?queue=open"),
     Card(_("Adjustments to approve"), Adjustment, {"state": "asked"}, "?state__exact=asked"),

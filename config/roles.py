@@ -33,9 +33,11 @@ POINTS = (
 )
 TIERS = ("programme", "tier", "benefit", "tierchange")
 STAFF_S_POINTS = ("adjustment", "adjustmentfile", "adjustmentrow", "reason", "waitinglot", "bonus", "expirynotice")
-ORDERS = ("order", "line", "payment", "paymentcase")
+ORDERS = ("order", "line", "payment", "paymentcase", "refund", "refundline", "shipment", "shipmentline", "carrier")
+ORDERS += ("shippingupload", "superseded", "intervention", "orderterms", "shippingfile", "shippingrow")
+BILLS = ("merchant", "bill", "billline")
 CHANNELS = ("channel", "sharinggroup", "endpoint")
-TRAFFIC = ("event", "delivery", "attempt", "inboxmessage", "acknowledged", "audience", "stream")
+TRAFFIC = ("event", "delivery", "attempt", "inboxmessage", "acknowledged", "audience", "stream", "forwardedpush")
 WATCH = ("reconciliationrun", "discrepancy", "alert", "alertrule", "notice", "measure", "heartbeat")
 MACHINERY = ("settled", "batch", "ticket", "idempotentanswer", "quota")
 WAYS_IN = ("smschallenge", "membercode", "websitelogin", "registration", "signingrant", "wechattoken")
@@ -66,6 +68,10 @@ DECIDES = {"loyalty.approve_adjustment", "loyalty.release_lot"}
 ASKS_ABOUT_PEOPLE = {"members.add_request", "members.freeze_member"}
 DECIDES_ABOUT_PEOPLE = ASKS_ABOUT_PEOPLE | {"members.approve_request"}
 SHOWN_ON_REASON = _view("orders", ["recipient", "disclosure"])
+SHIPS = {"orders.ship_order", "orders.edit_recipient"}
+MOVES_MONEY = {"orders.mark_paid", "orders.refund_order", "orders.decide_payment_case"}
+READS_PROVIDERS = {"orders.read_provider_messages"} | _view("sync", ["inboxmessage"])
+HANDLES_ORDERS = SHIPS | {"orders.enter_order", "orders.cancel_order", "orders.reassign_order"}
 LOOKS = MEMBERS_SEEN | ORDERS_SEEN | CHANNELS_SEEN | TRAFFIC_SEEN | WATCH_SEEN
 
 TITLES = {
@@ -89,7 +95,11 @@ ROLES: dict[str, set[str]] = {
     | DECIDES
     | DECIDES_ABOUT_PEOPLE
     | _edit("auth", "user")
-    | _view("orders", ["merchant", "merchantkey"])
+    | _edit("orders", "orderterms", "carrier")
+    | HANDLES_ORDERS
+    | MOVES_MONEY
+    | READS_PROVIDERS
+    | _view("orders", [*BILLS, "merchantkey", "disclosure"])
     | _view("sync", ["channelkey"])
     | {
         "auth.view_group",
@@ -98,7 +108,6 @@ ROLES: dict[str, set[str]] = {
         "members.handle_privacyrequest",
         "members.publish_policy",
         "members.add_consent",
-        "orders.cancel_order",
         "config.view_dashboard",
     },
     "manager": LOOKS | {"config.view_dashboard"},
@@ -107,6 +116,9 @@ ROLES: dict[str, set[str]] = {
     | SHOWN_ON_REASON
     | ASKS
     | ASKS_ABOUT_PEOPLE
+    | HANDLES_ORDERS
+    | {"orders.refund_order"}
+    | _view("sync", ["event", "delivery", "inboxmessage"])
     | {"members.add_consent", "members.reveal_phone", "members.resend_membernotice", "orders.reveal_recipient"}
     | {"members.handle_privacyrequest"},
     "finance": MEMBERS_SEEN
@@ -114,7 +126,10 @@ ROLES: dict[str, set[str]] = {
     | WATCH_SEEN
     | ASKS
     | DECIDES
-    | _view("orders", ["merchant"])
+    | MOVES_MONEY
+    | READS_PROVIDERS
+    | _view("orders", [*BILLS, "disclosure"])
+    | _view("sync", ["event", "delivery"])
     | {"config.view_dashboard"},
     "engineer": CHANNELS_SEEN
     | TRAFFIC_SEEN
@@ -126,8 +141,9 @@ ROLES: dict[str, set[str]] = {
     "auditor": LOOKS
     | MACHINERY_SEEN
     | SHOWN_ON_REASON
+    | READS_PROVIDERS
     | _view("auth", ["user", "group"])
-    | _view("orders", ["merchant", "merchantkey"])
+    | _view("orders", [*BILLS, "merchantkey"])
     | _view("sync", ["channelkey"])
     | {"config.view_dashboard"},
 }

@@ -13,6 +13,8 @@ from orders.models import (
     Refund,
     RefundLine,
     Shipment,
+    ShippingFile,
+    ShippingRow,
 )
 from sync.admin.panels import Panel, show_on
 
@@ -50,3 +52,7 @@ show_on(Refund, Panel(RefundLine, lambda it: {"refund": it}, without=("refund",)
 show_on(PaymentCase, Panel(Refund, lambda it: {"case": it}, place=10, quiet=True))
 show_on(Entry, Panel(Order, _order_of, without=("member",), place=4, quiet=True))
 show_on(Merchant, Panel(MerchantKey, lambda it: {"merchant": it}, without=("merchant",)))
+show_on(
+    ShippingFile,
+    Panel(ShippingRow, lambda it: {"file": it}, lambda it: {"q": it.pk}, order=("line",), place=10, few=50),
+)

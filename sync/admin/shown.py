@@ -20,7 +20,8 @@ TONES = {
     **dict.fromkeys(["waiting", "opening", "open", "unpaid", "pending", "partial", "shipped", "attested"], BUSY),
     **dict.fromkeys(["dead", "frozen", "quarantined", "withdrawn", "after_close", "wrong_amount"], BAD),
     **dict.fromkeys(["unknown_order", "paid_twice", "failed", "refused", "wrong"], BAD),
-    **dict.fromkeys(["asked", "running"], BUSY),
+    **dict.fromkeys(["asked", "running", "requested", "processing", "draft"], BUSY),
+    **dict.fromkeys(["done", "sent", "kept"], GOOD),
     "posted": GOOD,
 }
 NOTHING = {"", "none", None}  # states that need no badge

@@ -1,0 +1,23 @@
+// While a file of parcels runs, its page shows how far it is, and everything once it is over.
+"use strict";
+(() => {
+  const file = document.getElementById("file"), bar = file.querySelector(".hub-bar"), toDo = Number(file.dataset.toDo);
+
+  function show(counts) {
+    bar.firstElementChild.style.width = `${toDo ? (100 * counts.done) / toDo : 100}%`;
+    bar.setAttribute("aria-valuenow", counts.done);
+    for (const name of ["shipped", "known", "failed"]) {
+      file.querySelector(`[data-of=${name}]`).textContent = counts[name].toLocaleString();
+    }
+  }
+
+  async function ask() {
+    const answer = await fetch(file.dataset.progress, { headers: { Accept: "application/json" } }).catch(() => null);
+    const counts = answer && answer.ok ? await answer.json() : null;
+    if (counts) show(counts);
+    if (counts && counts.state !== "running") location.reload();
+    else setTimeout(ask, 1000);
+  }
+
+  ask();
+})();
