@@ -12,7 +12,11 @@ KNOWN = {
     "wechat_error": SHARE,  # of the calls WeChat answers with errcode -1
     "wechat_pay_timeout": SECONDS,
     "wechat_pay_error": SHARE,  # of the calls WeChat Pay answers with 500 SYSTEM_ERROR
+    "wechat_pay_down": SHARE,  # of the calls meet a dead gateway, of the notifications none is sent
     "lose_payment_notifications": SHARE,  # of the notifications never arrive
+    "delay_payment_notifications": SECONDS,  # each arrives at some time within so long
+    "duplicate_payment_notifications": SHARE,  # of the notifications arrive twice
+    "missign_payment_notifications": SHARE,  # of the notifications carry a signature that does not hold
     "sms_timeout": SECONDS,
     "sms_fail": SHARE,  # of the messages are refused with 503
 }
@@ -40,6 +44,11 @@ def strikes(name: str) -> bool:
     """Whether this time the fault happens."""
     share = _value(name)
     return share > 0 and _dice.random() < share
+
+
+def up_to(name: str) -> float:
+    """Some seconds, as many as the fault says at most."""
+    return _dice.uniform(0, _value(name))
 
 
 def delay(name: str) -> None:

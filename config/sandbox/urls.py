@@ -16,6 +16,7 @@ urlpatterns = [
     path("wechat/uploads", around.Nothing.as_view()),
     path("wechat/notices", around.Notices.as_view()),
     path("wechat-pay/<uuid:payment>/succeed", paying.Succeed.as_view()),
+    path("wechat-pay/rotate-certificate", paying.RotateCertificate.as_view()),
     path("channels/<slug:code>/received", around.ReceivedByBackend.as_view()),
     path("channels/<slug:code>/mode", around.BackendMode.as_view()),
     path("faults", around.Faults.as_view()),

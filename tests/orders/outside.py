@@ -1,6 +1,7 @@
 """The outside world: a WeChat Pay that listens on loopback, verifies what it is sent and signs what it says."""
 
 import base64
+import hashlib
 import json
 import secrets
 import threading
@@ -46,6 +47,7 @@ class Outside:
         self.serial = SERIAL
         self.certificates = dict  # what the list of certificates answers
         self.signing_of = lambda path: None
+        self.bill, self.bill_told = b"", {}
         self.refunds = outside_refunds.Refunds()
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict | None]:
@@ -55,6 +57,8 @@ class Outside:
             return self.refunds.answer(method, path, body)
         if last == "certificates":
             return 200, self.certificates()
+        if "bill" in path:
+            return 200, self.billed(path)
         if method == "POST" and last in {"jsapi", "native", "h5"}:
             asked = json.loads(body)
             self.trades[asked["out_trade_no"]] = asked | {"trade_state": "NOTPAY"}
@@ -73,6 +77,13 @@ class Outside:
             self.trades[number]["trade_state"] = "CLOSED"
             return 204, None
         return 200, self.told(number)
+
+    def billed(self, path: str) -> dict | bytes:
+        """Where the bill lies, or the bill."""
+        if "billdownload" in path:
+            return self.bill
+        where = {"hash_type": "SHA1", "hash_value": hashlib.sha1(self.bill, usedforsecurity=False).hexdigest()}
+        return where | {"download_url": f"{self.url}/v3/billdownload/file?token=1"} | self.bill_told
 
     def told(self, number: str) -> dict:
         """A transaction as queries and notifications tell it."""
@@ -146,7 +157,7 @@ class Listener(BaseHTTPRequestHandler):
             status, answer = outside.answer(self.command, self.path, body)
         else:
             status, answer = 401, {"code": "SIGN_ERROR"}
-        content = b"" if answer is None else json.dumps(answer).encode()
+        content = answer if isinstance(answer, bytes) else b"" if answer is None else json.dumps(answer).encode()
         self.send_response(status)
         stated = outside.signed(content, by=outside.signing_of(self.path))
         for name, value in (stated | {"Content-Length": str(len(content))}).items():

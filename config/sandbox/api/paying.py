@@ -11,6 +11,8 @@ from rest_framework.response import Response
 from config.programs import WAITING_THREADS
 from config.sandbox import waiting
 from config.sandbox.api.view import SandboxView
+from config.sandbox.seed import credentials
+from config.sandbox.stand_ins import platform
 from sync.http import Fen, Input, Problem, Whole
 from sync.ids import request_id
 
@@ -34,6 +36,13 @@ class Succeed(SandboxView):
             return Response(_paid(payment, asked))
         finally:
             WAITING.release()
+
+
+class RotateCertificate(SandboxView):
+    """POST: WeChat Pay signs with a new certificate from now on; the old one stays good. `{serial}`."""
+
+    def post(self, request: HttpRequest) -> Response:
+        return Response({"serial": platform.rotate(credentials.MCHID)})
 
 
 def _paid(payment: UUID, asked: dict) -> dict:

@@ -13,6 +13,7 @@ from config import roles
 from config.sandbox import policies
 from config.sandbox.models import App, Backend, PayAccount
 from config.sandbox.seed import credentials
+from config.sandbox.stand_ins import platform
 from loyalty.models import Benefit, EarnRule, Programme, Reason, Tier
 from members.models import NoticeTemplate, Policy
 from orders.models import Merchant, MerchantKey
@@ -215,11 +216,13 @@ def _pay_names() -> dict[str, str]:
 
 
 def _store_merchant(brand: Brand) -> None:
-    serial, (private_key, public_key) = credentials.serial("platform"), brand.platform
+    private_key, _public_key = brand.platform
+    serial, certificate = platform.certificate(private_key)
     brand.merchant.save(force_insert=True)
-    MerchantKey.objects.create(merchant=brand.merchant, serial=serial, public_key=public_key)
+    MerchantKey.objects.create(merchant=brand.merchant, serial=serial, public_key=certificate)
     theirs = {"platform_serial": serial, "platform_key": private_key, "public_key": brand.public_key}
-    PayAccount.objects.create(**_pay_names(), **theirs)
+    account = PayAccount.objects.create(**_pay_names(), **theirs)
+    account.certificates.create(serial=serial, private_key=private_key, certificate=certificate)
 
 
 def key_pair() -> tuple[str, str]:

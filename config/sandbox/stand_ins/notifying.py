@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import urlsplit
@@ -36,12 +37,28 @@ def succeed(out_trade_no: str, *, amount_fen: int | None, times: int) -> list[in
     """
     trade = _paid(out_trade_no, amount_fen)
     url, body = _address(trade), notification(trade)
-    copies = [
-        None if faults.strikes("lose_payment_notifications") else _signed(trade.account, body) for _ in range(times)
-    ]
+    copies = [copy for _ in range(times) for copy in _copies(trade.account, body)]
+    waits = [faults.up_to("delay_payment_notifications") for _copy in copies]
     waiting.let_go()
+
+    def send(headers: dict[str, str] | None, wait: float) -> int | None:
+        waiting.pause(wait)
+        return headers and _post(http, url, body, headers)
+
     with httpx.Client(timeout=PATIENCE, trust_env=False) as http, ThreadPoolExecutor(min(times, AT_ONCE)) as pool:
-        return list(pool.map(lambda headers: headers and _post(http, url, body, headers), copies))
+        return list(pool.map(send, copies, waits))
+
+
+def _copies(account: PayAccount, body: bytes) -> Iterator[dict[str, str] | None]:
+    """The headers of what is sent for one notification: none when it is lost, twice when it is doubled."""
+    if faults.strikes("lose_payment_notifications") or faults.strikes("wechat_pay_down"):
+        yield None
+        return
+    for _copy in range(2 if faults.strikes("duplicate_payment_notifications") else 1):
+        headers = _signed(account, body)
+        if faults.strikes("missign_payment_notifications"):
+            headers["Wechatpay-Signature"] = headers["Wechatpay-Signature"][::-1].lstrip("=") + "=="
+        yield headers
 
 
 @transaction.atomic

@@ -36,12 +36,14 @@ def merchant_of(request: HttpRequest) -> PayAccount:
     return account
 
 
-def headers(account: PayAccount, body: bytes) -> dict[str, str]:
-    """The platform's signature on what WeChat Pay answers or sends."""
+def headers(account: PayAccount, body: bytes, asked: str = "") -> dict[str, str]:
+    """The platform's signature on what WeChat Pay answers or sends; by the certificate that was asked for, if any."""
+    known = account.certificates.filter(serial=asked).first() if asked else None
+    serial, key = (known.serial, known.private_key) if known else (account.platform_serial, account.platform_key)
     timestamp, nonce = str(int(time.time())), secrets.token_hex(16)
-    signature = _private(account.platform_key).sign(_lines(timestamp, nonce, body), PKCS1v15(), SHA256())
+    signature = _private(key).sign(_lines(timestamp, nonce, body), PKCS1v15(), SHA256())
     return {
-        "Wechatpay-Serial": account.platform_serial,
+        "Wechatpay-Serial": serial,
         "Wechatpay-Timestamp": timestamp,
         "Wechatpay-Nonce": nonce,
         "Wechatpay-Signature": base64.b64encode(signature).decode(),

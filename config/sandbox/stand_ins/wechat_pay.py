@@ -5,6 +5,7 @@ Every call must carry the merchant's signature, every answer carries the platfor
 
 import json
 import secrets
+from datetime import date, datetime
 from functools import wraps
 
 from django.db import IntegrityError, transaction
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from config.sandbox import faults
 from config.sandbox.models import PayAccount, Trade
-from config.sandbox.stand_ins import signing
+from config.sandbox.stand_ins import bills, notifying, platform, signing
 from config.sandbox.stand_ins.notifying import as_transaction
 
 CODES = {
@@ -24,6 +25,7 @@ CODES = {
     "OUT_TRADE_NO_USED": (403, "商户订单号重复"),
     "ORDERPAID": (400, "该订单已支付"),
     "ORDER_CLOSED": (400, "订单已关闭"),
+    "NO_STATEMENT_EXIST": (400, "账单文件不存在"),
     "SYSTEM_ERROR": (500, "系统异常，请稍后重试"),
 }
 
@@ -43,6 +45,8 @@ def signed(view):
     @wraps(view)
     def run(request: HttpRequest, **path) -> HttpResponse:
         faults.delay("wechat_pay_timeout")
+        if faults.strikes("wechat_pay_down"):
+            return HttpResponse("<html><h1>502 Bad Gateway</h1></html>", status=502)
         account = None
         try:
             account = signing.merchant_of(request)
@@ -53,7 +57,7 @@ def signed(view):
             status, body = _refused("SIGN_ERROR")
         except Refusal as refusal:
             status, body = _refused(refusal.code)
-        return _answer(account, status, body)
+        return _answer(account, status, body, request.headers.get("Wechatpay-Serial", ""))
 
     return run
 
@@ -100,6 +104,47 @@ def close(request: HttpRequest, account: PayAccount, number: str) -> None:
     closed = Trade.objects.filter(pk=trade.pk).exclude(state=Trade.State.SUCCESS).update(state=Trade.State.CLOSED)
     if not closed:
         raise Refusal("ORDERPAID")
+
+
+@require_GET
+@signed
+def certificates(request: HttpRequest, account: PayAccount) -> dict:
+    """The certificates that WeChat Pay signs with."""
+    return platform.told(account)
+
+
+@require_GET
+@signed
+def tradebill(request: HttpRequest, account: PayAccount) -> dict:
+    """Where the bill of a day lies, and its digest."""
+    content = bills.bill(account, _day(request))
+    if content is None:
+        raise Refusal("NO_STATEMENT_EXIST")
+    path = f"/v3/billdownload/file?token={request.GET['bill_date']}"
+    url = f"http://{request.get_host()}{signing.PREFIX}{path}"
+    return {"hash_type": "SHA1", "hash_value": bills.digest(content), "download_url": url}
+
+
+@csrf_exempt
+@require_GET
+def billdownload(request: HttpRequest) -> HttpResponse:
+    """The bill itself, which nobody signs."""
+    try:
+        content = bills.bill(signing.merchant_of(request), date.fromisoformat(request.GET.get("token", "")))
+    except (signing.Unsigned, ValueError):
+        return HttpResponse(status=401)
+    return HttpResponse(content or b"", content_type="text/plain")
+
+
+def _day(request: HttpRequest) -> date:
+    """The day asked for: over, and not of long ago."""
+    try:
+        day = date.fromisoformat(request.GET.get("bill_date", ""))
+    except ValueError as error:
+        raise Refusal("PARAM_ERROR") from error
+    if day >= datetime.now(notifying.SHANGHAI).date():
+        raise Refusal("NO_STATEMENT_EXIST")
+    return day
 
 
 def _order(account: PayAccount, trade_type: str, asked: dict, payer: str | None = None) -> Trade:
@@ -158,10 +203,10 @@ def _refused(code: str) -> tuple[int, dict]:
     return status, {"code": code, "message": message}
 
 
-def _answer(account: PayAccount | None, status: int, body: dict | None) -> HttpResponse:
+def _answer(account: PayAccount | None, status: int, body: dict | None, asked: str) -> HttpResponse:
     content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
     response = HttpResponse(content, status=status if body is not None else 204, content_type="application/json")
     response["Request-ID"] = secrets.token_hex(16).upper()
-    for name, value in signing.headers(account, content).items() if account else ():
+    for name, value in signing.headers(account, content, asked).items() if account else ():
         response[name] = value
     return response
