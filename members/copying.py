@@ -135,7 +135,8 @@ def _merge(row: Merge) -> dict:
 
 
 def _notice(row: MemberNotice) -> dict:
-    told = {"title": row.template.title, "reference": row.reference, "values": row.values, "state": row.state}
+    title = row.template.title if row.template else row.get_occasion_display()
+    told = {"title": title, "reference": row.reference, "values": row.values, "state": row.state}
     return told | {"created_at": instant(row.created_at), "sent_at": instant(row.sent_at)}
 
 

@@ -1,4 +1,4 @@
-"""Sending subscribe messages: each at most once, whatever dies on the way.
+"""Sending messages to members, by WeChat or as text messages: each at most once, whatever dies on the way.
 
 A message is claimed by one statement, with a lease, and sent outside any transaction. It is tried again only when
 WeChat surely did not take it; when nobody can know, because an answer or a process was lost, it has failed, and staff
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from members import services, wechat
+from members import services, sms, wechat
 from members.calling import NoAnswer
 from members.models import MemberNotice, NoticeConsent
 from sync.clock import Clock
@@ -72,6 +72,9 @@ def _claimed() -> UUID | None:
 def send(notice_id: UUID) -> None:
     """Send one message that was claimed, and keep what became of it."""
     notice = MemberNotice.objects.select_related("template__channel", "member").get(pk=notice_id)
+    if notice.medium == MemberNotice.Medium.SMS:
+        _text(notice)
+        return
     try:
         wechat.tell(notice.template.channel, _body(notice))
     except wechat.Refused as error:
@@ -83,8 +86,32 @@ def send(notice_id: UUID) -> None:
     except Unfit as error:
         _close(notice, str(error))
     else:
-        sent = {"state": MemberNotice.State.SENT, "sent_at": Clock(), "problem": ""}
-        MemberNotice.objects.filter(pk=notice.pk).update(**sent)
+        _sent(notice)
+
+
+def _text(notice: MemberNotice) -> None:
+    """Send one as a text message, to the phone that is the member's now."""
+    member = notice.member.merged_into or notice.member
+    if member.phone is None:
+        _close(notice, "no_phone")
+        return
+    try:
+        sms.tell(phone=member.phone, occasion=notice.occasion, values=notice.values, notice_id=notice.pk)
+    except sms.NoTemplate:
+        _close(notice, "no_template")
+    except Problem as problem:
+        lost = isinstance(problem.__cause__, NoAnswer) and problem.__cause__.may_have_arrived
+        if lost or problem.code not in {"unavailable", "rate_limited"}:
+            _close(notice, LOST if lost else problem.code)
+        else:
+            _again(notice)
+    else:
+        _sent(notice)
+
+
+def _sent(notice: MemberNotice) -> None:
+    sent = {"state": MemberNotice.State.SENT, "sent_at": Clock(), "problem": ""}
+    MemberNotice.objects.filter(pk=notice.pk).update(**sent)
 
 
 def _body(notice: MemberNotice) -> dict:

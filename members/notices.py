@@ -1,30 +1,35 @@
-"""WeChat subscribe messages: what a person accepted, and what is waiting to be told them.
+"""Messages to members: what a person accepted of WeChat's, and what is waiting to be told them.
 
-One acceptance is one message. What happens elsewhere calls `notify` as a part of its own act; nothing is sent there
-(`members/notice_sending.py` does).
+One acceptance is one message; where there is none, a text message may take its place. What happens elsewhere calls
+`notify` as a part of its own act; nothing is sent there (`members/notice_sending.py` does).
 """
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Least
 from django.utils.timezone import get_default_timezone
 from django.utils.translation import gettext_lazy as _
 
-from members.models import MemberNotice, NoticeConsent, NoticeTemplate
+from members import sms
+from members.models import Identity, Member, MemberNotice, NoticeConsent, NoticeTemplate
+from sync import secret
 from sync.act import act
 from sync.clock import Clock
 from sync.http import Problem
 from sync.models import Channel
 
 MOST = 20  # messages of one template that may be accepted ahead
+REACHED = [Member.Status.ACTIVE, Member.Status.FROZEN]
 RESULTS = ["accept", "reject", "ban", "filter"]  # as wx.requestSubscribeMessage tells them
 
 # The acceptance that a message of this occasion may use up, in an app in which the member is known.
 CANDIDATE = """
-SELECT c.id FROM members_noticeconsent c
+SELECT c.id, c.template_id FROM members_noticeconsent c
 JOIN members_noticetemplate t ON t.id = c.template_id AND t.is_active AND t.occasion = %(occasion)s
 JOIN sync_channel ch ON ch.id = t.channel_id AND ch.is_active
 WHERE c.member_id = %(member)s AND c."left" > 0 AND EXISTS (
@@ -64,23 +69,69 @@ def answer(*, member: UUID, channel: Channel, template_id: str, result: str) -> 
 
 
 @act
-def notify(member: UUID, occasion: str, reference: str, values: dict[str, str]) -> MemberNotice | None:
-    """Have a member told of something, once per occasion and reference; None when they accepted no message for it.
+def notify(
+    member: UUID, occasion: str, reference: str, values: dict[str, str], *, by_sms: bool | None = None
+) -> MemberNotice | None:
+    """Have a member told of something, once per occasion and reference; None when there is no way to.
 
-    Takes one acceptance and sends nothing. `values` are texts by our own names (`NoticeTemplate.fields` says which
-    field of WeChat's each one fills); they lie in clear and carry nothing personal.
+    Takes one acceptance and sends nothing. Where nothing was accepted it becomes a text message, if `by_sms` says so
+    (by default `settings.NOTICES_BY_SMS`), to the member's own phone, a few a day. `values` are texts by our own names
+    (`NoticeTemplate.fields` says which field of WeChat's each one fills); they lie in clear and carry nothing personal.
     """
+    if MemberNotice.objects.filter(member=member, occasion=occasion, reference=reference).exists():
+        return None
     with connection.cursor() as cursor:
         cursor.execute(CANDIDATE, {"member": member, "occasion": occasion})
         found = cursor.fetchone()
-    told = MemberNotice.objects.filter(member=member, template__occasion=occasion, reference=reference)
-    if found is None or told.exists():
+    notice = MemberNotice(member_id=member, occasion=occasion, reference=reference, values=values)
+    if found:
+        notice.template_id = found[1]
+    elif _goes_by_sms(member, occasion, by_sms):
+        notice.medium = MemberNotice.Medium.SMS
+    else:
         return None
-    consent = NoticeConsent.objects.get(pk=found[0])
-    NoticeConsent.objects.filter(pk=consent.pk).update(left=F("left") - 1, updated_at=Clock())
-    return MemberNotice.objects.create(
-        member_id=member, template_id=consent.template_id, reference=reference, values=values
+    MemberNotice.objects.bulk_create([notice], ignore_conflicts=True)
+    if not MemberNotice.objects.filter(pk=notice.pk).exists():
+        return None  # told at the same moment
+    if found:
+        NoticeConsent.objects.filter(pk=found[0]).update(left=F("left") - 1, updated_at=Clock())
+    return notice
+
+
+def _goes_by_sms(member: UUID, occasion: str, by_sms: bool | None) -> bool:
+    """Whether a text message is what is left: wanted, with a template for it, a phone to go to, and not too many."""
+    wanted = occasion in settings.NOTICES_BY_SMS if by_sms is None else by_sms
+    if not (wanted and sms.tells(occasion)):
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('text messages to ' || %s, 0))", [str(member)])
+    present = Member.objects.filter(pk=member, phone__isnull=False, status__in=REACHED)
+    sent = MemberNotice.objects.filter(
+        member=member, medium=MemberNotice.Medium.SMS, created_at__gt=Clock() - timedelta(days=1)
     )
+    return present.exists() and sent.count() < settings.SMS_NOTICES_PER_DAY
+
+
+def reachable(members: Iterable[UUID], occasion: str) -> set[UUID]:
+    """Who of these may be told of something, as far as can be said of many at once."""
+    members = list(members)
+    if occasion in settings.NOTICES_BY_SMS:
+        return set(members)
+    accepted = NoticeConsent.objects.filter(member__in=members, left__gt=0, template__occasion=occasion)
+    return set(accepted.values_list("member", flat=True))
+
+
+@act
+def silence(*, app_id: str, openid: str, template_id: str) -> bool:
+    """A person turned a template's messages off in WeChat itself: nothing of it is left. False: nobody we know."""
+    known = Identity.objects.filter(
+        kind="wechat_openid", namespace=app_id, value_index=secret.blind_index("wechat_openid", openid)
+    )
+    who = known.filter(proof=Identity.Proof.VERIFIED).values("member")
+    consents = NoticeConsent.objects.filter(
+        member__in=who, template__template_id=template_id, template__channel__app_id=app_id
+    )
+    return bool(consents.update(left=0, last_result="reject", updated_at=Clock()))
 
 
 def moment(at: datetime) -> str:

@@ -1,4 +1,4 @@
-"""WeChat subscribe messages: templates, what people accepted, what was sent."""
+"""Messages to members: WeChat's templates, what people accepted, what was sent, by WeChat or as a text message."""
 
 from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
@@ -53,7 +53,8 @@ class MemberNoticeAdmin(HubAdmin):
     within = staticmethod(scope.of_channel("template__channel"))
     list_display = [
         shown.link("member", _("Member")),
-        shown.link("template", _("Template")),
+        shown.state("occasion", _("Occasion")),
+        shown.state("medium", _("By")),
         shown.code("reference", _("About")),
         shown.state("state", _("State")),
         shown.code("problem", _("What is wrong")),
@@ -61,8 +62,8 @@ class MemberNoticeAdmin(HubAdmin):
         shown.at("created_at", _("Created")),
         shown.at("sent_at", _("Sent")),
     ]
-    list_select_related = ["member", "template"]
-    list_filter = [ByChannel.at("template__channel"), "state"]
+    list_select_related = ["member"]
+    list_filter = [ByChannel.at("template__channel"), "medium", "occasion", "state"]
     ordering = ["-id"]
     searches = [search.by_number("M", "member__number"), search.by_id("pk", "member_id")]
     search_help_text = _("Member number")

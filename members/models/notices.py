@@ -80,7 +80,14 @@ class NoticeConsent(models.Model):
 
 
 class MemberNotice(models.Model):
-    """One message on its way to a member, sent at most once."""
+    """One message on its way to a member, sent at most once; of an occasion and what it is about there is one.
+
+    By WeChat it is of a template that the person accepted, as a text message it goes to the member's own phone.
+    """
+
+    class Medium(models.TextChoices):
+        WECHAT = "wechat", _("WeChat")
+        SMS = "sms", _("Text message")
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")
@@ -89,7 +96,11 @@ class MemberNotice(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     member = models.ForeignKey("members.Member", models.CASCADE, related_name="notices", verbose_name=_("member"))
-    template = models.ForeignKey(NoticeTemplate, models.CASCADE, related_name="+", verbose_name=_("template"))
+    medium = models.CharField(_("by"), max_length=10, choices=Medium, default=Medium.WECHAT, db_default=Medium.WECHAT)
+    occasion = models.CharField(_("occasion"), max_length=20, choices=NoticeTemplate.Occasion)
+    template = models.ForeignKey(
+        NoticeTemplate, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("template")
+    )
     reference = models.CharField(_("about"), max_length=80)
     values = models.JSONField(_("values"), default=dict)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
@@ -103,7 +114,11 @@ class MemberNotice(models.Model):
         verbose_name, verbose_name_plural = _("notice"), _("notices")
         permissions = [("resend_membernotice", "Can have failed messages sent again")]
         constraints = [
-            models.UniqueConstraint(fields=["member", "template", "reference"], name="member_notice_once"),
+            models.UniqueConstraint(fields=["member", "occasion", "reference"], name="member_notice_once"),
+            models.CheckConstraint(
+                condition=Q(medium="wechat", template__isnull=False) | Q(medium="sms", template=None),
+                name="member_notice_template_follows_medium",
+            ),
             models.CheckConstraint(
                 condition=Q(state="sent", sent_at__isnull=False) | (~Q(state="sent") & Q(sent_at=None)),
                 name="member_notice_sent_at_follows_state",

@@ -95,9 +95,9 @@ def _hand_notices(source: Member, target: Member) -> dict:
 
 
 def _hand_messages(source: Member, target: Member) -> list:
-    known = set(MemberNotice.objects.filter(member=target).values_list("template", "reference"))
+    known = set(MemberNotice.objects.filter(member=target).values_list("occasion", "reference"))
     own = MemberNotice.objects.filter(member=source)
-    doubled = [row.pk for row in own if (row.template_id, row.reference) in known]
+    doubled = [row.pk for row in own if (row.occasion, row.reference) in known]
     own.filter(pk__in=doubled, state=State.WAITING).update(state=State.FAILED, problem="merged")
     return handed(own.exclude(pk__in=doubled), target)
 

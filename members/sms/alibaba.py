@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from django.conf import settings
 
 from members.sms import gateway
-from members.sms.message import Message
+from members.sms.message import Message, Notice
 
 ALGORITHM, ACTION, VERSION = "ACS3-HMAC-SHA256", "SendSms", "2017-05-25"
 FORM = "application/x-www-form-urlencoded"
@@ -42,12 +42,22 @@ MEANINGS = gateway.Meanings(
 
 def send(message: Message) -> None:
     """Send one code; raises as `sms.send` does."""
+    template = settings.SMS_TEMPLATES.get(message.purpose, settings.SMS_TEMPLATE)
+    _send(message.national, template, {"code": message.code}, str(message.challenge_id))
+
+
+def tell(notice: Notice) -> None:
+    """Send news; raises as `sms.tell` does."""
+    _send(notice.national, notice.template, notice.values, str(notice.notice_id))
+
+
+def _send(number: str, template: str, values: dict[str, str], name: str) -> None:
     form = {
-        "PhoneNumbers": message.national,
+        "PhoneNumbers": number,
         "SignName": settings.SMS_SIGN_NAME,
-        "TemplateCode": settings.SMS_TEMPLATES.get(message.purpose, settings.SMS_TEMPLATE),
-        "TemplateParam": json.dumps({"code": message.code}),
-        "OutId": str(message.challenge_id),
+        "TemplateCode": template,
+        "TemplateParam": json.dumps(values),
+        "OutId": name,
     }
     body = urlencode(form).encode()
     host = urlsplit(settings.SMS_API_URL).netloc

@@ -15,5 +15,26 @@ class Message:
 
     @property
     def national(self) -> str:
-        """The number as the mainland writes it: 11 digits; others with their country code, without a plus."""
-        return self.phone.removeprefix("+86").removeprefix("+")
+        """The number as the mainland writes it."""
+        return national(self.phone)
+
+
+@dataclass(frozen=True, repr=False)
+class Notice:
+    """News on its way: the phone in E.164, the occasion, and texts by our names, in the template's order."""
+
+    phone: str
+    occasion: str
+    template: str
+    values: dict[str, str]
+    notice_id: UUID
+
+    @property
+    def national(self) -> str:
+        """The number as the mainland writes it."""
+        return national(self.phone)
+
+
+def national(phone: str) -> str:
+    """11 digits; of other countries with their code, without a plus."""
+    return phone.removeprefix("+86").removeprefix("+")

@@ -106,7 +106,9 @@ class World:
         self._freeze(person)
         self._ask(person, self.member)
         NoticeConsent.objects.create(member=person, template=self.template, last_result="reject")
-        MemberNotice.objects.create(member=person, template=self.template, reference=str(turn))
+        MemberNotice.objects.create(
+            member=person, occasion=self.template.occasion, template=self.template, reference=str(turn)
+        )
         endpoint = make_deliveries.endpoint(self.website, f"https://shop.example/{turn}")
         make_deliveries.attempts(endpoint, 200, None)
         make.backend_client(self.website)
@@ -155,7 +157,9 @@ class World:
             channel=self.website, template_id="template-1", occasion="order_shipped", title="订单发货提醒"
         )
         NoticeConsent.objects.create(member=self.member, template=self.template, left=1, last_result="accept")
-        MemberNotice.objects.create(member=self.member, template=self.template, reference="D1", state="failed")
+        MemberNotice.objects.create(
+            member=self.member, occasion="order_shipped", template=self.template, reference="D1", state="failed"
+        )
 
     def _traffic(self):
         self.endpoint = make_deliveries.endpoint(self.website)

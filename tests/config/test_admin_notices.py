@@ -19,7 +19,9 @@ def failed():
         channel=channel, template_id="template-1", occasion="order_shipped", title="订单发货提醒"
     )
     told = {"reference": "shipment-1", "problem": "wechat 47003", "attempts": 1, "state": "failed"}
-    return MemberNotice.objects.create(member=make.member(channel=channel), template=template, **told)
+    return MemberNotice.objects.create(
+        member=make.member(channel=channel), template=template, occasion=template.occasion, **told
+    )
 
 
 def send_again(browser, notice):
