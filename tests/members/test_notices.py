@@ -278,7 +278,7 @@ def test_an_access_token_that_was_forgotten_is_fetched_anew(ming, outside):
 )
 def test_the_database_refuses(ming, shipped, constraint, rows):
     def row(**fields):
-        return MemberNotice(member=ming.member, template=shipped, reference="1", **fields)
+        return MemberNotice(member=ming.member, occasion="order_shipped", template=shipped, reference="1", **fields)
 
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
         MemberNotice.objects.bulk_create(rows(row))
