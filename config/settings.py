@@ -236,6 +236,7 @@ INBOX_HANDLERS = {
     "wechat_pay.REFUND.SUCCESS": "orders.payments.refunding.heard",
     "wechat_pay.REFUND.ABNORMAL": "orders.payments.refunding.heard",
     "wechat_pay.REFUND.CLOSED": "orders.payments.refunding.heard",
+    "kuaidi100.push": "orders.shipping.pushes.apply",
 }
 BEARERS = {"hub_sk_": "sync.auth.by_key", "hub_at_": "members.auth.by_token"}
 SESSION_CHECK, STAFF_CHECK = "members.sessions.revoked", "sync.staff.ended"  # sockets: whose sessions have ended
@@ -257,6 +258,9 @@ _stand_ins = f"http://127.0.0.1:{SANDBOX_PORT}/stand-ins"
 WECHAT_API_URL = env.text("WECHAT_API_URL", f"{_stand_ins}/wechat" if SANDBOX else "https://api.weixin.qq.com")
 WECHAT_OPEN_URL = env.text("WECHAT_OPEN_URL", f"{_stand_ins}/wechat-open" if SANDBOX else "https://open.weixin.qq.com")
 WECHAT_PAY_URL = env.text("WECHAT_PAY_URL", f"{_stand_ins}/wechat-pay" if SANDBOX else "https://api.mch.weixin.qq.com")
+KUAIDI100_URL = env.text("KUAIDI100_URL", f"{_stand_ins}/kuaidi100" if SANDBOX else "https://poll.kuaidi100.com")
+KUAIDI100_KEY = env.text("KUAIDI100_KEY", "sandbox" if SANDBOX else "")  # empty: parcels are not followed
+KUAIDI100_CUSTOMER = env.text("KUAIDI100_CUSTOMER", "SANDBOX" if SANDBOX else "")
 SMS_GATEWAYS = {  # where each is, and its usual region
     "alibaba": ("https://dysmsapi.aliyuncs.com", "cn-hangzhou"),
     "tencent": ("https://sms.tencentcloudapi.com", "ap-guangzhou"),
@@ -322,6 +326,8 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
     "certificates": {"task": "orders.tasks.refresh_certificates", "schedule": 6 * 3600, "options": {"expires": 3600}},
     "forwarding": {"task": "sync.tasks.forward_pushes", "schedule": 5, "options": {"expires": 5}},
     "bills": {"task": "orders.tasks.fetch_bills", "schedule": 600, "options": {"expires": 600}},
+    "parcels": {"task": "orders.tasks.follow_parcels", "schedule": 2, "options": {"expires": 2}},
+    "silent-parcels": {"task": "orders.tasks.ask_about_parcels", "schedule": 60, "options": {"expires": 60}},
     "retention": {"task": "sync.tasks.forget", "schedule": 3600, "options": {"expires": 3600}},
     "dashboard": {"task": "config.tasks.dashboard", "schedule": 2, "options": {"expires": 2}},
     "alerts": {"task": "sync.watch.alerts", "schedule": 10, "options": {"expires": 10}},

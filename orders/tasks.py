@@ -4,7 +4,7 @@ from celery import shared_task
 
 from orders.payments import asking, certificates, closing, refunding
 from orders.services import casing, finishing
-from orders.shipping import telling
+from orders.shipping import following, telling
 
 
 @shared_task(acks_late=True, soft_time_limit=120)
@@ -47,3 +47,15 @@ def refresh_certificates(**_later):
 def carry_out_refunds(**_later):
     """Have decided refunds paid back, and hear of those whose notification was lost."""
     refunding.ask_due()
+
+
+@shared_task(acks_late=True, soft_time_limit=240)
+def follow_parcels(**_later):
+    """Have parcels followed that nobody follows yet."""
+    following.follow_due()
+
+
+@shared_task(acks_late=True, soft_time_limit=240)
+def ask_about_parcels(**_later):
+    """Hear of parcels nobody has told of for a day."""
+    following.ask_due()

@@ -52,7 +52,7 @@ class Shipments(ChannelView):
 
     @extend_schema(request=ShipIn, responses={201: ShipmentOut, 200: ShipmentOut})
     def post(self, request, number):
-        order, asked = own(request.auth.channel, number), ShipIn.read(request)
+        asked, order = ShipIn.read(request), own(request.auth.channel, number)
         with refusals():
             parcel, is_new = services.ship(order=order.pk, by=request.user, **asked)
         return Response(as_parcel(parcel), status=201 if is_new else 200)
@@ -65,7 +65,7 @@ class OneShipment(ChannelView):
 
     @extend_schema(request=CorrectIn, responses=OrderOut)
     def patch(self, request, number, shipment_id):
-        order, asked = own(request.auth.channel, number), CorrectIn.read(request)
+        asked, order = CorrectIn.read(request), own(request.auth.channel, number)
         parcel = parcel_of(order, shipment_id)
         with refusals():
             services.correct_shipment(shipment=parcel, by=request.user, **asked)

@@ -18,7 +18,7 @@ from orders.services import packing
 from orders.services.fulfilling import count_shipped, follow_parcels, notify_shipment, set_goods
 from orders.services.locks import lock_order
 from orders.services.opening import WrongState
-from orders.shipping import carriers, uploading
+from orders.shipping import carriers, kuaidi100, uploading
 from sync import clock
 from sync.act import Actor, act
 from sync.clock import Clock
@@ -115,33 +115,39 @@ def withdraw_shipment(*, shipment: UUID, by: Actor) -> Order:
 
 
 @act
-def track(*, shipment: UUID, told: list[dict], state: str, by: Actor) -> bool:
+def track(*, shipment: UUID, told: list[dict], state: str, by: Actor, carrier: str = "") -> bool:
     """Keep what the carrier tells of a parcel, in place of what it told before; False where that changes nothing.
 
     `told` is newest first: {at, text, state, place}, `at` an instant as text. A list whose newest time is older than
-    what is known came late and changes nothing. Raises Shipment.DoesNotExist, also for a parcel taken back.
+    what is known came late and changes nothing. `carrier`: who has turned out to carry it, by 快递100's code. A parcel
+    told as signed for counts as arrived at once: what follows from that cannot be undone only when the order
+    completes, days later. Raises Shipment.DoesNotExist, also for a parcel taken back.
     """
     order, parcel = _locked(shipment)
     known = json.loads(parcel.tracking) if parcel.tracking else []
-    if not told or _is_older(told, known) or (told, state) == (known, parcel.state):
+    is_news = bool(told) and not _is_older(told, known) and (told, state) != (known, parcel.state)
+    other = Carrier.objects.filter(pk=carrier).exclude(pk=parcel.carried_by_id).first()
+    if not (is_news or other):
         return False
-    parcel.tracking, parcel.state = json.dumps(told, ensure_ascii=False), state
-    parcel.told_at = parse_datetime(told[0]["at"])
-    if state == State.DELIVERED and parcel.delivered_at is None:
-        signed = [each["at"] for each in told if each["state"] == State.DELIVERED]
-        parcel.delivered_at = parse_datetime(signed[-1] if signed else told[0]["at"])
+    parcel.carried_by = other or parcel.carried_by
+    if is_news:
+        _hear(parcel, told, state)
     parcel.version += 1
-    parcel.save(update_fields=["tracking", "state", "told_at", "delivered_at", "version"])
+    parcel.save(update_fields=["carried_by", "tracking", "state", "told_at", "delivered_at", "version"])
     follow_parcels(order, by, "order.tracking_updated")
     return True
 
 
 @act
 def let_go(*, shipment: UUID, watch: str, problem: str = "") -> None:
-    """Nobody tells of a parcel any more (`watch` is over or refused): its order need not wait for that."""
+    """Nobody tells of a parcel any more (`watch` is over or refused): its order need not wait for that.
+
+    Raises Shipment.DoesNotExist.
+    """
     order, parcel = _locked(shipment)
     parcel.watch, parcel.watch_problem = watch, problem
-    parcel.save(update_fields=["watch", "watch_problem"])
+    parcel.watch_at = None if watch == Watch.OVER else parcel.watch_at
+    parcel.save(update_fields=["watch", "watch_problem", "watch_at"])
     set_goods(order)
     order.save(update_fields=["completes_at"])
 
@@ -200,8 +206,8 @@ def _refuse_if_arrived(order: Order, parcel: Shipment) -> None:
 def _set_out(parcel: Shipment) -> None:
     """A new journey: followed where 快递100 knows the carrier, over at once where there is nothing to carry."""
     kind = parcel.carried_by.kind if parcel.carried_by else None
-    follows = kind == Carrier.Kind.EXPRESS and parcel.carried_by.is_active and not parcel.order.is_history
-    follows = follows and len(parcel.tracking_number) <= LONGEST_FOLLOWED
+    is_known = kind == Carrier.Kind.EXPRESS and parcel.carried_by.is_active and kuaidi100.is_on()
+    follows = is_known and len(parcel.tracking_number) <= LONGEST_FOLLOWED and not parcel.order.is_history
     parcel.watch, parcel.watch_at = (Watch.WANTED, Clock()) if follows else (Watch.NONE, None)
     if kind == Carrier.Kind.VIRTUAL:
         parcel.state, parcel.delivered_at = State.DELIVERED, parcel.shipped_at
@@ -228,6 +234,14 @@ def _repack(order: Order, parcel: Shipment, goods: packing.Goods, held: packing.
         packing.pack(Shipment.objects.create(order=order, withdrawn_at=Clock(), watch=Watch.OVER, **label), held)
     packing.pack(parcel, goods)
     count_shipped(order)
+
+
+def _hear(parcel: Shipment, told: list[dict], state: str) -> None:
+    parcel.tracking, parcel.state = json.dumps(told, ensure_ascii=False), state
+    parcel.told_at = parse_datetime(told[0]["at"])
+    if state == State.DELIVERED and parcel.delivered_at is None:
+        signed = [each["at"] for each in told if each["state"] == State.DELIVERED]
+        parcel.delivered_at = parse_datetime(signed[-1] if signed else told[0]["at"])
 
 
 def _is_older(told: list[dict], known: list[dict]) -> bool:
