@@ -15,7 +15,8 @@ from config import embedded
 from config.children import end_group, spawn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BENCHES = ("ledger", "expiry")
+BENCHES = ("ledger", "expiry", "orders")
+POOLED = {"orders": "2"}  # whole requests: connections are taken from a pool, as in production
 ENVIRONMENT = {
     "HUB_MODE": "development",
     "HUB_SANDBOX": "1",
@@ -59,6 +60,7 @@ def main(names: list[str]) -> int:
     failed = 0
     for name in names or BENCHES:
         with engines() as environment:
+            environment["DATABASE_POOL"] = POOLED.get(name, "0")
             words = [sys.executable, "-m", "tests.bench.one", name]
             failed |= subprocess.run(words, cwd=ROOT, env=os.environ | environment, check=False).returncode != 0
     return int(failed)

@@ -224,7 +224,7 @@ def test_what_is_left_out_and_what_is_empty_is_the_same_request(backend, more):
 def test_a_list_costs_the_same_however_many(backend, django_assert_num_queries, rows):
     for _row in range(rows):
         o.order(lines=3)
-    with django_assert_num_queries(7):  # the key, its last use, the group, the clock, the page, the lines, the parcels
+    with django_assert_num_queries(6):  # the key's last use, the group, the clock, the page, the lines, the parcels
         assert len(backend.get("orders").json()["results"]) == rows
 
 
