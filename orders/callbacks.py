@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
+from orders import wechat_push
 from orders.payments import notices
 from orders.payments.signing import NotSigned
 from orders.shipping import pushes
@@ -61,4 +62,5 @@ def kuaidi100(request: HttpRequest, token: str) -> HttpResponse:
 urlpatterns = [
     path("wechat-pay/<str:merchant>", wechat_pay),
     path("kuaidi100/<str:token>", kuaidi100),
+    path("wechat/<str:app_id>", wechat_push.receive),
 ]

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Model, Q
 
-from sync.models import Acknowledged, IdempotentAnswer, InboxMessage, Ticket
+from sync.models import Acknowledged, ForwardedPush, IdempotentAnswer, InboxMessage, Ticket
 from sync.secret import InvalidPhone, Unreadable, phone
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,14 @@ def forget_messages(words: Words, since: datetime | None = None) -> int:
     InboxMessage.objects.filter(pk__in=ids).update(body=None)
     naming = [row.pk for row in found if any(word in row.subject for _whose, word in words if len(word) >= SHORT)]
     InboxMessage.objects.filter(pk__in=naming).update(subject="")
-    return len(ids)
+    return len(ids) + _forget_pushes(words)
+
+
+def _forget_pushes(words: Words) -> int:
+    """Drop messages on their way to a channel that say one of these words. Returns how many."""
+    kept = ForwardedPush.objects.filter(body__isnull=False)
+    ids = [row.pk for row in _chunks(kept, "sender", "body") if _tells(row, row.sender, words)]
+    return ForwardedPush.objects.filter(pk__in=ids).delete()[0]
 
 
 def forget_answers(words: Words, *, by: Iterable[str]) -> int:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from sync import alerts, idempotency, inbox, quotas, retention, tickets
+from sync import alerts, forwarding, idempotency, inbox, quotas, retention, tickets
 
 
 @shared_task(acks_late=True, soft_time_limit=60)
@@ -13,6 +13,12 @@ def apply_inbox(**_later):
     """Apply facts that could not be applied when they came."""
     inbox.apply_due()
     alerts.measure("inbox.parked_seconds", inbox.parked_seconds())
+
+
+@shared_task(acks_late=True, soft_time_limit=120)
+def forward_pushes(**_later):
+    """Pass on what the hub does not handle itself."""
+    forwarding.forward_due()
 
 
 @shared_task(acks_late=True, soft_time_limit=600)
@@ -24,3 +30,4 @@ def forget(**_later):
     retention.drop_batches()
     retention.drop_messages()
     retention.drop_events()
+    forwarding.drop_old()
