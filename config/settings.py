@@ -328,6 +328,7 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
     "bills": {"task": "orders.tasks.fetch_bills", "schedule": 600, "options": {"expires": 600}},
     "parcels": {"task": "orders.tasks.follow_parcels", "schedule": 2, "options": {"expires": 2}},
     "silent-parcels": {"task": "orders.tasks.ask_about_parcels", "schedule": 60, "options": {"expires": 60}},
+    "forwarding": {"task": "sync.tasks.forward_pushes", "schedule": 5, "options": {"expires": 5}},
     "retention": {"task": "sync.tasks.forget", "schedule": 3600, "options": {"expires": 3600}},
     "dashboard": {"task": "config.tasks.dashboard", "schedule": 2, "options": {"expires": 2}},
     "alerts": {"task": "sync.watch.alerts", "schedule": 10, "options": {"expires": 10}},
