@@ -324,7 +324,6 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
     "closing": {"task": "orders.tasks.close_unpaid", "schedule": 5, "options": {"expires": 5}},
     "completing": {"task": "orders.tasks.complete_arrived", "schedule": 60, "options": {"expires": 60}},
     "certificates": {"task": "orders.tasks.refresh_certificates", "schedule": 6 * 3600, "options": {"expires": 3600}},
-    "forwarding": {"task": "sync.tasks.forward_pushes", "schedule": 5, "options": {"expires": 5}},
     "bills": {"task": "orders.tasks.fetch_bills", "schedule": 600, "options": {"expires": 600}},
     "parcels": {"task": "orders.tasks.follow_parcels", "schedule": 2, "options": {"expires": 2}},
     "silent-parcels": {"task": "orders.tasks.ask_about_parcels", "schedule": 60, "options": {"expires": 60}},
