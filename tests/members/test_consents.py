@@ -278,7 +278,7 @@ def test_consents_cost_the_same_however_many(client, rows, django_assert_num_que
         said(client.member)
     with django_assert_num_queries(
         4
-    ):  # the member, the time, what was said, policies; the session is a prepared statement
+    ):  # member, time, what was said, policies; the session is prepared
         client.get("me/consents")
 
 

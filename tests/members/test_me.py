@@ -113,7 +113,7 @@ def test_me_costs_the_same_however_many_identities(client, django_assert_num_que
         make.identity(client.member, "wechat_unionid", f"unionid-number-{n}")
     with django_assert_num_queries(
         4
-    ):  # the member, identities, policies, consents; the session is a prepared statement
+    ):  # member, identities, policies, consents; the session is prepared
         client.get("me")
 
 
