@@ -322,6 +322,7 @@ CELERY_BEAT_SCHEDULE = {  # a task that waited past its next turn is dropped
     "refunds": {"task": "orders.tasks.carry_out_refunds", "schedule": 5, "options": {"expires": 5}},
     "payment-cases": {"task": "orders.tasks.watch_payment_cases", "schedule": 60, "options": {"expires": 60}},
     "closing": {"task": "orders.tasks.close_unpaid", "schedule": 5, "options": {"expires": 5}},
+    "shipping-files": {"task": "orders.tasks.run_shipping_files", "schedule": 3, "options": {"expires": 3}},
     "completing": {"task": "orders.tasks.complete_arrived", "schedule": 60, "options": {"expires": 60}},
     "certificates": {"task": "orders.tasks.refresh_certificates", "schedule": 6 * 3600, "options": {"expires": 3600}},
     "bills": {"task": "orders.tasks.fetch_bills", "schedule": 600, "options": {"expires": 600}},

@@ -2,9 +2,10 @@
 
 from celery import shared_task
 
-from orders.payments import asking, certificates, closing, refunding
-from orders.services import casing, finishing
+from orders.payments import asking, billing, certificates, closing, refunding
+from orders.services import casing, finishing, shipping_files
 from orders.shipping import following, telling
+from sync import clock
 
 
 @shared_task(acks_late=True, soft_time_limit=120)
@@ -47,6 +48,18 @@ def refresh_certificates(**_later):
 def carry_out_refunds(**_later):
     """Have decided refunds paid back, and hear of those whose notification was lost."""
     refunding.ask_due()
+
+
+@shared_task(acks_late=True, soft_time_limit=3_000)
+def run_shipping_files(**_later):
+    """Go on with every shipping file that was let run."""
+    shipping_files.run_due()
+
+
+@shared_task(acks_late=True, soft_time_limit=1_800)
+def fetch_bills(**_later):
+    """Have WeChat Pay's bill of the day before, once it is there."""
+    billing.fetch_due(clock.now())
 
 
 @shared_task(acks_late=True, soft_time_limit=240)
