@@ -76,12 +76,16 @@ def decide_case(*, case: UUID, action: str, by: Actor) -> PaymentCase:
 
 @act
 def settle_if_it_fits(order: Order, by: Actor) -> bool:
-    """Settle an unpaid order by money that came for what it costs now, before it cost that. Its locks are held."""
-    if order.payment_status != Order.PaymentStatus.UNPAID:
+    """Settle an order by money that came for what it costs now, before it cost that; a closed one by the channel's own,
+    as if that came now. Its locks are held."""
+    if order.payment_status == Order.PaymentStatus.PAID:
         return False
     fitting = order.cases.filter(kind=Kind.WRONG_AMOUNT, resolved_at=None, amount_fen=order.total_fen)
     case = fitting.select_for_update(no_key=True, of=["self"]).select_related("payment").order_by("created_at").first()
     if case is None:
+        return False
+    case.order = order
+    if order.payment_status == Order.PaymentStatus.CLOSED and (case.provider == WECHAT_PAY or not _may_reopen(case)):
         return False
     _carry_out(case, order, Action.REOPEN, by)
     return True

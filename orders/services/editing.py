@@ -108,7 +108,7 @@ def _write(order: Order, fresh: dict, claimed_fen: int | None, by: Actor) -> Non
     if not (fields or moved or changed):
         return
     change(order, "order.updated", by, **fields)
-    if amounts and order.payment_status == Order.PaymentStatus.UNPAID:
+    if amounts and order.payment_status != Order.PaymentStatus.PAID:
         _settle(order, by)
 
 
@@ -141,7 +141,7 @@ def _move(order: Order, address: dict) -> bool:
 
 
 def _settle(order: Order, by: Actor) -> None:
-    if order.total_fen == 0:
+    if order.total_fen == 0 and not (order.closed_at and order.points_redeemed):
         settle(order, paid_fen=0, paid_at=clock.now(), by=by)
     else:
         settle_if_it_fits(order, by)

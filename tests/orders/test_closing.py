@@ -140,10 +140,11 @@ class TestTheClock:
         assert closing.close_due() == 1
         assert Order.objects.get().payment_status == "closed"
 
-    def test_goods_that_are_out_already_are_for_people(self, order):
+    def test_goods_that_are_out_already_change_nothing_about_the_money(self, order):
         older(minutes=61)
         Order.objects.update(fulfilment_status="partial")
-        assert closing.close_due() == 0
+        tasks.close_unpaid()
+        assert (Order.objects.get().payment_status, Order.objects.get().fulfilment_status) == ("closed", "partial")
 
     def test_one_that_is_claimed_is_not_claimed_again(self, order):
         older(minutes=61)
