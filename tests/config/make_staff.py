@@ -30,6 +30,7 @@ from sync.models import (
     Alert,
     AlertRule,
     Discrepancy,
+    ForwardedPush,
     Heartbeat,
     IdempotentAnswer,
     InboxMessage,
@@ -41,7 +42,7 @@ from sync.models import (
 from tests import make
 from tests.loyalty import make_adjusting, make_holds, make_purchases, make_tiers
 from tests.members import make_privacy, make_profile
-from tests.orders import make_orders
+from tests.orders import make_orders, make_staff_work
 from tests.sync import make_deliveries
 
 PHONE = "+8613712345678"
@@ -87,6 +88,7 @@ class World:
         self._papers()
         make_adjusting.one_of_each(self.member, self.website)
         make_purchases.one_of_each(self.member, self.website)
+        self.shipped = make_staff_work.one_of_each(self.member, self.website)
         self._traffic()
         self._watch()
 
@@ -99,6 +101,7 @@ class World:
         make_holds.hold(person, 2)
         make_adjusting.one_of_each(person, self.website, str(turn))
         make_purchases.one_of_each(person, self.website, str(turn))
+        make_staff_work.one_of_each(person, self.website, str(turn))
         make_profile.address(person), make_profile.avatar(person), make_profile.wrote(person, "nickname")
         make_privacy.asked_for(person), make_privacy.asked_for(person, "export")
         Consent.objects.create(member=person, purpose="terms", version="1", act="granted", channel=self.website)
@@ -166,6 +169,8 @@ class World:
         self.event = make_deliveries.event(f"member/{self.member.pk}", data={"id": str(self.member.pk)})
         make_deliveries.delivery(self.endpoint, self.event)
         make_deliveries.attempts(self.endpoint, 500)
+        pushed = {"sender": "wechat/wx-website", "type": "user_enter_tempsession", "message_id": "p-1"}
+        ForwardedPush.objects.create(endpoint=self.endpoint, body="{}", **pushed)
         make.backend_client(self.website)
         sent = {"sender": "channels/website", "type": "order.placed", "body_digest": b"1"}
         InboxMessage.objects.create(message_id="m-1", body=f'{{"phone": "{PHONE}"}}', **sent)

@@ -73,7 +73,8 @@ def notices(story: Story) -> Iterator[Entry]:
     about = Q(reference__contains=number) | Q(reference__in=named)
     rows = MemberNotice.objects.filter(about, member=story.order.member_id).select_related("template")
     for each in story.newest(rows):
-        told = {"title": each.template.title, "state": each.get_state_display()}
+        title = each.template.title if each.template else _("text message")
+        told = {"title": title, "state": each.get_state_display()}
         words = _("Message to the member “%(title)s”: %(state)s") % told
         tone = {"sent": GOOD, "failed": BAD}.get(each.state, BUSY)
         at = each.sent_at or each.created_at
