@@ -49,6 +49,8 @@ def verify(headers: Mapping[str, str], body: bytes, keys: Mapping[str, str], *, 
     serial, signature, timestamp, nonce = (headers.get(name, "") for name in HEADERS)
     if not (serial and signature and timestamp and nonce):
         raise NotSigned("a header is missing")
+    if headers.get("Wechatpay-Signature-Type", SCHEME) != SCHEME:
+        raise NotSigned("unknown algorithm")
     if signature.startswith(PROBE):
         raise NotSigned("a probe")
     if not re.fullmatch(r"[0-9]{1,12}", timestamp) or abs(now - int(timestamp)) >= WINDOW:
@@ -59,6 +61,8 @@ def verify(headers: Mapping[str, str], body: bytes, keys: Mapping[str, str], *, 
         raise NotSigned("an expired certificate")
     try:
         raw = base64.b64decode(signature, validate=True)
+        if base64.b64encode(raw).decode() != signature:
+            raise NotSigned("the signature is spelled otherwise")
         _public(keys[serial]).verify(raw, lines(timestamp, nonce, body), PKCS1v15(), hashes.SHA256())
     except (InvalidSignature, ValueError) as error:  # binascii.Error is a ValueError
         raise NotSigned("the signature does not hold") from error

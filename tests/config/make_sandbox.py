@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from config.sandbox.models import App, Backend, PayAccount
 from config.sandbox.seed import credentials, house
+from config.sandbox.stand_ins import platform
 from orders.models import Merchant, MerchantKey
 from tests import make
 
@@ -37,3 +38,11 @@ def merchant() -> Merchant:
 def backend(code: str = "website", mode: str = "ok") -> Backend:
     """A fake backend with the channel's outbound secret."""
     return Backend.objects.create(code=code, secret=credentials.of_channel(code)["outbound_secret"], mode=mode)
+
+
+def rotated() -> str:
+    """WeChat Pay has a new certificate, and lists it; it goes on signing with what it signed with."""
+    account = PayAccount.objects.get()
+    serial = platform.rotate(account.mchid)
+    account.save(update_fields=["platform_serial", "platform_key"])
+    return serial

@@ -13,7 +13,7 @@ from loyalty.models import Entry
 from orders.models import Order, Payment, PaymentCase
 from orders.payments import signing, wechat_pay
 from sync import inbox
-from sync.models import InboxMessage
+from sync.models import InboxMessage, Measure
 from tests import make
 from tests.orders import make_orders as o
 from tests.orders import outside
@@ -126,6 +126,33 @@ def test_an_old_or_early_one_is_refused(wechat, payment, seconds):
     refused(body, wechat.signed(body, at=time.time() + seconds))
 
 
+def test_no_changed_byte_is_heard(wechat, payment):
+    body, headers = wechat.notification(wechat.pay(payment.pk.hex))
+    for position in range(0, len(body), 7):
+        refused(body[:position] + bytes([body[position] ^ 1]) + body[position + 1 :], headers)
+    for name, value in headers.items():
+        for position in range(0, len(value), 7):
+            refused(body, headers | {name: value[:position] + chr(ord(value[position]) ^ 1) + value[position + 1 :]})
+    assert Measure.objects.get(name="wechat_pay.notifications_refused").samples > 100
+    assert send(body, headers).status_code == 204
+
+
+def test_another_algorithm_is_refused(wechat, payment):
+    body, headers = wechat.notification(wechat.pay(payment.pk.hex))
+    refused(body, headers | {"Wechatpay-Signature-Type": "WECHATPAY2-SM2-WITH-SM3"})
+    assert send(body, headers | {"Wechatpay-Signature-Type": signing.SCHEME}).status_code == 204
+
+
+def test_an_old_notification_again_changes_nothing_and_is_refused_once_it_is_old(wechat, payment):
+    body, headers = wechat.notification(wechat.pay(payment.pk.hex))
+    assert send(body, headers).status_code == 204
+    before = make.snapshot()
+    assert send(body, wechat.signed(body, at=time.time() - 290)).status_code == 204
+    assert send(body, wechat.signed(body, at=time.time() - 301)).status_code == 401
+    now = make.snapshot()
+    assert {table for table in now if now[table] != before[table]} <= {"sync_measure"}
+
+
 @pytest.mark.parametrize("path", ["/callbacks/wechat-pay/1900000002", "/callbacks/wechat-pay/x%20y"])
 def test_an_unknown_merchant_is_refused(wechat, payment, path):
     refused(*wechat.notification(wechat.pay(payment.pk.hex)), path)
@@ -182,7 +209,7 @@ def test_nothing_but_a_post_is_heard(db, method):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_fifty_copies_at_once_are_one_payment(wechat, payment):
+def test_a_hundred_copies_at_once_are_one_payment(wechat, payment):
     body, headers = wechat.notification(wechat.pay(payment.pk.hex))
 
     def copy(_n):
@@ -192,7 +219,7 @@ def test_fifty_copies_at_once_are_one_payment(wechat, payment):
             connections.close_all()
 
     with ThreadPoolExecutor(50) as pool:
-        assert set(pool.map(copy, range(50))) == {204}
+        assert set(pool.map(copy, range(100))) == {204}
     inbox.apply_due()
     assert InboxMessage.objects.count() == Payment.objects.count() == Entry.objects.count() == 1
     assert make.types_of(payment.order.member) == ["order.placed", "order.paid", "points.earned"]

@@ -68,6 +68,36 @@ def test_a_changed_header_does_not_pass(changed):
         check(NOTIFICATION["headers"] | changed)
 
 
+@pytest.mark.parametrize("name", signing.HEADERS)
+def test_no_changed_byte_of_a_header_passes(name):
+    value = NOTIFICATION["headers"][name]
+    for position, byte in enumerate(value):
+        for other in {chr(ord(byte) ^ 1), chr(ord(byte) ^ 32), "A", "=", ""} - {byte}:
+            with pytest.raises(signing.NotSigned):
+                check(NOTIFICATION["headers"] | {name: value[:position] + other + value[position + 1 :]})
+
+
+def test_a_signature_has_one_spelling():
+    signature = NOTIFICATION["headers"]["Wechatpay-Signature"]
+    assert signature.endswith("Q==")  # whose last four bits say nothing
+    for other in (signature[:-3] + "R==", signature[:-2], signature + "==", signature + "\n"):
+        with pytest.raises(signing.NotSigned):
+            check(NOTIFICATION["headers"] | {"Wechatpay-Signature": other})
+
+
+@pytest.mark.parametrize("algorithm", ["WECHATPAY2-SM2-WITH-SM3", "", "none"])
+def test_another_algorithm_does_not_pass(algorithm):
+    check(NOTIFICATION["headers"] | {"Wechatpay-Signature-Type": signing.SCHEME})
+    with pytest.raises(signing.NotSigned):
+        check(NOTIFICATION["headers"] | {"Wechatpay-Signature-Type": algorithm})
+
+
+def test_out_of_its_certificates_time_nothing_passes():
+    late = AT + 10 * 366 * 86_400
+    with pytest.raises(signing.NotSigned, match="expired"):
+        check(NOTIFICATION["headers"] | {"Wechatpay-Timestamp": str(late)}, now=late)
+
+
 def test_no_changed_byte_of_the_body_passes():
     for position in range(len(BODY)):
         changed = BODY[:position] + bytes([BODY[position] ^ 1]) + BODY[position + 1 :]
