@@ -17,6 +17,10 @@ KNOWN = {
     "delay_payment_notifications": SECONDS,  # each arrives at some time within so long
     "duplicate_payment_notifications": SHARE,  # of the notifications arrive twice
     "missign_payment_notifications": SHARE,  # of the notifications carry a signature that does not hold
+    "kuaidi100_timeout": SECONDS,
+    "kuaidi100_error": SHARE,  # of the calls 快递100 answers with its 500
+    "lose_carrier_pushes": SHARE,  # of the pushes never arrive
+    "missign_carrier_pushes": SHARE,  # of the pushes carry a signature that does not hold
     "sms_timeout": SECONDS,
     "sms_fail": SHARE,  # of the messages are refused with 503
 }

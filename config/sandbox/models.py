@@ -179,6 +179,39 @@ class Trade(models.Model):
         return self.out_trade_no
 
 
+class TradeRefund(models.Model):
+    """Money of a payment order on its way back, or there."""
+
+    class State(models.TextChoices):
+        PROCESSING = "PROCESSING"
+        SUCCESS = "SUCCESS"
+        ABNORMAL = "ABNORMAL"
+        CLOSED = "CLOSED"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    trade = models.ForeignKey(Trade, models.CASCADE, related_name="refunds")
+    account = models.ForeignKey(PayAccount, models.CASCADE, related_name="refunds")
+    out_refund_no = models.CharField(max_length=64)
+    refund_id = models.CharField(max_length=32, unique=True)
+    amount_fen = models.BigIntegerField()
+    notify_url = models.CharField(max_length=300)
+    state = models.CharField(max_length=10, choices=State, default=State.PROCESSING)
+    created_at = models.DateTimeField(db_default=Now())
+    success_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "out_refund_no"], name="sandbox_refund_once"),
+            models.CheckConstraint(
+                condition=Q(state="SUCCESS", success_at__isnull=False) | (~Q(state="SUCCESS") & Q(success_at=None)),
+                name="sandbox_refund_success_follows_state",
+            ),
+        ]
+
+    def __str__(self):
+        return self.out_refund_no
+
+
 class Backend(models.Model):
     """The fake backend of a channel, and how it behaves."""
 
@@ -223,3 +256,31 @@ class Fault(models.Model):
 
     def __str__(self):
         return f"{self.name} {self.value}"
+
+
+class Parcel(models.Model):
+    """A parcel as 快递100 knows it: `entries` is a JSON list, newest first, as it is pushed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    number = models.CharField(max_length=64, unique=True)
+    state = models.CharField(max_length=10, default="0")
+    entries = EncryptedField(null=True)
+
+    def __str__(self):
+        return self.number
+
+
+class Subscription(models.Model):
+    """Somebody who is told of a parcel: where, and signed with which salt."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    parcel = models.ForeignKey(Parcel, models.CASCADE, related_name="subscriptions")
+    company = models.CharField(max_length=40)
+    callback_url = models.CharField(max_length=300)
+    salt = EncryptedField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["parcel", "callback_url"], name="sandbox_subscription_once")]
+
+    def __str__(self):
+        return self.company

@@ -3,7 +3,7 @@
 from django.http import JsonResponse
 from django.urls import include, path
 
-from config.sandbox.stand_ins import backends, kuaidi100, payer, sms, wechat, wechat_pay
+from config.sandbox.stand_ins import backends, courier, kuaidi100, payer, sms, wechat, wechat_pay
 
 
 def not_found(request, exception):
@@ -32,6 +32,8 @@ stand_ins = [
     path("wechat-pay/v3/billdownload/file", wechat_pay.billdownload),
     path("wechat-pay/payer/<str:number>/succeed", payer.succeed),
     path("kuaidi100/poll", kuaidi100.poll),
+    path("kuaidi100/poll/query.do", kuaidi100.query),
+    path("kuaidi100/parcels/<str:number>/push", courier.push),
     path("sms/messages", sms.messages),
     path("backends/<slug:code>", backends.receive),
 ]

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from config.sandbox.api import around, pages, paying, people, view
+from config.sandbox.api import around, courier, pages, paying, people, view
 
 urlpatterns = [
     path("", pages.two_channels),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("wechat/notices", around.Notices.as_view()),
     path("wechat-pay/<uuid:payment>/succeed", paying.Succeed.as_view()),
     path("wechat-pay/rotate-certificate", paying.RotateCertificate.as_view()),
+    path("carrier/<str:number>/push", courier.Push.as_view()),
     path("channels/<slug:code>/received", around.ReceivedByBackend.as_view()),
     path("channels/<slug:code>/mode", around.BackendMode.as_view()),
     path("faults", around.Faults.as_view()),

@@ -16,7 +16,8 @@ from config.sandbox.seed import credentials
 from config.sandbox.stand_ins import platform
 from loyalty.models import Benefit, EarnRule, Programme, Reason, Tier
 from members.models import NoticeTemplate, Policy
-from orders.models import Merchant, MerchantKey
+from orders.models import Carrier, Merchant, MerchantKey
+from orders.shipping import known
 from sync import secret
 from sync.models import AlertRule, Channel, ChannelKey, Endpoint, Scope, SharingGroup
 
@@ -128,6 +129,7 @@ def store(brand: Brand) -> None:
         Reason(code=code, name=name, direction=direction, is_note_required=note)
         for code, name, direction, note in REASONS
     )
+    Carrier.objects.bulk_create([Carrier(**row) for row in known.rows()])
     _store_staff(brand)
     Backend.objects.create(code=ALERTS, secret="")
     AlertRule.objects.create(
