@@ -21,6 +21,11 @@ KNOWN = {
     "kuaidi100_error": SHARE,  # of the calls 快递100 answers with its 500
     "lose_carrier_pushes": SHARE,  # of the pushes never arrive
     "missign_carrier_pushes": SHARE,  # of the pushes carry a signature that does not hold
+    "lose_refund_notifications": SHARE,
+    "delay_refund_notifications": SECONDS,
+    "duplicate_refund_notifications": SHARE,
+    "missign_refund_notifications": SHARE,
+    "refund_not_enough": SHARE,  # of the refunds find too little money on the merchant's account
     "sms_timeout": SECONDS,
     "sms_fail": SHARE,  # of the messages are refused with 503
 }

@@ -36,27 +36,35 @@ def succeed(out_trade_no: str, *, amount_fen: int | None, times: int) -> list[in
     `amount_fen` pays another amount than was asked. The answer to each copy is its status; None: lost, or no answer.
     """
     trade = _paid(out_trade_no, amount_fen)
-    url, body = _address(trade), notification(trade)
-    copies = [copy for _ in range(times) for copy in _copies(trade.account, body)]
-    waits = [faults.up_to("delay_payment_notifications") for _copy in copies]
+    return deliver("payment", trade.account, trade.notify_url, notification(trade), times)
+
+
+def deliver(what: str, account: PayAccount, notify_url: str, body: bytes, times: int) -> list[int | None]:
+    """Send a notification `times` times at once; the faults are those of `what`: payment or refund."""
+    url = _address(notify_url)
+    copies = [copy for _ in range(times) for copy in _copies(what, account, body)]
+    waits = [faults.up_to(f"delay_{what}_notifications") for _copy in copies]
     waiting.let_go()
 
     def send(headers: dict[str, str] | None, wait: float) -> int | None:
         waiting.pause(wait)
         return headers and _post(http, url, body, headers)
 
-    with httpx.Client(timeout=PATIENCE, trust_env=False) as http, ThreadPoolExecutor(min(times, AT_ONCE)) as pool:
+    with (
+        httpx.Client(timeout=PATIENCE, trust_env=False) as http,
+        ThreadPoolExecutor(min(max(len(copies), 1), AT_ONCE)) as pool,
+    ):
         return list(pool.map(send, copies, waits))
 
 
-def _copies(account: PayAccount, body: bytes) -> Iterator[dict[str, str] | None]:
+def _copies(what: str, account: PayAccount, body: bytes) -> Iterator[dict[str, str] | None]:
     """The headers of what is sent for one notification: none when it is lost, twice when it is doubled."""
-    if faults.strikes("lose_payment_notifications") or faults.strikes("wechat_pay_down"):
+    if faults.strikes(f"lose_{what}_notifications") or faults.strikes("wechat_pay_down"):
         yield None
         return
-    for _copy in range(2 if faults.strikes("duplicate_payment_notifications") else 1):
+    for _copy in range(2 if faults.strikes(f"duplicate_{what}_notifications") else 1):
         headers = _signed(account, body)
-        if faults.strikes("missign_payment_notifications"):
+        if faults.strikes(f"missign_{what}_notifications"):
             headers["Wechatpay-Signature"] = headers["Wechatpay-Signature"][::-1].lstrip("=") + "=="
         yield headers
 
@@ -90,39 +98,45 @@ def as_transaction(trade: Trade) -> dict:
     money = {"total": trade.paid_fen, "payer_total": trade.paid_fen, "currency": "CNY", "payer_currency": "CNY"}
     payer = {"openid": trade.payer or f"oPayer{trade.transaction_id[-20:]}"}
     paid = {"transaction_id": trade.transaction_id, "bank_type": "OTHERS", "attach": ""}
-    return shown | paid | {"success_time": _moment(trade.success_at), "payer": payer, "amount": money}
+    return shown | paid | {"success_time": moment(trade.success_at), "payer": payer, "amount": money}
 
 
 def notification(trade: Trade) -> bytes:
-    """The body of a notification: the transaction under AES-256-GCM with the merchant's APIv3 key."""
-    nonce, bound_to = secrets.token_hex(6), "transaction"
-    plain = json.dumps(as_transaction(trade), ensure_ascii=False).encode()
-    ciphertext = AESGCM(trade.account.api_key.encode()).encrypt(nonce.encode(), plain, bound_to.encode())
+    """The body of a notification of a payment."""
+    return sealed(trade.account, "transaction", "TRANSACTION.SUCCESS", "支付成功", as_transaction(trade))
+
+
+def sealed(account: PayAccount, kind: str, event: str, summary: str, told: dict) -> bytes:
+    """The body of a notification: what it tells under AES-256-GCM with the merchant's APIv3 key."""
+    nonce, bound_to = secrets.token_hex(6), kind
+    plain = json.dumps(told, ensure_ascii=False).encode()
+    ciphertext = AESGCM(account.api_key.encode()).encrypt(nonce.encode(), plain, bound_to.encode())
     resource = {
-        "original_type": "transaction",
+        "original_type": kind,
         "algorithm": "AEAD_AES_256_GCM",
         "ciphertext": base64.b64encode(ciphertext).decode(),
         "associated_data": bound_to,
         "nonce": nonce,
     }
-    told = {
+    notice = {
         "id": str(uuid4()),
-        "create_time": _moment(datetime.now(UTC)),
+        "create_time": moment(datetime.now(UTC)),
         "resource_type": "encrypt-resource",
-        "event_type": "TRANSACTION.SUCCESS",
-        "summary": "支付成功",
+        "event_type": event,
+        "summary": summary,
         "resource": resource,
     }
-    return json.dumps(told, ensure_ascii=False).encode()
+    return json.dumps(notice, ensure_ascii=False).encode()
 
 
-def _moment(time: datetime) -> str:
+def moment(time: datetime) -> str:
+    """A time as WeChat Pay writes it."""
     return time.astimezone(SHANGHAI).isoformat(timespec="seconds")
 
 
-def _address(trade: Trade) -> str:
+def _address(notify_url: str) -> str:
     """The merchant's notify_url; on this machine the hub is reached directly, whatever stands before it."""
-    return f"http://127.0.0.1:{settings.PORT}{urlsplit(trade.notify_url).path}"
+    return f"http://127.0.0.1:{settings.PORT}{urlsplit(notify_url).path}"
 
 
 def _signed(account: PayAccount, body: bytes) -> dict[str, str]:

@@ -26,6 +26,9 @@ CODES = {
     "ORDERPAID": (400, "该订单已支付"),
     "ORDER_CLOSED": (400, "订单已关闭"),
     "NO_STATEMENT_EXIST": (400, "账单文件不存在"),
+    "RESOURCE_NOT_EXISTS": (404, "订单不存在"),
+    "INVALID_REQUEST": (400, "请求不符合业务规则"),
+    "NOT_ENOUGH": (403, "基本账户余额不足，请充值后重新发起"),
     "SYSTEM_ERROR": (500, "系统异常，请稍后重试"),
 }
 
@@ -66,7 +69,7 @@ def signed(view):
 @signed
 def jsapi(request: HttpRequest, account: PayAccount) -> dict:
     """A payment inside WeChat, by the payer's openid of this app."""
-    asked = _json(request)
+    asked = read_json(request)
     payer = asked.get("payer")
     if not (isinstance(payer, dict) and isinstance(payer.get("openid"), str) and payer["openid"]):
         raise Refusal("PARAM_ERROR")
@@ -77,7 +80,7 @@ def jsapi(request: HttpRequest, account: PayAccount) -> dict:
 @signed
 def native(request: HttpRequest, account: PayAccount) -> dict:
     """A payment by scanning a code."""
-    trade = _order(account, "NATIVE", _json(request))
+    trade = _order(account, "NATIVE", read_json(request))
     return {"code_url": f"weixin://wxpay/bizpayurl?pr={trade.prepay_id[-9:]}"}
 
 
@@ -85,7 +88,7 @@ def native(request: HttpRequest, account: PayAccount) -> dict:
 @signed
 def h5(request: HttpRequest, account: PayAccount) -> dict:
     """A payment that begins in a phone's browser."""
-    trade = _order(account, "MWEB", _json(request))
+    trade = _order(account, "MWEB", read_json(request))
     return {"h5_url": f"https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id={trade.prepay_id}&package=1"}
 
 
@@ -100,7 +103,7 @@ def query(request: HttpRequest, account: PayAccount, number: str) -> dict:
 @signed
 def close(request: HttpRequest, account: PayAccount, number: str) -> None:
     """Close a payment order that is not paid; closing again changes nothing."""
-    trade = _trade(account, number, _json(request).get("mchid"))
+    trade = _trade(account, number, read_json(request).get("mchid"))
     closed = Trade.objects.filter(pk=trade.pk).exclude(state=Trade.State.SUCCESS).update(state=Trade.State.CLOSED)
     if not closed:
         raise Refusal("ORDERPAID")
@@ -188,7 +191,8 @@ def _trade(account: PayAccount, number: str, mchid: str | None) -> Trade:
     return trade
 
 
-def _json(request: HttpRequest) -> dict:
+def read_json(request: HttpRequest) -> dict:
+    """The body of a call: a JSON object."""
     try:
         body = json.loads(request.body)
     except ValueError as error:
