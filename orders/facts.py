@@ -16,14 +16,14 @@ from rest_framework.exceptions import ValidationError
 
 from members import codes
 from orders import services
-from orders.api.channel import refuse_verified
+from orders.api.history_shapes import PlaceAnyIn
 from orders.api.moving import refusals
 from orders.api.parcels import ShipIn
-from orders.api.placing import place_as_asked
+from orders.api.placing import place_as_asked, refuse_verified
 from orders.api.placing import refusals as edit_refusals
 from orders.api.refund_shapes import RefundIn
 from orders.api.refunds import refund_as_asked
-from orders.api.shapes import AHEAD, EditIn, PaymentIn, PlaceIn
+from orders.api.shapes import AHEAD, EditIn, PaymentIn
 from orders.models import Order, Payment, PaymentCase, Refund
 from orders.payments import closing, transactions
 from orders.services.editing import AMOUNTS
@@ -87,7 +87,7 @@ class RefundedIn(RefundIn):
 
 def placed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Order:
     """`order.placed`: the body of POST orders. Told twice, or posted as well, it is one order. Raises Problem."""
-    asked = said(PlaceIn, data, occurred_at)
+    asked = said(PlaceAnyIn, data, occurred_at)
     proof = asked.get("proof")
     holder = codes.holder(channel, proof["value"]) if proof else None
     order, _is_new = place_as_asked(channel, asked, by=by, occurred_at=occurred_at, holder=holder)

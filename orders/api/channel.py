@@ -1,16 +1,14 @@
 """Orders as a channel's backend enters, reads and settles them."""
 
-import re
-
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from loyalty.api.shown import PointsInsufficientOut
 from members.api.codes import CodeView
 from orders import queries, services
-from orders.api.placing import edit_as_asked, place_as_asked
-from orders.api.shapes import EditIn, ListIn, PaymentIn, PlaceIn
+from orders.api.history_shapes import PlaceAnyIn
+from orders.api.placing import edit_as_asked, place_as_asked, refuse_verified
+from orders.api.shapes import EditIn, ListIn, PaymentIn
 from orders.api.shown import AmountMismatchOut, OrderConflictOut, OrderOut, OrdersOut, RecipientOut, TakenOut
 from orders.models import Order, Payment, PaymentCase
 from sync import quotas
@@ -19,7 +17,6 @@ from sync.http.described import ETAG, IF_MATCH, PAGED, refusal
 from sync.views import ChannelView
 
 BY_CHANGE = Keyset(("updated_at", "id"), ascending=True)
-VERIFIED_HERE = {"wechatpay"}
 RECIPIENTS_A_MINUTE = 60
 PLACED = {201: OrderOut, 200: OrderOut, **refusal(AmountMismatchOut), **refusal(PointsInsufficientOut)}
 EDITED = {200: OrderOut, **refusal(AmountMismatchOut), **refusal(OrderConflictOut)}
@@ -38,9 +35,9 @@ class Orders(CodeView):
         page = BY_CHANGE.page(request, rows)
         return Response(page.body([queries.as_order(order) for order in page.rows]))
 
-    @extend_schema(request=PlaceIn, responses=PLACED)
+    @extend_schema(request=PlaceAnyIn, responses=PLACED)
     def post(self, request):
-        asked = PlaceIn.read(request)
+        asked = PlaceAnyIn.read(request)
         holder = self.holder_of(asked.get("proof"))
         order, is_new = place_as_asked(request.auth.channel, asked, by=request.user, holder=holder)
         return Response(queries.as_order(order), status=201 if is_new else 200)
@@ -96,12 +93,6 @@ class Payments(ChannelView):
         except services.TransactionKnown as error:
             raise Problem("reference_conflict", error) from error
         return Response(as_taken(kept), status=201 if is_new else 200)
-
-
-def refuse_verified(provider: str) -> None:
-    """No channel speaks for a provider that tells the hub itself; raises Problem `forbidden`."""
-    if re.sub("[_-]", "", provider) in VERIFIED_HERE:
-        raise Problem("forbidden", _("The hub hears of these payments from the provider itself"))
 
 
 def unless_changed(request):

@@ -1,14 +1,19 @@
 """POST orders and PATCH of one, as they are asked for and as facts that are pushed: one road."""
 
+import re
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
+from django.utils.translation import gettext_lazy as _
+
 from loyalty.api import shapes as points
 from members.models import Member
 from orders import buyers, queries, services
+from orders.api.history_shapes import past_of
 from orders.models import Order
 from orders.payments import editing, wechat_pay
+from orders.services.history import Contradiction, place_history
 from orders.services.lines import NoSuchLine
 from orders.services.placing import Redeeming
 from orders.services.redeeming import NoMember, TooManyPoints
@@ -16,33 +21,48 @@ from sync.act import Actor
 from sync.http import Problem
 from sync.models import Channel
 
+VERIFIED_HERE = {"wechatpay"}
+
 
 def place_as_asked(
     channel: Channel, asked: dict, *, by: Actor, occurred_at: datetime | None = None, holder: Member | None = None
 ) -> tuple[Order, bool]:
-    """Place what a validated PlaceIn asks for; `occurred_at` counts where it names no time. Refusals are problems.
+    """Place what a validated PlaceAnyIn asks for; `occurred_at` counts where it names no time. Refusals are problems.
 
     `holder` is whose code was shown as the proof that the member is there.
     """
     member, proof = buyers.buyer(channel, asked), asked.pop("proof", None)
+    wanted = {name: asked[name] for name in ("external_id", "items", "shipping_fen", "discounts")} | {
+        "channel": channel,
+        "member": member,
+        "is_by_phone": buyers.is_by_phone(asked),
+        "address": asked.get("address"),
+        "contact": buyers.contact(asked),
+        "buyer_note": asked["buyer_note"] or "",
+        "placed_at": asked.get("placed_at") or occurred_at,
+        "total_fen": asked.get("total_fen"),
+        "digest": services.digest_of(channel, asked),
+        "by": by,
+    }
     with refusals(), points.refusals():
-        return services.place(
-            channel=channel,
-            external_id=asked["external_id"],
-            member=member,
-            redeeming=Redeeming(asked["points_to_redeem"], is_shown(member, holder) if proof else None),
-            is_by_phone=buyers.is_by_phone(asked),
-            items=asked["items"],
-            shipping_fen=asked["shipping_fen"],
-            discounts=asked["discounts"],
-            address=asked.get("address"),
-            contact=buyers.contact(asked),
-            buyer_note=asked["buyer_note"] or "",
-            placed_at=asked.get("placed_at") or occurred_at,
-            total_fen=asked.get("total_fen"),
-            digest=services.digest_of(channel, asked),
-            by=by,
-        )
+        if asked["history"]:
+            return place_history(past=_past(asked), **wanted)
+        shown = is_shown(member, holder) if proof else None
+        return services.place(redeeming=Redeeming(asked["points_to_redeem"], shown), **wanted)
+
+
+def _past(asked: dict) -> dict:
+    """How an order from before ended; raises Problem `forbidden` for money that only its provider may tell of."""
+    past = past_of(asked)
+    for told in (*past["payments"], *(refund["executed"] for refund in past["refunds"])):
+        refuse_verified(told["provider"])
+    return past
+
+
+def refuse_verified(provider: str) -> None:
+    """No channel speaks for a provider that tells the hub itself; raises Problem `forbidden`."""
+    if re.sub("[_-]", "", provider) in VERIFIED_HERE:
+        raise Problem("forbidden", _("The hub hears of these payments from the provider itself"))
 
 
 def edit_as_asked(order: Order, asked: dict, **known) -> Order:
@@ -70,6 +90,10 @@ def refusals():
         raise Problem("external_id_conflict", error) from error
     except services.BuyerFrozen as error:
         raise Problem("member_frozen", error) from error
+    except Contradiction as error:
+        raise Problem.field(error.field, error) from error
+    except services.TransactionKnown as error:
+        raise Problem("reference_conflict", error) from error
     except NoSuchLine as error:
         raise Problem.field("items", error) from error
     except services.WrongState as error:

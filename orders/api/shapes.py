@@ -125,11 +125,6 @@ class PlaceIn(Input):
     history = Flag(default=False)
     total_fen = Fen(required=False, allow_null=True)
 
-    def validate_history(self, value):
-        if value:
-            raise serializers.ValidationError(_("Orders from before cannot be taken over this way yet: send false"))
-        return value
-
     def validate(self, attrs):
         if attrs.get("member_id") and attrs.get("identity"):
             raise serializers.ValidationError({"identity": _("Send member_id or identity, not both")})

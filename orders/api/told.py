@@ -1,5 +1,7 @@
 """What events tell of orders, as the contract documents it."""
 
+from rest_framework import serializers
+
 from orders.api.shown import OrderOut, ShipmentOut, TrackingOut
 
 
@@ -19,4 +21,5 @@ class OrderChangeOut(OrderOut):
     """The Order as it stands, without what its buyer wrote."""
 
     buyer_note = None
+    history = serializers.BooleanField(required=False, help_text="An order taken over from before")
     shipments = ShipmentChangeOut(many=True)

@@ -85,13 +85,16 @@ def place(
             return known, False
         raise
     order.is_by_phone, order.buyer_note, order.placed_at = is_by_phone, buyer_note or None, placed_at or Clock()
-    order.closes_at = Clock() + timedelta(minutes=handling.close_after_minutes)
-    order, is_new = _enter(order)
+    if order.total_fen:
+        order.closes_at = Clock() + timedelta(minutes=handling.close_after_minutes)
+    else:
+        order.payment_status, order.paid_at = Order.PaymentStatus.PAID, Clock()
+    order, is_new = enter(order)
     if not is_new:
-        return _same(order, digest), False
+        return same(order, digest), False
     if holder and holder.is_frozen(Scope.ORDERS):
         raise BuyerFrozen
-    _enter_parts(order, items, address, contact)
+    enter_parts(order, lines_of(order, items), address, contact)
     _begin(order, redeeming, handling, by)
     inbox.wake(news.known_as(channel.code, external_id))  # what was told of it before
     return order, True
@@ -110,17 +113,16 @@ def _known(order: Order) -> Order | None:
     return Order.objects.select_related("channel").filter(**taken).first()
 
 
-def _same(order: Order, digest: bytes) -> Order:
+def same(order: Order, digest: bytes) -> Order:
+    """The order that stands under a number already; raises ExternalIdConflict when something else was asked for."""
     if bytes(order.request_digest) != digest:
         raise ExternalIdConflict(order.number)
     return order
 
 
-def _enter(order: Order) -> tuple[Order, bool]:
+def enter(order: Order) -> tuple[Order, bool]:
     """Insert the order unless the channel's number is taken; waits for whoever is inserting the same one."""
     order.updated_at = Clock()
-    if order.total_fen == 0:
-        order.payment_status, order.paid_at, order.closes_at = Order.PaymentStatus.PAID, Clock(), None
     taken = {"channel": order.channel, "external_id": order.external_id}
     for _attempt in range(NUMBERS_TRIED):
         Order.objects.bulk_create([order], ignore_conflicts=True)
@@ -131,8 +133,14 @@ def _enter(order: Order) -> tuple[Order, bool]:
     raise RuntimeError("No free order number was found")
 
 
-def _enter_parts(order: Order, items: list[dict], address: dict | None, contact: dict | None) -> None:
-    Line.objects.bulk_create(Line(order=order, position=n, **item) for n, item in enumerate(items, start=1))
+def lines_of(order: Order, items: list[dict]) -> list[Line]:
+    """The lines that an order is to have."""
+    return [Line(order=order, position=n, **item) for n, item in enumerate(items, start=1)]
+
+
+def enter_parts(order: Order, lines: list[Line], address: dict | None, contact: dict | None) -> None:
+    """What hangs on an order that was just entered: its lines, and where they go."""
+    Line.objects.bulk_create(lines)
     if address or contact:
         recipient_of(order, address or {}, contact or {}).save(force_insert=True)
 

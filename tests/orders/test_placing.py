@@ -89,7 +89,7 @@ def test_a_number_that_is_taken_is_drawn_again():
     taken, _is_new = place()
     unlucky = Order(channel=taken.channel, external_id="W-2", number=taken.number, request_digest=b"")
     unlucky.items_fen, unlucky.total_fen, unlucky.placed_at = 1, 1, make.NOON
-    entered, is_new = placing._enter(unlucky)
+    entered, is_new = placing.enter(unlucky)
     assert is_new
     assert entered.number != taken.number
 
