@@ -4,12 +4,13 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from django.test import Client
 
 from orders.shipping import following, kuaidi100
 
+FORM = "application/x-www-form-urlencoded"
 CODES = {"200": "提交成功", "501": "重复订阅", "700": "订阅方的订阅数据存在错误", "500": "服务器错误"}
 
 
@@ -92,4 +93,4 @@ def push(parcel, told: dict | str, *, token: str | None = None, sign: str | None
     token = token or following.token_of(parcel)
     sign = sign if sign is not None else kuaidi100.signed(text, following.salt_of(token))
     client = Client(raise_request_exception=False)
-    return client.post(f"/callbacks/kuaidi100/{token}", {"sign": sign, "param": text})
+    return client.post(f"/callbacks/kuaidi100/{token}", urlencode({"sign": sign, "param": text}), content_type=FORM)
