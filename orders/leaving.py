@@ -11,6 +11,7 @@ from django.db.models import F, Q, QuerySet
 from orders import queries
 from orders.models import Order, Payment, PaymentCase, Recipient
 from orders.payments import wechat_pay
+from orders.shipping import uploading
 from sync import events, forgetting
 from sync.act import SYSTEM
 from sync.clock import Clock
@@ -57,6 +58,7 @@ def forget(member: UUID) -> dict:
         "gone": {
             "recipients": Recipient.objects.filter(order__member=member).delete()[0],
             "buyer_notes": len(noted),
+            "uploads": uploading.forget(list(payments.values_list("pk", flat=True))),
             "payers": payments.filter(payer__isnull=False).update(payer=None, params=None),
             "receivers_answers": streams["receivers_answers"],
         },

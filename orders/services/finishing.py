@@ -9,8 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from orders import terms
 from orders.models import Order
 from orders.services.changing import change
+from orders.services.fulfilling import notify_arrival
 from orders.services.locks import lock_order
 from orders.services.opening import WrongState
+from orders.shipping import uploading
 from sync import clock
 from sync.act import SYSTEM, Actor, act
 
@@ -35,6 +37,8 @@ def deliver(*, order: UUID, by: Actor, at: datetime | None = None, is_fact: bool
     at = at or clock.now()
     times = {"delivered_at": at, "completes_at": at + _waiting(found)}
     change(found, "order.delivered", by, fulfilment_status=Goods.DELIVERED, **times)
+    notify_arrival(found)
+    uploading.want(found, by)
     return found
 
 

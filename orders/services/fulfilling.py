@@ -12,6 +12,7 @@ from members import notices
 from orders import terms
 from orders.models import Line, Order, Shipment
 from orders.services import news
+from orders.services.buyers_news import tell_buyer
 from orders.services.changing import keep
 from sync import clock
 from sync.act import Actor
@@ -98,14 +99,12 @@ def completes_at(order: Order, parcels: list[Shipment]):
 
 def notify_shipment(order: Order, shipment: Shipment, carrier: str) -> None:
     """Have the member told that a parcel is under way, if they accepted that."""
-    if order.member_id and not order.is_history:
-        values = {"number": order.number, "carrier": carrier, "waybill": shipment.tracking_number}
-        at = {"at": notices.moment(shipment.shipped_at)}
-        notices.notify(order.member_id, "order_shipped", f"shipment/{shipment.pk}", values | at)
+    values = {"number": order.number, "carrier": carrier, "waybill": shipment.tracking_number}
+    at = {"at": notices.moment(shipment.shipped_at)}
+    tell_buyer(order, "order_shipped", f"shipment/{shipment.pk}", values | at)
 
 
 def notify_arrival(order: Order) -> None:
     """Have the member told that all has arrived, once per order, if they accepted that."""
-    if order.member_id and not order.is_history:
-        at = notices.moment(order.delivered_at or clock.now())
-        notices.notify(order.member_id, "order_delivered", f"order/{order.number}", {"number": order.number, "at": at})
+    at = notices.moment(order.delivered_at or clock.now())
+    tell_buyer(order, "order_delivered", f"order/{order.number}", {"number": order.number, "at": at})

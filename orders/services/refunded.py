@@ -14,6 +14,7 @@ from members import notices
 from members.models import Member
 from orders.models import Order, PaymentCase, Refund
 from orders.services import news, redeeming
+from orders.services.buyers_news import tell_buyer
 from orders.services.changing import change, keep
 from orders.services.paying import TransactionKnown
 from orders.shares import gone
@@ -171,4 +172,4 @@ def _resolve(case: PaymentCase, by: Actor) -> None:
 def _notify(order: Order, refund: Refund) -> None:
     paid_back = (refund.amount_fen - refund.deducted_fen) / 100
     values = {"number": order.number, "amount": f"¥{paid_back:.2f}", "at": notices.moment(refund.refunded_at)}
-    notices.notify(order.member_id, "order_refunded", refund.number, values)
+    tell_buyer(order, "order_refunded", refund.number, values)

@@ -6,6 +6,7 @@ from loyalty import services as loyalty
 from orders.models import Order, PaymentCase
 from orders.services import news, redeeming
 from orders.services.changing import keep
+from orders.shipping import uploading
 from sync import inbox
 from sync.act import Actor, act
 
@@ -22,6 +23,8 @@ def settle(order: Order, *, paid_fen: int, paid_at: datetime, by: Actor) -> None
     if order.member_id:
         order.points_earned = earned(order, by)
     keep(order, "payment_status", "paid_fen", "paid_at", "points_earned")
+    if order.fulfilment_status != Order.FulfilmentStatus.NONE:
+        uploading.want(order, by)  # its goods were told of before its money
     reopening = order.cases.filter(resolved_at=None, proposed=PaymentCase.Action.REOPEN)
     reopening.update(proposed=PaymentCase.Action.REFUND)  # it can be paid only once
     inbox.wake(news.paid_as(order.channel.code, order.external_id))  # refunds that were told before
