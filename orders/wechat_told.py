@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from members import notices
 from orders.models import Payment
+from orders.rules import WECHAT_PAY
 from orders.services.locks import lock_order
-from orders.services.paying import WECHAT_PAY
 from orders.shipping import uploading
 from sync.act import Actor
 from sync.http import Problem

@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import connection
+from django.utils.timezone import get_default_timezone
 
 from loyalty.models import Programme
+from members import notices
 from sync import events
 from sync.act import SYSTEM, act
 from sync.http import instant
 
-BATCH = 1_000
+BATCH, OCCASION = 1_000, "points_expiring"
 Place = tuple[datetime, UUID]  # in the order of DUE
 BEGIN: Place = (datetime(2000, 1, 1, tzinfo=UTC), UUID(int=0))
 
@@ -60,12 +62,22 @@ def tell_batch(days: int, after: Place, batch: int = BATCH) -> tuple[Place | Non
         cursor.execute(DUE, {"days": days, "due_at": after[0], "id": after[1], "batch": batch})
         accounts = cursor.fetchall()
         cursor.execute(TELL, {"days": days, "accounts": [row[0] for row in accounts]})
-        notices = cursor.fetchall()
-    for member, points, at, *balance in notices:
-        told = as_expiring(points, at, balance)
-        events.record("points.expiring", subject=events.of_member(member), data=told, by=SYSTEM)
+        told = cursor.fetchall()
+    for member, points, at, *balance in told:
+        expiring = as_expiring(points, at, balance)
+        events.record("points.expiring", subject=events.of_member(member), data=expiring, by=SYSTEM)
+    _notify(told)
     last = accounts[-1] if accounts else None
-    return last and (last[1], last[0]), len(notices)
+    return last and (last[1], last[0]), len(told)
+
+
+def _notify(told: list[tuple]) -> None:
+    """Messages to those who accepted them, or to all where they go by text message: one per day of expiry."""
+    who = notices.reachable({member for member, *_rest in told}, OCCASION)
+    for member, points, at, *_balance in told:
+        if member in who:
+            day = f"{at.astimezone(get_default_timezone()):%Y-%m-%d}"
+            notices.notify(member, OCCASION, f"expiry/{day}", {"points": str(points), "at": notices.moment(at)})
 
 
 def as_expiring(points: int, at: datetime, balance: list[int]) -> dict:

@@ -1,4 +1,4 @@
-"""Messages to the buyer about their order: by WeChat where they accepted them, by text message where the terms say so."""
+"""Messages to the buyer about an order: by WeChat where they accepted them, by text message where the terms say so."""
 
 from members import notices
 from orders import terms

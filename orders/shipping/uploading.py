@@ -15,11 +15,11 @@ from django.utils.translation import gettext_lazy as _
 
 from orders import terms
 from orders.models import Order, Payment, ShippingUpload
+from orders.rules import WECHAT_PAY
 from sync.act import Actor, act
 from sync.clock import Clock
 from sync.models import Channel
 
-WECHAT_PAY = "wechat_pay"
 State = ShippingUpload.State
 UNDER_WAY = (State.SENDING, State.UNCLEAR)  # looked at again anyway
 DIFFERS = "differs"  # WeChat was told everything, and it is not so any more
