@@ -3,7 +3,7 @@
 from django.http import JsonResponse
 from django.urls import include, path
 
-from config.sandbox.stand_ins import backends, courier, kuaidi100, payer, sms, wechat, wechat_pay
+from config.sandbox.stand_ins import backends, courier, kuaidi100, payer, refunds, sms, wechat, wechat_pay
 
 
 def not_found(request, exception):
@@ -30,6 +30,9 @@ stand_ins = [
     path("wechat-pay/v3/certificates", wechat_pay.certificates),
     path("wechat-pay/v3/bill/tradebill", wechat_pay.tradebill),
     path("wechat-pay/v3/billdownload/file", wechat_pay.billdownload),
+    path("wechat-pay/v3/refund/domestic/refunds", refunds.create),
+    path("wechat-pay/v3/refund/domestic/refunds/<str:number>", refunds.query),
+    path("wechat-pay/payer/refunds/<str:number>/<str:word>", refunds.end),
     path("wechat-pay/payer/<str:number>/succeed", payer.succeed),
     path("kuaidi100/poll", kuaidi100.poll),
     path("kuaidi100/poll/query.do", kuaidi100.query),
