@@ -65,7 +65,7 @@ class InterventionAdmin(HubAdmin):
     within = staticmethod(handled_within)
     list_display = [
         shown.at("at", _("At")),
-        shown.state("kind", _("What")),
+        shown.state("kind", _("Manual work")),
         shown.link("order", _("Order")),
         shown.computed("reason", _("Reason"), lambda it: it.reason),
         person("by", _("By")),
@@ -109,7 +109,7 @@ class DisclosureAdmin(HubAdmin):
     list_display = [
         shown.link("order", _("Order")),
         shown.at("at", _("At")),
-        shown.computed("what", _("What"), lambda it: it.get_what_display()),
+        shown.computed("what", _("What was shown"), lambda it: it.get_what_display()),
         "actor",
         shown.computed("reason", _("Reason"), lambda it: it.reason or shown.EMPTY),
         shown.code("correlation_id", _("Request")),

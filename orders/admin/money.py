@@ -63,7 +63,7 @@ class PaymentCaseAdmin(HubAdmin):
         shown.code("transaction_id", _("Provider's number")),
         shown.money("amount_fen", _("Amount")),
         shown.computed("proposed", _("Proposed"), lambda it: it.get_proposed_display()),
-        shown.computed("action", _("Done"), lambda it: state(it, "action")),
+        shown.computed("action", _("What was done"), lambda it: state(it, "action")),
         shown.at("created_at", _("Opened")),
         shown.at("resolved_at", _("Resolved")),
     ]

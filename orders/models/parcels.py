@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from sync.ids import uuid7
 from sync.secret import EncryptedField
@@ -48,13 +49,13 @@ class Shipment(models.Model):
     class State(models.TextChoices):
         SHIPPED = "shipped", _("Shipped")
         COLLECTED = "collected", _("Collected by the carrier")
-        IN_TRANSIT = "in_transit", _("On its way")
+        IN_TRANSIT = "in_transit", pgettext_lazy("parcel", "On its way")
         CUSTOMS = "customs", _("At customs")
         OUT_FOR_DELIVERY = "out_for_delivery", _("Out for delivery")
-        PROBLEM = "problem", _("Problem")
+        PROBLEM = "problem", pgettext_lazy("parcel", "Problem")
         RETURNING = "returning", _("On its way back")
-        RETURNED = "returned", _("Returned")
-        REFUSED = "refused", _("Refused")
+        RETURNED = "returned", pgettext_lazy("parcel", "Returned")
+        REFUSED = "refused", pgettext_lazy("parcel", "Refused")
         DELIVERED = "delivered", _("Signed for")
 
     class Watch(models.TextChoices):

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from sync.ids import uuid7
 from sync.secret import EncryptedField
@@ -21,8 +22,8 @@ class ShippingUpload(models.Model):
         WAITING = "waiting", _("Waiting")
         SENDING = "sending", _("Being sent")
         UNCLEAR = "unclear", _("Unclear")
-        SENT = "sent", _("Sent")
-        FAILED = "failed", _("Refused")
+        SENT = "sent", pgettext_lazy("upload", "Sent")
+        FAILED = "failed", pgettext_lazy("upload", "Refused")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     payment = models.OneToOneField(

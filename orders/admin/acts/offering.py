@@ -96,7 +96,14 @@ WORK = [
         lambda order, of: True,
     ),
     Work(
-        *("cancel", gettext_lazy("Close"), "orders.cancel_order", forms.WorkForm, effects.cancel, doing.cancel),
+        *(
+            "cancel",
+            gettext_lazy("Close the order"),
+            "orders.cancel_order",
+            forms.WorkForm,
+            effects.cancel,
+            doing.cancel,
+        ),
         *(gettext_lazy("The order is closed"), _is_unpaid),
         is_bad=True,
     ),

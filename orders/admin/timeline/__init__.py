@@ -20,7 +20,7 @@ SOURCES = (money.payments, money.cases, money.refunds, goods.parcels, goods.uplo
 SOURCES += (handled.shown_to, points.entries, traffic.notices, traffic.messages, traffic.facts)
 GROUPS = {
     "order": _("Order"),
-    "money": _("Money"),
+    "money": _("Payments and refunds"),
     "goods": _("Parcels"),
     "points": _("Points"),
     "hand": _("Manual work"),

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from pghistory.core import event_models
 
 from members.models import MemberNotice
@@ -17,7 +18,11 @@ from sync import events
 from sync.admin.shown import BAD, BUSY, GOOD
 from sync.models import Delivery, Event, InboxMessage
 
-STATES = {"delivered": GOOD, "waiting": BUSY, "dead": BAD}
+NOTICED = {
+    "sent": gettext_lazy("it was sent"),
+    "failed": gettext_lazy("it failed"),
+    "waiting": gettext_lazy("it waits"),
+}
 READ = "orders.read_provider_messages"
 STEPS = {name: place for place, name in enumerate(("order.placed", "order.paid", "order.shipped"))}
 
@@ -43,7 +48,7 @@ def facts(story: Story) -> Iterator[Entry]:
     for each in found:
         version = _("Version %(version)s") % {"version": each["data__version"]}
         more = [joined([version, *reached.get(each["id"], ())])]
-        tone = BAD if any(str(_("failed")) in text for text in reached.get(each["id"], ())) else "quiet"
+        tone = BAD if any(_("was not reached") in text for text in reached.get(each["id"], ())) else "quiet"
         url = reverse("admin:sync_event_change", args=[each["id"]])
         rank = STEPS.get(each["type"], 4)
         yield Entry(each["time"], "order", _(each["type"]), each["actor"], tone, more, url, rank=rank)
@@ -57,7 +62,7 @@ def _deliveries(story: Story, ids: list[UUID]) -> dict[UUID, list[str]]:
     found: dict[UUID, Counter] = defaultdict(Counter)
     for each in rows.annotate(count=Count("pk")).order_by():
         found[each["event"]][each["endpoint__channel__name"], each["state"]] += each["count"]
-    words = {"delivered": _("told"), "waiting": _("being told"), "dead": _("failed")}
+    words = {"delivered": _("has it"), "waiting": _("is being told"), "dead": _("was not reached")}
     return {
         event: [f"{channel} {words[state]}" for (channel, state), _count in sorted(counts.items())]
         for event, counts in found.items()
@@ -74,7 +79,7 @@ def notices(story: Story) -> Iterator[Entry]:
     rows = MemberNotice.objects.filter(about, member=story.order.member_id).select_related("template")
     for each in story.newest(rows):
         title = each.template.title if each.template else _("text message")
-        told = {"title": title, "state": each.get_state_display()}
+        told = {"title": title, "state": NOTICED[each.state]}
         words = _("Message to the member “%(title)s”: %(state)s") % told
         tone = {"sent": GOOD, "failed": BAD}.get(each.state, BUSY)
         at = each.sent_at or each.created_at
