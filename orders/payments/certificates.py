@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from orders.models import Merchant, MerchantKey
@@ -31,8 +32,9 @@ def believe(merchant: Merchant, headers: Mapping[str, str], body: bytes, *, now:
     try:
         signing.verify(headers, body, keys_of(merchant), now=now)
     except signing.UnknownSerial:
-        if headers["Wechatpay-Serial"].startswith(PUBLIC_KEY_ID) or not look_up(merchant):
+        if headers["Wechatpay-Serial"].startswith(PUBLIC_KEY_ID):
             raise
+        look_up(merchant)  # or somebody else just did
         signing.verify(headers, body, keys_of(merchant), now=now)
 
 
@@ -68,7 +70,7 @@ def refresh(merchant: Merchant) -> int:
     asked = {"Wechatpay-Serial": sorted(valid)[-1]} if valid else {}
     answer = calling.send(merchant, "GET", PATH, **asked)
     try:
-        brought = dict(_opened(each, merchant) for each in answer.json()["data"])
+        brought = dict(opened for each in answer.json()["data"] if (opened := _opened(each, merchant)))
         signing.verify(answer.headers, answer.content, valid or brought, now=now)
     except (signing.NotSigned, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unavailable(f"certificates that cannot be believed: {type(error).__name__}") from error
@@ -78,12 +80,13 @@ def refresh(merchant: Merchant) -> int:
     return len(rows)
 
 
-def _opened(told: dict, merchant: Merchant) -> tuple[str, str]:
-    """Serial and certificate (PEM); raises NotSigned or ValueError for what is not a certificate of that serial."""
-    pem = signing.unseal(told["encrypt_certificate"], merchant.api_key).decode()
-    certificate = x509.load_pem_x509_certificate(pem.encode())
-    if int(told["serial_no"], 16) != certificate.serial_number:
-        raise ValueError("another serial")
-    if not isinstance(certificate.public_key(), RSAPublicKey):
-        raise ValueError("not RSA")
-    return told["serial_no"], pem
+def _opened(told: dict, merchant: Merchant) -> tuple[str, str] | None:
+    """Serial and certificate (PEM); None for one that we cannot use, such as those for SM2."""
+    try:
+        pem = signing.unseal(told["encrypt_certificate"], merchant.api_key).decode()
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        is_its = int(told["serial_no"], 16) == certificate.serial_number
+        return (told["serial_no"], pem) if is_its and isinstance(certificate.public_key(), RSAPublicKey) else None
+    except (signing.NotSigned, ValueError, UnsupportedAlgorithm) as error:
+        logger.warning("A certificate that WeChat Pay lists cannot be used: %s", type(error).__name__)
+        return None

@@ -132,14 +132,14 @@ def _is_automatic(case: PaymentCase) -> bool:
 
 
 def _carry_out(case: PaymentCase, order: Order | None, action: PaymentCase.Action, by: Actor) -> PaymentCase:
-    """Do it and write down what was done. The locks are held."""
+    """Write down what is done, and do it. The locks are held. Raises NotPossible: then the act has to fail."""
+    case.action, case.resolved_at, case.resolved_by = action, Clock(), str(by)
+    case.save(update_fields=["action", "resolved_at", "resolved_by"])
+    case.refresh_from_db(fields=["resolved_at"])
     if action == Action.REOPEN:
         _take_for(order, case, by)
     elif action == Action.REFUND:
         _give_back(case, by)
-    case.action, case.resolved_at, case.resolved_by = action, Clock(), str(by)
-    case.save(update_fields=["action", "resolved_at", "resolved_by", "payment"])
-    case.refresh_from_db(fields=["resolved_at"])
     return case
 
 
@@ -162,4 +162,5 @@ def _take_for(order: Order | None, case: PaymentCase, by: Actor) -> None:
     payment.transaction_id, payment.paid_at = case.transaction_id, case.paid_at
     payment.save()
     case.payment = payment
+    case.save(update_fields=["payment"])
     settle(order, paid_fen=payment.amount_fen, paid_at=payment.paid_at, by=by)

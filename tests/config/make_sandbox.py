@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from config.sandbox.models import App, Backend, PayAccount
+from config.sandbox.models import App, Backend, PayAccount, PlatformCertificate
 from config.sandbox.seed import credentials, house
 from config.sandbox.stand_ins import platform
 from orders.models import Merchant, MerchantKey
@@ -46,3 +46,13 @@ def rotated() -> str:
     serial = platform.rotate(account.mchid)
     account.save(update_fields=["platform_serial", "platform_key"])
     return serial
+
+
+def rotates() -> None:
+    """WeChat Pay signs with a new certificate; the hub holds the one before."""
+    account, private_key = PayAccount.objects.get(), keys("platform")[0]
+    serial, certificate = platform.certificate(private_key)
+    MerchantKey.objects.update(serial=serial, public_key=certificate)
+    known = {"serial": serial, "private_key": private_key, "certificate": certificate}
+    PlatformCertificate.objects.create(account=account, **known)
+    platform.rotate(account.mchid)

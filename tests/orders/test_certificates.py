@@ -108,6 +108,14 @@ def test_what_is_not_sealed_for_us_is_not_believed(world):
     refused(world, serial=serial, pem="junk")
 
 
+def test_one_that_we_cannot_use_spoils_none_of_the_others(world):
+    world.knows(world.old)
+    bad = [sealed(*world.fresh, algorithm="AEAD_SM4_GCM"), sealed("ABCDEF", world.old[1]), sealed("AA", "junk")]
+    world.listed = [*bad, sealed(*world.fresh)]
+    assert certificates.refresh(world.wechat.merchant) == 1
+    assert world.known() == {world.old[0], world.fresh[0]}
+
+
 @pytest.mark.parametrize("body", [{}, {"data": None}, {"data": [1]}, {"data": [{}]}, []])
 def test_a_list_that_is_none_changes_nothing(world, body):
     world.knows(world.old)
