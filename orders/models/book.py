@@ -119,6 +119,11 @@ class Order(models.Model):
                 name="order_paid_at_follows_status",
             ),
             models.CheckConstraint(
+                condition=Q(payment_status__in=["unpaid", "closed", "paid"])
+                & Q(refund_status__in=["none", "partial", "full"]),
+                name="order_states_are_known",
+            ),
+            models.CheckConstraint(
                 condition=Q(
                     total_fen=F("items_fen") + F("shipping_fen") - F("discount_fen") - F("points_discount_fen")
                 ),

@@ -108,7 +108,7 @@ class Story:
             "payments": sorted(payments),
             "refunds": sorted(refund[:3] for refund in refunds),
             "reversed": sum(refund[3] for refund in refunds),
-            "waiting": sorted(InboxMessage.objects.filter(state="parked").values_list("type", flat=True)),
+            "waiting": sorted(set(InboxMessage.objects.filter(state="parked").values_list("type", flat=True))),
         }
 
     def _push(self, step: str) -> None:

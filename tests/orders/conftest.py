@@ -26,6 +26,7 @@ def wechat(db, settings, rsa_pair, merchant_pair):
     world.merchant = make_orders.merchant(merchant_pair, public)
     with outside.listening(world):
         settings.WECHAT_PAY_URL = world.url
+        wechat_pay.client()  # threads that begin together would each make one
         yield world
         wechat_pay.client().close()
         wechat_pay.client.cache_clear()
