@@ -284,3 +284,48 @@ class Subscription(models.Model):
 
     def __str__(self):
         return self.company
+
+
+class TextNotice(models.Model):
+    """News that arrived on somebody's phone as a text message."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    phone = EncryptedField()
+    occasion = models.CharField(max_length=40)
+    values = models.JSONField()
+    sent_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self):
+        return self.occasion
+
+
+class Shipping(models.Model):
+    """What WeChat holds of the shipping of one payment: parcels, how often it was finished, whether it is over."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    app_id = models.CharField(max_length=64)
+    transaction_id = models.CharField(max_length=32, unique=True)
+    logistics_type = models.PositiveSmallIntegerField()
+    delivery_mode = models.PositiveSmallIntegerField()
+    parcels = models.JSONField(default=list)
+    finished = models.PositiveSmallIntegerField(default=0)  # times
+    is_reshipped = models.BooleanField(default=False)
+    upload_time = models.CharField(max_length=40)
+    reminded_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+
+    def __str__(self):
+        return self.transaction_id
+
+
+class ShippingTold(models.Model):
+    """An upload as it arrived, and what WeChat answered."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    app_id = models.CharField(max_length=64)
+    body = EncryptedField()
+    errcode = models.BigIntegerField()
+    received_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self):
+        return str(self.errcode)
