@@ -3,7 +3,18 @@
 from django.http import JsonResponse
 from django.urls import include, path
 
-from config.sandbox.stand_ins import backends, courier, kuaidi100, payer, refunds, sms, wechat, wechat_pay
+from config.sandbox.stand_ins import (
+    backends,
+    courier,
+    kuaidi100,
+    payer,
+    pushing,
+    refunds,
+    shipping,
+    sms,
+    wechat,
+    wechat_pay,
+)
 
 
 def not_found(request, exception):
@@ -25,6 +36,11 @@ stand_ins = [
     path("wechat/cgi-bin/stable_token", wechat.stable_token),
     path("wechat/wxa/business/getuserphonenumber", wechat.getuserphonenumber),
     path("wechat/cgi-bin/message/subscribe/send", wechat.subscribe_send),
+    path("wechat/wxa/sec/order/upload_shipping_info", shipping.upload),
+    path("wechat/wxa/sec/order/get_order", shipping.get_order),
+    path("wechat/wxa/sec/order/notify_confirm_receive", shipping.notify_confirm_receive),
+    path("wechat-pusher/push", pushing.push),
+    path("wechat-pusher/settle/<str:transaction_id>", pushing.settle),
     path("wechat-open/connect/qrconnect", wechat.qrconnect),
     path("wechat-pay/v3/pay/transactions/", include(trades)),
     path("wechat-pay/v3/certificates", wechat_pay.certificates),
@@ -38,6 +54,7 @@ stand_ins = [
     path("kuaidi100/poll/query.do", kuaidi100.query),
     path("kuaidi100/parcels/<str:number>/push", courier.push),
     path("sms/messages", sms.messages),
+    path("sms/notices", sms.notices),
     path("backends/<slug:code>", backends.receive),
 ]
 urlpatterns = [path("stand-ins/", include(stand_ins))]

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from config.sandbox.api import around, courier, pages, paying, people, view
+from config.sandbox.api import around, courier, pages, paying, people, pushing, view
 
 urlpatterns = [
     path("", pages.two_channels),
@@ -13,7 +13,10 @@ urlpatterns = [
     path("wechat/users/<str:openid>/login-code", people.Code.as_view(kind="login")),
     path("wechat/users/<str:openid>/phone-code", people.Code.as_view(kind="phone")),
     path("wechat/users/<str:openid>/qr-code", people.Code.as_view(kind="qr")),
-    path("wechat/uploads", around.Nothing.as_view()),
+    path("wechat/uploads", pushing.Uploads.as_view()),
+    path("wechat/uploads/<str:transaction_id>/settle", pushing.Settle.as_view()),
+    path("wechat/pushes", pushing.Push.as_view()),
+    path("sms/notices", pushing.TextNotices.as_view()),
     path("wechat/notices", around.Notices.as_view()),
     path("wechat-pay/<uuid:payment>/succeed", paying.Succeed.as_view()),
     path("wechat-pay/refunds/<str:refund>/succeed", paying.EndRefund.as_view(word="succeed")),

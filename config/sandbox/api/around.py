@@ -73,13 +73,6 @@ class Faults(SandboxView):
         return Response(status=204)
 
 
-class Nothing(SandboxView):
-    """GET what WeChat was told; the hub tells it nothing yet."""
-
-    def get(self, request: HttpRequest) -> Response:
-        return Response({"results": []})
-
-
 class Notices(SandboxView):
     """GET the subscribe messages that arrived, newest first."""
 

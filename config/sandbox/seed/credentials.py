@@ -33,6 +33,16 @@ def app_secret(code: str) -> str:
     return _bytes("app secret", code).hex()[:32]
 
 
+def push_token(code: str) -> str:
+    """The token of an app's message push."""
+    return _text("push token", code)[:32]
+
+
+def push_key(code: str) -> str:
+    """The EncodingAESKey of an app's message push: 43 characters."""
+    return base64.b64encode(_bytes("push key", code)).decode()[:43]
+
+
 def template_id(occasion: str) -> str:
     """The id of a WeChat template for one occasion."""
     return _text("template", occasion)[:43]

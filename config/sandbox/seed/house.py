@@ -54,6 +54,9 @@ NOTICES = [  # occasion, title, our names and WeChat's
         "订单发货提醒",
         {"number": "character_string1", "carrier": "thing2"},
     ),
+    ("order_delivered", "订单签收提醒", {"number": "character_string1", "at": "time2"}),
+    ("order_refunded", "退款到账通知", {"number": "character_string1", "amount": "amount2", "at": "time3"}),
+    ("member_merged", "账号合并通知", {"at": "time1"}),
     ("points_expiring", "积分到期提醒", {"points": "number1", "at": "time2"}),
     ("phone_changed", "手机号变更通知", {"at": "time1"}),
 ]
@@ -152,6 +155,24 @@ def store(brand: Brand) -> None:
         emails=["ops@sandbox.invalid"],
     )
     AlertRule.objects.create(
+        code="shipping-unsent",
+        name="发货信息未上传微信",
+        measure="wechat.uploads_unsent_minutes",
+        window_seconds=300,
+        threshold=30,
+        minimum=1,
+        emails=["ops@sandbox.invalid"],
+    )
+    AlertRule.objects.create(
+        code="shipping-reminders",
+        name="微信催促发货",
+        measure="wechat.shipping_reminders",
+        window_seconds=3600,
+        threshold=0.5,
+        minimum=1,
+        emails=["ops@sandbox.invalid"],
+    )
+    AlertRule.objects.create(
         code="payment-cases-open",
         name="款项异常待处理",
         measure="payment_cases.open",
@@ -195,6 +216,8 @@ def _channel(group: SharingGroup, code: str) -> Channel:
         group=group,
         app_id=known["app_id"],
         app_secret=credentials.app_secret(code),
+        push_token=credentials.push_token(code) if kind == Channel.Kind.MINI_PROGRAM else None,
+        push_key=credentials.push_key(code) if kind == Channel.Kind.MINI_PROGRAM else None,
         merchant_id=credentials.MCHID,
         inbound_secret=known["inbound_secret"],
         origins=[settings.PUBLIC_URL] if code == "website" else [],

@@ -7,7 +7,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from config.sandbox import faults
-from config.sandbox.models import TextMessage
+from config.sandbox.models import TextMessage, TextNotice
 from sync import secret
 
 
@@ -23,6 +23,18 @@ def messages(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"error": "invalid"}, status=400)
     message = TextMessage.objects.create(**asked, phone_index=secret.blind_index("phone", asked["phone"]))
     return JsonResponse({"id": str(message.pk)}, status=202)
+
+
+@csrf_exempt
+@require_POST
+def notices(request: HttpRequest) -> JsonResponse:
+    """Take news: `{phone, occasion, values}`. 202 with its id."""
+    faults.delay("sms_timeout")
+    if faults.strikes("sms_fail"):
+        return JsonResponse({"error": "unavailable"}, status=503)
+    given = json.loads(request.body)
+    notice = TextNotice.objects.create(phone=given["phone"], occasion=given["occasion"], values=given["values"])
+    return JsonResponse({"id": str(notice.pk)}, status=202)
 
 
 def _read(body: bytes) -> dict | None:
