@@ -7,6 +7,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from orders.admin.columns import naming, person, provider, state
 from orders.models import Refund, RefundLine
+from orders.payments import refusals
 from sync.admin import search, shown
 from sync.admin.pages import ByChannel, HubAdmin
 
@@ -19,6 +20,11 @@ def within(path: str = ""):
         return ordered | Q(**{f"{path}order": None, f"{path}case__channel__in": channels})
 
     return of
+
+
+def wrong(refund: Refund) -> str:
+    """Why it is stuck, or failed."""
+    return refusals.in_words(refund.problem) or shown.EMPTY
 
 
 class Waiting(admin.SimpleListFilter):
@@ -79,7 +85,7 @@ class RefundAdmin(HubAdmin):
                     (shown.link("case", _("Payment case")), shown.link("payment", _("Payment"))),
                     (person("asked_by", _("Asked by")), person("decided_by", _("Decided by"))),
                     (list_display[6], list_display[7]),
-                    (shown.at("next_at", _("Asked about again")), "problem"),
+                    (shown.at("next_at", _("Asked about again")), shown.computed("problem", _("What is wrong"), wrong)),
                 ]
             },
         ),

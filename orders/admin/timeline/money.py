@@ -8,6 +8,7 @@ from orders.admin import acts
 from orders.admin.columns import provider
 from orders.admin.timeline.entry import Entry, Story, joined, page_of
 from orders.models import Payment, PaymentCase, Refund
+from orders.payments import refusals
 from sync.admin.shown import BAD, BUSY, GOOD, yuan
 
 METHODS = {"wechat_jsapi": "JSAPI", "wechat_native": "Native", "wechat_h5": "H5"}
@@ -56,7 +57,9 @@ def refunds(story: Story) -> Iterator[Entry]:
         words = _("Refund %(number)s of %(sum)s asked for") % told
         ways = acts.ways_of(story.request, story.order, refund=each)
         url = page_of(each)
-        yield Entry(each.created_at, "money", words, each.asked_by, BUSY, [goods], url, ways=ways)
+        wrong = refusals.in_words(each.problem)
+        tone = BAD if wrong else BUSY
+        yield Entry(each.created_at, "money", words, each.asked_by, tone, [goods, wrong], url, ways=ways)
         yield from _outcome(each, told, url)
 
 
