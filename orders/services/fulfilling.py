@@ -48,15 +48,18 @@ def follow_parcels(order: Order, by: Actor, type: str, *, rising: str = "", may_
     set_goods(order, may_fall=may_fall)
     rises = RANKS.index(order.fulfilment_status) > RANKS.index(held)
     news.tell(rising if rising and rises else type, order, by)
-    if order.fulfilment_status == Goods.DELIVERED and held != Goods.DELIVERED:
-        news.tell("order.delivered", order, by)
-        notify_arrival(order)
+    _tell_arrival(order, held, by)
     keep(order, *WRITTEN)
 
 
-def follow_refund(order: Order) -> tuple[str, ...]:
-    """After goods were paid back: what is left to be sent may be nothing. Sets and names the fields to keep."""
+def follow_refund(order: Order, by: Actor) -> tuple[str, ...]:
+    """After goods of a locked order were paid back: what is left to be sent may be nothing. Names the fields to keep.
+
+    To be called once `order.refunded` is told: that all has arrived may follow from it.
+    """
+    held = order.fulfilment_status
     set_goods(order)
+    _tell_arrival(order, held, by)
     return WRITTEN
 
 
@@ -108,3 +111,9 @@ def notify_arrival(order: Order) -> None:
     """Have the member told that all has arrived, once per order, if they accepted that."""
     at = notices.moment(order.delivered_at or clock.now())
     tell_buyer(order, "order_delivered", f"order/{order.number}", {"number": order.number, "at": at})
+
+
+def _tell_arrival(order: Order, held: str, by: Actor) -> None:
+    if order.fulfilment_status == Goods.DELIVERED and held != Goods.DELIVERED:
+        news.tell("order.delivered", order, by)
+        notify_arrival(order)

@@ -16,6 +16,7 @@ from orders.models import Order, PaymentCase, Refund
 from orders.services import news, redeeming
 from orders.services.buyers_news import tell_buyer
 from orders.services.changing import change, keep
+from orders.services.fulfilling import follow_refund
 from orders.services.paying import TransactionKnown
 from orders.shares import gone
 from sync.act import Actor
@@ -60,7 +61,8 @@ def finish(order: Order | None, refund: Refund, *, transaction_id: str, refunded
     if order.member_id and not order.is_history:
         _move_points(order, refund, by)
         _notify(order, refund)
-    keep(order, "refunded_fen", "refunding_fen", "open_refunds", "refund_status")
+    goods = follow_refund(order, by)
+    keep(order, "refunded_fen", "refunding_fen", "open_refunds", "refund_status", *goods)
 
 
 def fail(order: Order | None, refund: Refund, problem: str, by: Actor) -> None:
