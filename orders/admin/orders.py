@@ -25,7 +25,7 @@ class OrderAdmin(HubAdmin):
         "channel",
         shown.link("member", _("Member")),
         shown.money("total_fen", _("Total")),
-        shown.money("refunded_fen", _("Refunded")),
+        shown.computed("refunded_fen", _("Refunded"), lambda it: shown.yuan(it.refunded_fen or None)),
         shown.points("points_earned", _("Points earned")),
         shown.at("placed_at", _("Placed")),
         "external_id",
@@ -70,12 +70,8 @@ class OrderAdmin(HubAdmin):
             _("Amounts"),
             {
                 "fields": [
-                    (
-                        shown.money("items_fen", _("Items")),
-                        shown.money("shipping_fen", _("Shipping")),
-                        shown.money("discount_fen", _("Discount")),
-                        shown.money("points_discount_fen", _("By points")),
-                    ),
+                    (shown.money("items_fen", _("Items")), shown.money("shipping_fen", _("Shipping"))),
+                    (shown.money("discount_fen", _("Discount")), shown.money("points_discount_fen", _("By points"))),
                     (
                         shown.money("total_fen", _("Total")),
                         shown.money("paid_fen", _("Paid")),
@@ -126,7 +122,7 @@ class LineAdmin(HubAdmin):
         shown.code("sku", _("SKU")),
         "quantity",
         shown.money("unit_price_fen", _("Unit price")),
-        "shipped_quantity",
+        shown.computed("shipped_quantity", _("Shipped so far"), lambda it: it.shipped_quantity or shown.EMPTY),
         "refunded_quantity",
         shown.link("order", _("Order")),
     ]

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from orders import queries
 from orders.admin.columns import provider
-from orders.models import Order, Payment, Refund, Shipment, ShippingUpload
+from orders.models import Line, Order, Payment, Refund, Shipment, ShippingUpload
 from sync.admin.shown import moment, yuan
 
 Pay, Goods = Order.PaymentStatus, Order.FulfilmentStatus
@@ -22,7 +22,18 @@ def of(order: Order) -> dict:
     parcels = list(order.shipments.filter(withdrawn_at=None).select_related("carried_by").defer("tracking"))
     said = [*_of_money(order, payments), *_of_goods(order, parcels)]
     alarms = [*_of_cases(order), *_of_refunds(refunds), *_of_parcels(parcels), *_of_uploads(order)]
-    return {"said": [each for each in said if each], "alarms": alarms}
+    return {"said": [each for each in said if each], "alarms": alarms, "goods": _bought(order)}
+
+
+def _bought(order: Order) -> list[dict]:
+    """What was bought, and how much of it left or came back, where that is not all or nothing."""
+    return [{"name": it.name, "quantity": it.quantity, "note": _note(it)} for it in order.lines.all()]
+
+
+def _note(line: Line) -> str:
+    sent = _("%(count)s sent") % {"count": line.shipped_quantity} if 0 < line.shipped_quantity < line.quantity else ""
+    back = _("%(count)s refunded") % {"count": line.refunded_quantity} if line.refunded_quantity else ""
+    return " · ".join(each for each in (sent, back) if each)
 
 
 def _of_money(order: Order, payments: list[Payment]) -> Iterator[str]:

@@ -75,9 +75,8 @@ def judged(file: ShippingFile, lines: list[Written], among: QuerySet[Order]) -> 
         row = ShippingRow(file=file, line=line.number, known_as=line.order[:64], carrier=line.carrier[:40])
         row.tracking_number, row.problem = line.waybill[:64], ""
         row.order, row.problem = _order_of(line, orders)
-        row.problem = row.problem or _judge(row, line, known, left)
-        told = (row.order_id, carriers.folded(row.carrier), row.tracking_number, line.items)
-        row.problem = row.problem or ("repeated" if told in seen else "")
+        told = (row.order_id, *(carriers.folded(each) for each in (line.carrier, line.waybill, line.items)))
+        row.problem = row.problem or ("repeated" if told in seen else _judge(row, line, known, left))
         seen.add(told)
         row.state = State.WRONG if row.problem else State.WAITING
         if not row.problem:

@@ -41,6 +41,7 @@ class Work:
     fits: Callable[[Order | None, Model | None], bool]
     of: type[Model] | None = None
     is_bad: bool = False
+    is_next: bool = False  # what is usually done next
 
 
 def _has_left(order: Order) -> bool:
@@ -77,6 +78,7 @@ WORK = [
     Work(
         *("ship", gettext_lazy("Ship"), SHIP, forms.ShipForm, effects.ship, doing.ship),
         *(gettext_lazy("The parcel is on its way"), _is_due),
+        is_next=True,
     ),
     Work(
         *("pay", gettext_lazy("Mark as paid offline"), "orders.mark_paid", forms.PaidForm, effects.pay, doing.pay),
@@ -119,6 +121,7 @@ WORK = [
     Work(
         *("approve", gettext_lazy("Approve refund"), MONEY, forms.ApproveForm, effects.approve, doing.approve),
         *(gettext_lazy("Approved"), lambda order, it: it.state == "requested", Refund),
+        is_next=True,
     ),
     Work(
         *("decline", gettext_lazy("Decline refund"), MONEY, forms.WorkForm, effects.decline, doing.decline),
@@ -129,6 +132,7 @@ WORK = [
         *("decide", gettext_lazy("Decide case"), "orders.decide_payment_case", forms.CaseForm),
         *(effects.decide, doing.decide, gettext_lazy("Decided")),
         *(lambda order, it: it.resolved_at is None, PaymentCase),
+        is_next=True,
     ),
     Work(
         *("correct", gettext_lazy("Tell WeChat anew"), SHIP, forms.WorkForm, effects.correct, doing.correct),
@@ -146,7 +150,7 @@ def ways_of(request, order: Order | None, **of: Model) -> list[dict]:
     """Buttons for what the reader may do now: with an order, or with one of its parcels, refunds, cases, uploads."""
     target = next(iter(of.values()), None)
     return [
-        {"title": each.title, "url": url(each.name, order, target), "is_bad": each.is_bad}
+        {"title": each.title, "url": url(each.name, order, target), "is_bad": each.is_bad, "is_next": each.is_next}
         for each in WORK
         if each.of is (type(target) if target else None)
         and request.user.has_perm(each.permission)

@@ -16,6 +16,7 @@ from orders.admin.timeline.entry import Entry, Story
 from orders.models import Order
 
 AT_ONCE = 60  # entries that are open when the page opens
+OPEN = 2  # of many reports of one parcel in a row
 SOURCES = (money.payments, money.cases, money.refunds, goods.parcels, goods.uploads, handled.by_hand, handled.late)
 SOURCES += (handled.shown_to, points.entries, traffic.notices, traffic.messages, traffic.facts)
 GROUPS = {
@@ -35,15 +36,25 @@ def of(request, order: Order) -> dict:
     names = Names(each.by for each in found)
     for each in found:
         each.who = names.of(each.by) if each.by else ""
-    kinds = {each.group for each in found}
+    kinds, seen = {each.group for each in found}, list(_folded(found))
     return {
-        "days": list(_by_day(found[:AT_ONCE])),
-        "older": list(_by_day(found[AT_ONCE:])),
+        "days": list(_by_day(seen[:AT_ONCE])),
+        "older": list(_by_day(seen[AT_ONCE:])),
         "count": len(found),
-        "older_count": max(0, len(found) - AT_ONCE),
+        "older_count": max(0, len(seen) - AT_ONCE),
         "kinds": [(name, title) for name, title in GROUPS.items() if name in kinds],
         "is_cut": story.is_cut,
     }
+
+
+def _folded(found: list[Entry]) -> Iterator[Entry]:
+    """Of many reports of one parcel in a row the newest few are open; the last of them holds the others."""
+    for run, entries in groupby(found, key=lambda each: each.run):
+        alike = list(entries)
+        if run is not None and len(alike) > OPEN + 1:
+            alike[OPEN - 1].folded = alike[OPEN:]
+            alike = alike[:OPEN]
+        yield from alike
 
 
 def _newest(entry: Entry) -> tuple:

@@ -32,6 +32,12 @@ class Entry:
     rank: int = 0
     who: str = ""
     ways: list = field(default_factory=list)
+    run: object = None  # of many alike in a row only the newest are open: what makes them alike
+    folded: list = field(default_factory=list)
+
+    @property
+    def day_and_time(self) -> str:
+        return timezone.localtime(self.at).strftime("%m-%d %H:%M")
 
     @property
     def time(self) -> str:

@@ -59,7 +59,8 @@ def _told(shipment: Shipment, name: str) -> Iterator[Entry]:
             state, text = each.get("state", ""), masked(str(each.get("text") or ""))
             more = [joined([name, masked(str(each.get("place") or ""))])]
             words = f"{STATES.get(state, state)}：{text}" if text else str(STATES.get(state, state))
-            yield Entry(at, "goods", words, "", TONES.get(state, "quiet"), more, page_of(shipment), rank=-place)
+            tone, url = TONES.get(state, "quiet"), page_of(shipment)
+            yield Entry(at, "goods", words, "", tone, more, url, rank=-place, run=shipment.pk)
 
 
 def _called(shipment: Shipment) -> str:

@@ -3,10 +3,17 @@
 from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from orders.admin.timeline.entry import Entry, Story, page_of
+from orders.admin.timeline.entry import Entry, Story, joined, page_of
 from orders.models import Disclosure
-from sync.admin.shown import BAD, BUSY
+from sync.admin.shown import BAD, BUSY, moment
+
+WHY = {
+    "paid": gettext_lazy("The order was paid already"),
+    "shipped": gettext_lazy("The goods had left already"),
+    "said later": gettext_lazy("Its source had said otherwise since"),
+}
 
 
 def by_hand(story: Story) -> Iterator[Entry]:
@@ -19,9 +26,9 @@ def by_hand(story: Story) -> Iterator[Entry]:
 def late(story: Story) -> Iterator[Entry]:
     """Facts that changed nothing any more."""
     for each in story.newest(story.order.superseded.all()):
-        told = {"fact": _(each.type), "why": _(each.reason)}
-        words = _("Came too late and changed nothing: %(fact)s") % told
-        more = [told["why"], _("Happened at %(at)s") % {"at": f"{each.occurred_at:%Y-%m-%d %H:%M:%S} UTC"}]
+        words = _("Came too late and changed nothing: %(fact)s") % {"fact": _(each.type)}
+        why, at = WHY.get(each.reason, each.reason), _("Happened at %(at)s") % {"at": moment(each.occurred_at)}
+        more = [joined([why, at])]
         yield Entry(each.at, "order", words, each.by, "quiet", more, page_of(each))
 
 

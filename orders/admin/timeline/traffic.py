@@ -16,12 +16,19 @@ from orders.models import Order
 from orders.payments import wechat_pay
 from sync import events
 from sync.admin.shown import BAD, BUSY, GOOD
+from sync.http.problems import CODES
 from sync.models import Delivery, Event, InboxMessage
 
 NOTICED = {
     "sent": gettext_lazy("it was sent"),
     "failed": gettext_lazy("it failed"),
     "waiting": gettext_lazy("it waits"),
+}
+TYPES = {
+    "wechat_pay.TRANSACTION.SUCCESS": gettext_lazy("Payment received"),
+    "wechat_pay.REFUND.SUCCESS": gettext_lazy("Refund done"),
+    "wechat_pay.REFUND.ABNORMAL": gettext_lazy("Refund failed at the payer's bank"),
+    "wechat_pay.REFUND.CLOSED": gettext_lazy("Refund closed"),
 }
 READ = "orders.read_provider_messages"
 STEPS = {name: place for place, name in enumerate(("order.placed", "order.paid", "order.shipped"))}
@@ -92,11 +99,23 @@ def messages(story: Story) -> Iterator[Entry]:
         return
     may_read = story.may(READ)
     for each in story.newest(InboxMessage.objects.filter(subject__in=subjects(story)).defer("body")):
-        told = {"type": _(each.type), "sender": _sender(each.sender), "state": each.get_state_display()}
+        told = {
+            "type": TYPES.get(each.type) or _(each.type),
+            "sender": _sender(each.sender),
+            "state": each.get_state_display(),
+        }
         words = _("%(sender)s sent “%(type)s”: %(state)s") % told
         tone = {"applied": GOOD, "quarantined": BAD}.get(each.state, BUSY)
         ways = [{"title": _("Read it"), "url": reading(story.order, each.pk)}] if may_read else []
-        yield Entry(each.received_at, "traffic", words, "", tone, [each.problem], page_of(each), -1, ways=ways)
+        yield Entry(
+            each.received_at, "traffic", words, "", tone, [_problem(each.problem)], page_of(each), -1, ways=ways
+        )
+
+
+def _problem(problem: str) -> object:
+    """Why it was not applied, in words where there are some."""
+    code, _colon, rest = problem.partition(":")
+    return joined([CODES[code][1], rest.strip()]) if code in CODES else problem
 
 
 def reading(order: Order, message: UUID) -> str:
