@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import Payment
+from orders.models import Payment, Refund, Shipment
 
 LABELS = {
     "orders": _("Orders"),
@@ -36,4 +36,14 @@ LABELS = {
     "provider": _("Provider"),
     "method": _("Method"),
     "transaction_id": _("Provider's number"),
-} | {f"state={value}": label for value, label in Payment.State.choices}
+    "refunds": _("Refunds"),
+    "refunded_at": _("Refunded at"),
+    "carrier_name": _("Carrier"),
+    "tracking_number": _("Waybill"),
+    "text": _("What was told"),
+    "place": _("Place"),
+} | {
+    f"state={value}": label
+    for states in (Shipment.State, Refund.State, Payment.State)
+    for value, label in states.choices
+}

@@ -55,11 +55,12 @@ class Orders:
         claiming.claim(member=member_id, phone=phone, by=by)
 
     def figures(self, member_id: UUID) -> Iterable[Figure]:
-        """How many orders, and what was paid for them."""
-        paid = Sum("paid_fen", default=0)
-        found = Order.objects.filter(member=member_id).aggregate(count=Count("pk"), paid=paid, last=Max("placed_at"))
+        """How many orders, what was paid for them and what went back."""
+        sums = {"paid": Sum("paid_fen", default=0), "refunded": Sum("refunded_fen", default=0)}
+        found = Order.objects.filter(member=member_id).aggregate(count=Count("pk"), last=Max("placed_at"), **sums)
         yield _("Orders"), str(found["count"])
         yield _("Paid for orders"), f"¥{found['paid'] / 100:,.2f}"
+        yield _("Refunded"), f"¥{found['refunded'] / 100:,.2f}"
         yield _("Last order"), f"{localtime(found['last']):%Y-%m-%d}" if found["last"] else ""
 
     def move(self, source: UUID, target: UUID) -> dict:

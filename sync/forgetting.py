@@ -20,6 +20,7 @@ from sync.secret import InvalidPhone, Unreadable, phone
 logger = logging.getLogger(__name__)
 
 EVERYWHERE = ""  # a word that means the same in every message, whoever sent it
+State = InboxMessage.State
 SHORT = 6  # a shorter word names somebody only where names are said
 NAMING = {"external_id", "value", "number", "member_id"}
 LIKE_PHONE = re.compile(r"[+\d(][\d\s()-]{6,24}")
@@ -60,7 +61,9 @@ def forget_messages(words: Words, since: datetime | None = None) -> int:
     settled = settled.filter(pk__gte=first_id(since)) if since else settled
     found = [row for row in _chunks(settled, "sender", "subject", "body") if _tells(row, row.sender, words)]
     ids = [row.pk for row in found]
-    InboxMessage.objects.filter(pk__in=ids).update(body=None)
+    told = InboxMessage.objects.filter(pk__in=ids)
+    told.filter(state=State.PARKED).update(state=State.QUARANTINED, problem="erased", waits_for="")  # nothing to apply
+    told.update(body=None)
     naming = [row.pk for row in found if any(word in row.subject for _whose, word in words if len(word) >= SHORT)]
     InboxMessage.objects.filter(pk__in=naming).update(subject="")
     return len(ids) + _forget_pushes(words)

@@ -15,7 +15,7 @@ from PIL import Image
 from loyalty import services as loyalty
 from members import erasing, exporting, merging, services
 from members.models import Freeze, Identity, Member, PrivacyRequest
-from orders.models import Order, Recipient
+from orders.models import Disclosure, Intervention, Order, Recipient, Refund, Shipment, ShippingUpload
 from sync import inbox
 from sync.act import SYSTEM, act
 from sync.clock import Clock
@@ -65,6 +65,31 @@ def told(name: str, type: str, data: dict) -> None:
     inbox.apply_due()
 
 
+def handled(order: Order) -> None:
+    """Its parcel, its refund and what staff did with it, as they lie there in the end; and what a courier pushed."""
+    courier = json.dumps(
+        [{"at": "2026-11-20T00:00:00.000Z", "text": f"{NAME} {PHONE}", "state": "delivered", "place": STREET}]
+    )
+    parcel = Shipment.objects.create(
+        order=order, carrier="SF", tracking_number="SF900077", tracking=courier, shipped_at=Clock(), callback=b"digest"
+    )
+    sender, told = "kuaidi100/account", {"shipment": str(parcel.pk), "entries": [{"text": f"{NAME} {PHONE}"}]}
+    row = InboxMessage(sender=sender, message_id="p-1", type="kuaidi100.push", body=json.dumps(told), body_digest=b"")
+    row.state, row.applied_at = "applied", Clock()
+    row.save(force_insert=True)
+    InboxMessage.objects.create(
+        sender="channels/website", message_id="p-2", type="order.paid", body_digest=b"", state="parked",
+        waits_for="order/website/1", body=json.dumps({"data": {"contact": {"phone": PHONE, "name": NAME}}}),
+    )  # fmt: skip
+    money = {"state": "paid", "paid_at": Clock(), "transaction_id": "4200-900077", "payer": OPENID}
+    payment = make_orders.payment(order, **money)
+    ShippingUpload.objects.create(payment=payment, body=json.dumps({"payer": OPENID, "contact": PHONE}))
+    back = {"amount_fen": 1, "state": "done", "refunded_at": Clock(), "asked_by": "staff/1"}
+    Refund.objects.create(order=order, payment=payment, reason=NOTE + NAME, **back)
+    Intervention.objects.create(order=order, kind="refunded", reason=WORDS, by="staff/1")
+    Disclosure.objects.create(order=order, reason=WORDS, actor="staff/1")
+
+
 @pytest.fixture
 def lived(doors, bearer, outside, caplog):
     """Registered by SMS, linked to WeChat, bought, was spoken of, earned, merged, took a copy. Their client."""
@@ -95,6 +120,7 @@ def lived(doors, bearer, outside, caplog):
     second.http.defaults["HTTP_USER_AGENT"] = DEVICE
     doors.link_by_wechat(second, f"+86{SECOND}")
     merged(Member.objects.exclude(pk=member.pk).get(status="active", merged_into=None), member)
+    handled(Order.objects.get(buyer_note__isnull=False))
     done = {"payment_status": "paid", "paid_at": Clock()}
     Order.objects.update(**done, fulfilment_status="completed", completed_at=Clock())
     return make_privacy.stepped_up(member)
@@ -132,6 +158,11 @@ def test_after_it_nothing_is_left_in_any_encoding(lived, caplog):
     assert not Identity.objects.exists()
     assert not Recipient.objects.exists()
     assert not InboxMessage.objects.filter(body__isnull=False).exists()
+    assert not InboxMessage.objects.filter(state="parked").exists()
+    assert list(Shipment.objects.values_list("tracking", "callback", "watch")) == [(None, None, "over")]
+    assert list(ShippingUpload.objects.values_list("body", "next_at")) == [(None, None)]
+    assert list(Refund.objects.values_list("reason", "state")) == [(None, "done")]
+    assert Intervention.objects.count() == 1
 
 
 @pytest.mark.parametrize(
