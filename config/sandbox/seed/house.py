@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group, User
 from config import roles
 from config.sandbox import policies
 from config.sandbox.models import App, Backend, PayAccount
-from config.sandbox.seed import credentials
+from config.sandbox.seed import credentials, watch
 from config.sandbox.stand_ins import platform
 from loyalty.models import Benefit, EarnRule, Programme, Reason, Tier
 from members.models import NoticeTemplate, Policy
@@ -135,52 +135,7 @@ def store(brand: Brand) -> None:
     Carrier.objects.bulk_create([Carrier(**row) for row in known.rows()])
     _store_staff(brand)
     Backend.objects.create(code=ALERTS, secret="")
-    AlertRule.objects.create(
-        code="deliveries-failing",
-        name="消息推送失败",
-        measure="deliveries.failing",
-        window_seconds=30,
-        threshold=0.5,
-        minimum=2,
-        emails=["ops@sandbox.invalid"],  # written to mail/ in the data folder
-        webhook_url=_backend_url(ALERTS),
-    )
-    AlertRule.objects.create(
-        code="privacy-overdue",
-        name="个人信息请求逾期",
-        measure="privacy.overdue",
-        window_seconds=300,
-        threshold=0.5,
-        minimum=1,
-        emails=["ops@sandbox.invalid"],
-    )
-    AlertRule.objects.create(
-        code="shipping-unsent",
-        name="发货信息未上传微信",
-        measure="wechat.uploads_unsent_minutes",
-        window_seconds=300,
-        threshold=30,
-        minimum=1,
-        emails=["ops@sandbox.invalid"],
-    )
-    AlertRule.objects.create(
-        code="shipping-reminders",
-        name="微信催促发货",
-        measure="wechat.shipping_reminders",
-        window_seconds=3600,
-        threshold=0.5,
-        minimum=1,
-        emails=["ops@sandbox.invalid"],
-    )
-    AlertRule.objects.create(
-        code="payment-cases-open",
-        name="款项异常待处理",
-        measure="payment_cases.open",
-        window_seconds=300,
-        threshold=0.5,
-        minimum=1,
-        emails=["ops@sandbox.invalid"],
-    )
+    watch.store(_backend_url(ALERTS))
 
 
 def open_endpoints() -> None:
