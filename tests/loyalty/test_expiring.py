@@ -97,7 +97,5 @@ def test_batches_go_on_where_the_last_one_ended(monkeypatch):
 def test_a_batch_costs_the_same_however_many(accounts, django_assert_num_queries):
     for _ in range(accounts):
         giving(make.member(), 5, 5)
-    with django_assert_num_queries(
-        5
-    ):  # begin, lock, tell, who accepts, commit; events are written past Django's cursor
+    with django_assert_num_queries(5):  # begin, lock, tell, who accepts, commit; events go past Django's cursor
         expiring.tell_batch(30, expiring.BEGIN)
