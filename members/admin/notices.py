@@ -54,7 +54,7 @@ class MemberNoticeAdmin(HubAdmin):
     list_display = [
         shown.link("member", _("Member")),
         shown.state("occasion", _("Occasion")),
-        shown.state("medium", _("By")),
+        shown.state("medium", _("Sent as")),
         shown.code("reference", _("About")),
         shown.state("state", _("State")),
         shown.code("problem", _("What is wrong")),

@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                 db_default='wechat',
                 default='wechat',
                 max_length=10,
-                verbose_name='by',
+                verbose_name='sent as',
             ),
         ),
         migrations.AlterField(

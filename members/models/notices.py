@@ -96,7 +96,9 @@ class MemberNotice(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     member = models.ForeignKey("members.Member", models.CASCADE, related_name="notices", verbose_name=_("member"))
-    medium = models.CharField(_("by"), max_length=10, choices=Medium, default=Medium.WECHAT, db_default=Medium.WECHAT)
+    medium = models.CharField(
+        _("sent as"), max_length=10, choices=Medium, default=Medium.WECHAT, db_default=Medium.WECHAT
+    )
     occasion = models.CharField(_("occasion"), max_length=20, choices=NoticeTemplate.Occasion)
     template = models.ForeignKey(
         NoticeTemplate, models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("template")
