@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import IntegrityError, connections, transaction
@@ -13,6 +14,7 @@ from sync.http import Problem
 from tests import make
 from tests.orders import make_orders as o
 from tests.orders import make_parcels as p
+from tests.orders import make_refunds as r
 
 pytestmark = pytest.mark.django_db
 
@@ -126,6 +128,24 @@ def test_what_was_paid_back_need_not_be_sent(order):
     parcel = p.ship(order)
     assert sorted(parcel.lines.values_list("quantity", flat=True)) == [1, 1]
     assert state(order)[0] == "shipped"
+
+
+@pytest.mark.parametrize("is_shipped_first", [True, False])
+def test_what_is_left_may_be_paid_back_instead_of_sent(order, is_shipped_first):
+    refund = partial(r.refund, order, None, (1, 2_900), done=True)
+    for step in [partial(p.ship, order, 2), refund] if is_shipped_first else [refund, partial(p.ship, order, 2)]:
+        step()
+    assert state(order)[0] == "shipped"
+    p.track(Shipment.objects.get(), ("10:00", "delivered"))
+    assert state(order)[0] == "delivered"
+
+
+def test_what_was_sent_had_arrived_when_the_rest_was_paid_back(order):
+    p.track(p.ship(order, 2), ("10:00", "delivered"))
+    assert state(order)[0] == "partial"
+    r.refund(order, None, (1, 2_900), done=True)
+    assert state(order) == ("delivered", True, True)
+    assert make.types_of(order.member).count("order.delivered") == 1
 
 
 def test_virtual_goods_arrive_at_once(order):
