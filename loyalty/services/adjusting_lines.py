@@ -1,7 +1,5 @@
 """The lines of a file of adjustments: read, matched with members and reasons, and judged, before anything moves."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -13,10 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from loyalty.models import Account, AdjustmentFile, AdjustmentRow, Reason
 from loyalty.services.adjusting import Unfit, require_fit
 from members.models import Member
+from sync import spreadsheets
 from sync.indexing import indexed
 from sync.secret import InvalidPhone, blind_index, mask_phone, phone
+from sync.spreadsheets import LONGEST, BadFile
 
-MOST_LINES, LONGEST, BATCH = 20_000, 8 * 1024 * 1024, 5_000
+MOST_LINES, BATCH = 20_000, 5_000
 MOST_POINTS = 1_000_000_000
 COLUMNS = {  # as headers name them
     "member": {"member", "phone", "会员", "会员号", "手机", "手机号", "会员号或手机号"},
@@ -38,10 +38,7 @@ PROBLEMS = {
     "gone": _("This member's account has been erased"),
 }
 State = AdjustmentRow.State
-
-
-class BadFile(Exception):
-    """A file that cannot be read as adjustments at all."""
+__all__ = ["LONGEST", "BadFile", "judged", "read", "unknown_phones"]
 
 
 @dataclass(frozen=True)
@@ -57,17 +54,11 @@ class Line:
 
 
 def read(content: bytes, named: str) -> list[Line]:
-    """The lines of a CSV file in UTF-8 or GBK. A line without reference is known by `named` and its number.
+    """The lines of a CSV file or an .xlsx. A line without reference is known by `named` and its number.
 
     Raises BadFile.
     """
-    if len(content) > LONGEST:
-        raise BadFile(_("The file is too big"))
-    try:
-        written = (row for row in _table(_text(content)) if any(cell.strip() for cell in row[1]))
-        table = list(islice(written, MOST_LINES + 2))  # a header, and one too many
-    except csv.Error as error:
-        raise BadFile(_("This is not a CSV file")) from error
+    table = list(islice(spreadsheets.rows(content), MOST_LINES + 2))  # a header, and one too many
     places = _places(table[0][1]) if table else None
     rows = table[1:] if places else table
     if not 1 <= len(rows) <= MOST_LINES:
@@ -96,24 +87,6 @@ def unknown_phones(content: bytes, among: QuerySet[Member]) -> int:
     """How many mobile numbers of a file nobody `among` these members has. Raises BadFile."""
     lines = read(content, "")
     return len({_phone(line.member) for line in lines} - {"", *_members(lines, among)})
-
-
-def _text(content: bytes) -> str:
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return content.decode(encoding).replace("\0", "")
-        except UnicodeDecodeError:
-            continue
-    raise BadFile(_("The file is neither in UTF-8 nor in GBK"))
-
-
-def _table(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the number of the line each begins on."""
-    delimiter = max(",\t;", key=text.partition("\n")[0].count)
-    reader, begins = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), 1
-    for row in reader:
-        yield begins, row
-        begins = reader.line_num + 1
 
 
 def _places(row: list[str]) -> dict[str, int] | None:
