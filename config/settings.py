@@ -212,7 +212,13 @@ RECONCILIATIONS = [
     "loyalty.reconcile.holds",
     "loyalty.reconcile.journal",
     "orders.reconcile.earnings",
+    "orders.reconcile.reversals",
     "orders.reconcile.payments",
+    "orders.reconcile.refunds",
+    "orders.reconcile.lines",
+    "orders.reconcile.goods",
+    "orders.reconcile.redeemed",
+    "orders.reconcile.uploads",
 ]
 INBOX_HANDLERS = {
     "member.updated": "members.facts.updated",
