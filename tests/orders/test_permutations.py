@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.orders import any_order
 from tests.orders import make_orders as o
-from tests.orders.any_order import FACTS, STEPS
+from tests.orders.any_order import ACTS, FACTS, STEPS
 
 patient = pytest.mark.timeout(900)
 few, many = 12, 400
@@ -73,3 +73,11 @@ def test_any_of_very_many_orders_of_arrival_ends_alike(rule, steps):
 def test_whatever_comes_first_or_last_ends_alike(rule, first):
     others = [step for step in STEPS if step != first]
     assert any_order.told([first, *others]) == any_order.told([*others, first]) == end_of(frozenset(STEPS))
+
+
+@patient
+@given(steps=st.permutations(ACTS), again=st.lists(st.sampled_from(ACTS), max_size=3))
+@example(steps=list(reversed(ACTS)), again=[])
+@so_often(few)
+def test_acts_that_are_asked_for_until_they_are_possible_end_alike(rule, steps, again):
+    assert any_order.done([*steps, *again]) == any_order.done(ACTS)
