@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 
 from loyalty.models import Entry, Hold
-from orders import services
+from members import merging
+from members import services as members
+from orders import facts, services
 from orders.models import Order, OrderTerms
 from orders.services import redeeming
 from orders.services.placing import Redeeming
@@ -267,3 +269,30 @@ def test_the_same_order_at_once_holds_its_points_once(backend):
     assert Counter(each.status_code for each in found) == {201: 1, 200: 11}
     assert balance(client.member) == (700, 0, 300, 0)
     assert Entry.objects.filter(kind="held").count() == 1
+
+
+@act
+def merged(source, target) -> None:
+    source, target = members.lock(source.pk, target.pk)
+    merging.merge(source, target, why="同一人", by=make.STAFF)
+
+
+@pytest.mark.parametrize("is_paid", [True, False])
+def test_an_order_that_moved_with_its_member_still_finds_its_points(is_paid):
+    client, survivor = p.buyer(1_000), holder(50)
+    order = Order.objects.get(pk=p.order(client).pk)
+    merged(client.member, survivor)
+    if is_paid:
+        p.paid(Order.objects.get(pk=order.pk))
+    else:
+        services.close(order=order.pk, by=make.BACKEND)
+    assert balance(survivor) == (750 if is_paid else 1_050, 0, 0, 0)
+    assert drifted() == []
+
+
+def test_a_pushed_order_takes_points_as_a_posted_one_does(backend):
+    client = p.buyer()
+    sent = body(client)
+    pushed = facts.placed(backend.channel, sent, make.NOON, make.BACKEND)
+    assert backend.post("orders", sent).json()["number"] == pushed.number
+    assert balance(client.member) == (700, 0, 300, 0)
