@@ -103,7 +103,13 @@ NOTIFICATIONS = {
 }
 
 
-@pytest.mark.parametrize("wrong", NOTIFICATIONS.values(), ids=NOTIFICATIONS.keys())
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(wrong, id=name, marks=[] if name == "all of it" else pytest.mark.slow)
+        for name, wrong in NOTIFICATIONS.items()
+    ],
+)
 def test_whatever_becomes_of_notifications_every_order_ends_right(hub, wrong):
     payments = [opened() for _n in range(PAID + UNPAID)]
     paid, unpaid = payments[:PAID], payments[PAID:]
@@ -114,6 +120,7 @@ def test_whatever_becomes_of_notifications_every_order_ends_right(hub, wrong):
     ends_well(paid, unpaid)
 
 
+@pytest.mark.slow
 def test_while_wechat_pay_is_down_nothing_is_closed_and_afterwards_all_ends_right(hub):
     payments = [opened() for _n in range(PAID + UNPAID)]
     paid, unpaid = payments[:PAID], payments[PAID:]
