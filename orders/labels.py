@@ -41,7 +41,7 @@ LABELS = {
     "carrier_name": _("Carrier"),
     "tracking_number": _("Waybill"),
     "text": _("What was told"),
-    "place": _("Place"),
+    "place": _("Where it was"),
 } | {
     f"state={value}": label
     for states in (Shipment.State, Refund.State, Payment.State)
