@@ -7,6 +7,7 @@ from orders.services.disclosing import disclose
 from orders.services.editing import edit
 from orders.services.finishing import complete, deliver
 from orders.services.giving_back import NotOurs
+from orders.services.keying import KeyKnown, NotAKey, add_key
 from orders.services.opening import InProgress, Occupied, WrongState, attach_prepay, close_payment, open_payment
 from orders.services.paying import TransactionKnown, mark_paid, take_payment
 from orders.services.placing import BuyerFrozen, ExternalIdConflict, Redeeming, digest_of, place
@@ -33,7 +34,9 @@ __all__ = [
     "CaseClosed",
     "ExternalIdConflict",
     "InProgress",
+    "KeyKnown",
     "NoMember",
+    "NotAKey",
     "NotOurs",
     "NotPossible",
     "NotRefundable",
@@ -46,6 +49,7 @@ __all__ = [
     "TransactionKnown",
     "UnknownLine",
     "WrongState",
+    "add_key",
     "approve_refund",
     "attach_prepay",
     "close",
