@@ -1,10 +1,11 @@
-"""All the money of a payment case goes back, exactly once, by the provider that took it."""
+"""All the money of a payment case goes back, exactly once: by the provider that took it, or by the channel that did."""
 
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import PaymentCase, Refund
+from orders.models import Order, PaymentCase, Refund
+from orders.services.room import Wanted
 from sync.act import Actor, act
 from sync.clock import Clock
 
@@ -42,3 +43,15 @@ def refund_case(*, case: UUID, by: Actor) -> Refund:
         decided_by=str(by),
         next_at=Clock(),
     )
+
+
+def case_meant(order: Order, wanted: Wanted, provider: str) -> PaymentCase | None:
+    """The open case of a channel's own money that a refund it did gives back: all of it, and no goods of a paid order.
+
+    The order's lock is held by the caller's act.
+    """
+    if wanted.pieces and order.payment_status == Order.PaymentStatus.PAID:
+        return None
+    own = order.cases.filter(resolved_at=None, merchant=None, provider=provider, amount_fen=wanted.amount_fen)
+    open_ = own.exclude(refunds__state__in=[Refund.State.REQUESTED, Refund.State.PROCESSING, Refund.State.DONE])
+    return open_.select_for_update(no_key=True, of=["self"]).order_by("created_at").first()

@@ -96,13 +96,6 @@ def foreseen_deduction(order: Order, refund: Refund, by: Actor) -> int:
         return undone.found.deducted_fen
 
 
-def take_points_of_refunds(order: Order, by: Actor) -> None:
-    """Take back, of an order that became a purchase after it was refunded in part, what those refunds would have."""
-    for refund in order.refunds.filter(state=State.DONE, case=None).order_by("refunded_at", "pk"):
-        refund.points_reversed = _take_back(order, refund, 0, by).points
-        refund.save(update_fields=["points_reversed"])
-
-
 def _count(order: Order, refund: Refund, was_reserved: bool) -> None:
     """The order's money and lines with this refund."""
     asked = dict(refund.lines.values_list("line", "quantity"))

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.models import Order, Payment, PaymentCase, Refund
 from orders.services import room
 from orders.services.changing import change
-from orders.services.giving_back import refund_case  # noqa: F401 - it belongs to these
+from orders.services.giving_back import case_meant, refund_case  # noqa: F401 - it belongs to these
 from orders.services.locks import lock_order
 from orders.services.opening import WrongState
 from orders.services.paying import WECHAT_PAY, TransactionKnown
@@ -68,7 +68,9 @@ def refund(
     `items` are {line_id or external_line_id, quantity, amount_fen}; `executed` is {provider, transaction_id,
     refunded_at} of one that was done already. Without it the hub refunds through its provider: `processing`, for
     `payments.refunding.carry_out` to call; what was paid otherwise stays `requested` until somebody says that it was
-    paid back. An open request for the same goods becomes this refund; requests that no longer fit fail.
+    paid back. An open request for the same goods becomes this refund; requests that no longer fit fail. One that was
+    done, of no goods and all the money of an open case of the channel's own, settles that case: it never was the
+    order's money.
 
     Raises Order.DoesNotExist, NotRefundable, OverRefunded, UnknownLine, RefundConflict, RefundedByHub,
     TransactionKnown; then nothing was changed.
@@ -81,13 +83,20 @@ def refund(
         if bytes(known.request_digest) != digest:
             raise RefundConflict(known.number)
         return known, False
+    named = {"channel": channel, "external_id": external_id, "request_digest": digest, "decided_by": str(by)}
+    if executed and (case := case_meant(found, wanted, executed["provider"])):
+        made = Refund(case=case, asked_by=str(by), reason=reason or None, **named)
+        _enter(made, wanted, case.payment)
+        _decide(None, made, executed, by, is_new=True)
+        return made, True
     payment = _payment_of(found, executed)
     meant, losing = room.take(found, wanted, is_executed=executed is not None)
     for each in losing:
         drop(found, each, SUPERSEDED)
     made = meant or Refund(order=found, asked_by=str(by))
-    made.channel, made.external_id, made.request_digest = channel, external_id, digest
-    made.reason, made.decided_by = reason or made.reason, str(by)
+    for name, value in named.items():
+        setattr(made, name, value)
+    made.reason = reason or made.reason
     found.open_refunds += 0 if meant else 1
     _enter(made, wanted, payment)
     _decide(found, made, executed, by, is_new=meant is None)
@@ -212,7 +221,7 @@ def _enter(refund: Refund, wanted: room.Wanted, payment: Payment | None) -> None
     room.write(refund, wanted)
 
 
-def _decide(order: Order, refund: Refund, executed: dict | None, by: Actor, *, is_new: bool) -> None:
+def _decide(order: Order | None, refund: Refund, executed: dict | None, by: Actor, *, is_new: bool) -> None:
     """Done, where it was done or nothing is to be paid; else with the provider, or waiting for whoever pays by hand."""
     if executed:
         named = {"provider": executed["provider"], "transaction_id": executed["transaction_id"]}

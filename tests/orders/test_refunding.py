@@ -294,6 +294,29 @@ def test_a_case_the_hub_did_not_take_is_not_its_to_give_back():
     refused(services.NotOurs, services.refund_case, case=case(None, provider="offline").pk, by=make.STAFF)
 
 
+def test_what_a_channel_took_twice_it_gives_back_itself(buyer):
+    order = r.paid(member=buyer)
+    again = {"provider": "offline", "transaction_id": "T-again", "amount_fen": 12_900, "paid_at": make.NOON}
+    kept, _is_new = services.take_payment(number=order.number, channel=order.channel, by=r.CHANNEL, **again)
+    before = make.types_of(buyer)
+
+    refund = r.refund(order, (0, 12_900), done=True)
+
+    kept.refresh_from_db()
+    assert (refund.case, refund.state, kept.action) == (kept, "done", "refund")
+    assert (r.money(order), make.types_of(buyer)) == ((0, 0, 0, "none"), before)
+    assert r.refund(order, (0, 12_900), done=True).case is None  # the second time it is the order's own
+    assert r.money(order) == (12_900, 0, 0, "full")
+
+
+def test_a_wrong_amount_goes_back_although_the_order_is_unpaid(buyer):
+    order = o.order(member=buyer)
+    wrong = {"provider": "offline", "transaction_id": "T-wrong", "amount_fen": 100, "paid_at": make.NOON}
+    services.take_payment(number=order.number, channel=order.channel, by=r.CHANNEL, **wrong)
+    assert r.refund(order, (1, 100), done=True).case == PaymentCase.objects.get(action="refund")
+    assert r.money(order) == (0, 0, 0, "none")
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
