@@ -107,8 +107,12 @@ class OrderAdmin(HubAdmin):
         ways = acts.ways_of(request, row)
         if request.user.has_perm(looking.REVEAL):
             ways.append({"title": _("Show recipient"), "url": reverse("admin:orders_order_recipient", args=[row.pk])})
+        stands = standing.of(row)
+        alarms = [
+            {"text": each.text, "ways": acts.ways_of(request, row, **dict([each.about]))} for each in stands["alarms"]
+        ]
         return {
-            "standing": standing.of(row) | {"status": status(row)},
+            "standing": stands | {"status": status(row), "alarms": alarms},
             "ways": ways,
             "story": timeline.of(request, row),
         }

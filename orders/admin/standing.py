@@ -1,8 +1,10 @@
 """Where an order stands, in one sentence or two, and what comes next by itself."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -10,6 +12,18 @@ from orders import queries
 from orders.admin.columns import provider
 from orders.models import Line, Order, Payment, Refund, Shipment, ShippingUpload
 from sync.admin.shown import moment, yuan
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What waits for a person or went wrong, and the row it is about: (its kind, the row)."""
+
+    text: str
+    about: tuple[str, Model]
+
+    def __str__(self):
+        return self.text
+
 
 Pay, Goods = Order.PaymentStatus, Order.FulfilmentStatus
 STEPS = {1: timedelta(minutes=1), 2: timedelta(minutes=5), 3: timedelta(minutes=30)}
@@ -100,39 +114,50 @@ def _of_goods(order: Order, parcels: list[Shipment]) -> Iterator[str]:
         yield _("Completes by itself at %(at)s.") % told
 
 
-def _of_cases(order: Order) -> Iterator[str]:
+def _of_cases(order: Order) -> Iterator[Alarm]:
     for each in order.cases.filter(resolved_at=None):
         told = {"sum": yuan(each.amount_fen), "kind": each.get_kind_display(), "action": each.get_proposed_display()}
-        yield _("%(sum)s do not fit (%(kind)s) and wait for a decision; proposed: %(action)s.") % told
+        yield Alarm(
+            _("%(sum)s do not fit (%(kind)s) and wait for a decision; proposed: %(action)s.") % told, ("case", each)
+        )
 
 
-def _of_refunds(refunds: list[Refund]) -> Iterator[str]:
+def _of_refunds(refunds: list[Refund]) -> Iterator[Alarm]:
     for each in refunds:
         told = {"number": each.number, "sum": yuan(each.amount_fen), "at": _short(each.created_at)}
         told["provider"] = provider(each.provider)
         if each.state == Refund.State.REQUESTED:
-            yield _("Refund %(number)s over %(sum)s waits for a decision since %(at)s.") % told
+            said = _("Refund %(number)s over %(sum)s waits for a decision since %(at)s.") % told
+            yield Alarm(said, ("refund", each))
         else:
-            yield _("Refund %(number)s over %(sum)s is with %(provider)s since %(at)s.") % told
+            said = _("Refund %(number)s over %(sum)s is with %(provider)s since %(at)s.") % told
+            yield Alarm(said, ("refund", each))
 
 
-def _of_parcels(parcels: list[Shipment]) -> Iterator[str]:
+def _of_parcels(parcels: list[Shipment]) -> Iterator[Alarm]:
     for each in parcels:
         told = {"name": f"{queries.carrier_name(each)} {each.tracking_number}".strip()}
         if each.state in TROUBLE:
-            yield _("Parcel %(name)s: %(state)s.") % (told | {"state": each.get_state_display()})
+            yield Alarm(
+                _("Parcel %(name)s: %(state)s.") % (told | {"state": each.get_state_display()}), ("shipment", each)
+            )
         elif each.watch == Shipment.Watch.REFUSED:
-            yield _("Nobody follows the parcel %(name)s: see to its number.") % told
+            yield Alarm(_("Nobody follows the parcel %(name)s: see to its number.") % told, ("shipment", each))
 
 
-def _of_uploads(order: Order) -> Iterator[str]:
+def _of_uploads(order: Order) -> Iterator[Alarm]:
     rows = ShippingUpload.objects.filter(payment__order=order).exclude(state="sent").select_related("payment")
     for each in rows:
         told = {"sum": yuan(each.payment.amount_fen), "at": _short(each.next_at), "why": each.problem}
         if each.state == ShippingUpload.State.FAILED:
-            yield _("WeChat refused to be told of the shipping (%(why)s): %(sum)s stay frozen.") % told
+            yield Alarm(
+                _("WeChat refused to be told of the shipping (%(why)s): %(sum)s stay frozen.") % told, ("upload", each)
+            )
         elif each.attempts:
-            yield _("WeChat does not know of the shipping yet: %(sum)s are frozen; next try at %(at)s.") % told
+            yield Alarm(
+                _("WeChat does not know of the shipping yet: %(sum)s are frozen; next try at %(at)s.") % told,
+                ("upload", each),
+            )
 
 
 def _short(at: datetime | None) -> str:

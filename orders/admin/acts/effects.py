@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from orders import queries
 from orders.admin.columns import provider
 from orders.models import Carrier, Order, PaymentCase
-from orders.services import reassigning
+from orders.services import casing, reassigning
 from orders.shipping import carriers
 from sync.admin.shown import moment, yuan
 
@@ -123,6 +123,10 @@ def decline(form) -> list[str]:
 
 def decide(form) -> list[str]:
     case, action = form.of, form.cleaned_data["action"]
+    if action == PaymentCase.Action.REFUND and not casing.is_refundable(case):
+        raise Refused(_("The hub cannot give this money back: whoever took it has to"))
+    if action == PaymentCase.Action.REOPEN and not _settles(form.order, case):
+        raise Refused(_("There is no unpaid order of just this amount for this money"))
     told = {"sum": yuan(case.amount_fen), "provider": provider(case.provider)}
     match action:
         case PaymentCase.Action.REFUND:
@@ -133,6 +137,10 @@ def decide(form) -> list[str]:
                 _("The member earns their points."),
             ]
     return [_("Nothing moves. Somebody has seen to these %(sum)s elsewhere: say where in the reason.") % told]
+
+
+def _settles(order: Order | None, case: PaymentCase) -> bool:
+    return bool(order) and order.payment_status != Order.PaymentStatus.PAID and order.total_fen == case.amount_fen
 
 
 def correct(form) -> list[str]:

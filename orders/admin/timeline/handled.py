@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.admin.timeline.entry import Entry, Story, joined, page_of
+from orders.admin.timeline.traffic import FACTS
 from orders.models import Disclosure
 from sync.admin.shown import BAD, BUSY, moment
 
@@ -26,7 +27,7 @@ def by_hand(story: Story) -> Iterator[Entry]:
 def late(story: Story) -> Iterator[Entry]:
     """Facts that changed nothing any more."""
     for each in story.newest(story.order.superseded.all()):
-        words = _("Came too late and changed nothing: %(fact)s") % {"fact": _(each.type)}
+        words = _("Came too late and changed nothing: %(fact)s") % {"fact": FACTS.get(each.type, each.type)}
         why, at = WHY.get(each.reason, each.reason), _("Happened at %(at)s") % {"at": moment(each.occurred_at)}
         more = [joined([why, at])]
         yield Entry(each.at, "order", words, each.by, "quiet", more, page_of(each))

@@ -24,7 +24,20 @@ NOTICED = {
     "failed": gettext_lazy("it failed"),
     "waiting": gettext_lazy("it waits"),
 }
-TYPES = {
+FACTS = {
+    "order.placed": gettext_lazy("Order placed"),
+    "order.updated": gettext_lazy("Order changed"),
+    "order.paid": gettext_lazy("Order paid"),
+    "order.cancelled": gettext_lazy("Order closed"),
+    "order.shipped": gettext_lazy("Order shipped"),
+    "order.tracking_updated": gettext_lazy("News of the carrier"),
+    "order.delivered": gettext_lazy("Order signed for"),
+    "order.completed": gettext_lazy("Order completed"),
+    "order.refund_requested": gettext_lazy("Refund asked for"),
+    "order.refunded": gettext_lazy("Order refunded"),
+    "order.claimed": gettext_lazy("Guest order claimed by a member"),
+}
+TYPES = FACTS | {
     "wechat_pay.TRANSACTION.SUCCESS": gettext_lazy("Payment received"),
     "wechat_pay.REFUND.SUCCESS": gettext_lazy("Refund done"),
     "wechat_pay.REFUND.ABNORMAL": gettext_lazy("Refund failed at the payer's bank"),
@@ -58,7 +71,8 @@ def facts(story: Story) -> Iterator[Entry]:
         tone = BAD if any(_("was not reached") in text for text in reached.get(each["id"], ())) else "quiet"
         url = reverse("admin:sync_event_change", args=[each["id"]])
         rank = STEPS.get(each["type"], 4)
-        yield Entry(each["time"], "order", _(each["type"]), each["actor"], tone, more, url, rank=rank)
+        words = FACTS.get(each["type"], each["type"])
+        yield Entry(each["time"], "order", words, each["actor"], tone, more, url, rank=rank)
 
 
 def _deliveries(story: Story, ids: list[UUID]) -> dict[UUID, list[str]]:
@@ -100,7 +114,7 @@ def messages(story: Story) -> Iterator[Entry]:
     may_read = story.may(READ)
     for each in story.newest(InboxMessage.objects.filter(subject__in=subjects(story)).defer("body")):
         told = {
-            "type": TYPES.get(each.type) or _(each.type),
+            "type": TYPES.get(each.type, each.type),
             "sender": _sender(each.sender),
             "state": each.get_state_display(),
         }
