@@ -11,7 +11,9 @@ from orders.services import casing
 from sync.act import SYSTEM, Actor, act
 from sync.models import Measure
 from tests import make
+from tests.loyalty.make_points import balance, drifted
 from tests.orders import make_orders as o
+from tests.orders import make_points as p
 
 pytestmark = pytest.mark.django_db
 
@@ -272,3 +274,21 @@ def test_refunded_by_many_at_once_it_is_one_refund(member, merchant):
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(once, range(16))) == {"refund"}
     assert Refund.objects.count() == 1
+
+
+@pytest.mark.parametrize(("gone", "left", "owed"), [(0, 700, 0), (900, 0, 200)])
+def test_a_reopened_order_takes_its_points_and_owes_what_is_gone(merchant, gone, left, owed):
+    client = p.buyer(1_000)
+    order = p.order(client)
+    payment = o.payment(order, merchant=merchant, state="closed")
+    services.close(order=order.pk, by=SYSTEM)
+    if gone:
+        p.paid(p.order(client, gone, fen=5_000), "R-elsewhere")
+    case = o.pay(payment, fen=order.total_fen)
+    assert (case.kind, case.proposed) == ("after_close", "refund")
+    decide(case, "reopen")
+    assert now(order)[:2] == ("paid", 12_600)
+    assert balance(client.member) == (left, 0, 0, owed)
+    told = make.types_of(client.member)
+    assert told[-2:] == ["order.paid", "points.spent"]
+    assert drifted() == []
