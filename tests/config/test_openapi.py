@@ -75,7 +75,7 @@ def test_every_operation_says_what_it_takes_and_gives(document):
         assert codes & {"200", "201", "202", "204"}, (path, method)
         assert "default" in codes
         if method == "delete":
-            assert "204" in codes, path
+            assert codes & {"204"} or "/shipments/" in path, path  # a parcel taken back answers with its order
         for code, answer in operation["responses"].items():
             assert code in {"204", "default"} or answer["content"], (path, method, code)
 

@@ -50,7 +50,7 @@ def test_the_stand_ins_answer_this_machine_only_and_no_page_of_another_site(said
     assert answers == [status]
 
 
-@pytest.mark.parametrize("path", ["nowhere", "wechat-pay/x/succeed", "carrier/SF1/push", "channels/website"])
+@pytest.mark.parametrize("path", ["nowhere", "wechat-pay/x/succeed", "carrier/SF1", "channels/website"])
 def test_what_is_not_there_is_a_problem(client, path):
     answer = client.post(f"/sandbox/{path}", {}, content_type="application/json")
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")

@@ -276,9 +276,7 @@ def test_all_who_allow_it_are_found_by_one_query(rows, django_assert_num_queries
 def test_consents_cost_the_same_however_many(client, rows, django_assert_num_queries):
     for _ in range(rows):
         said(client.member)
-    with django_assert_num_queries(
-        4
-    ):  # member, time, what was said, policies; the session is prepared
+    with django_assert_num_queries(4):  # member, time, what was said, policies; the session is prepared
         client.get("me/consents")
 
 

@@ -111,9 +111,7 @@ def test_what_a_client_may_not_write_stays(client):
 def test_me_costs_the_same_however_many_identities(client, django_assert_num_queries):
     for n in range(3):
         make.identity(client.member, "wechat_unionid", f"unionid-number-{n}")
-    with django_assert_num_queries(
-        4
-    ):  # member, identities, policies, consents; the session is prepared
+    with django_assert_num_queries(4):  # member, identities, policies, consents; the session is prepared
         client.get("me")
 
 
