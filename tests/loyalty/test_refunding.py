@@ -253,6 +253,17 @@ def test_a_refund_pays_for_points_as_far_as_it_reaches():
     assert balance(member) == (0, 0, 0, 5)
 
 
+def test_what_was_kept_pays_first_and_the_rest_is_owed():
+    rule()
+    member = make.member()
+    buy(member, 10_000)
+    spend(member, 100)
+    asked = {"order_number": "D1", "reference": "R1", "lines": {lines()[0].line: 10_000}, "by": make.STAFF}
+    assert services.refund_purchase(deducted_fen=30, **asked) == Reversed(100, owed=70, deducted_fen=30)
+    assert balance(member) == (0, 0, 0, 70)
+    assert drifted() == []
+
+
 def test_only_the_new_debt_is_forgiven():
     rule()
     member = make.member()
