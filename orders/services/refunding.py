@@ -195,11 +195,14 @@ def _known(channel: Channel | None, external_id: str) -> Refund | None:
 
 
 def _payment_of(order: Order, executed: dict | None = None) -> Payment | None:
-    """What paid a paid order; None where there was nothing to pay. Raises NotRefundable, RefundedByHub."""
+    """What paid a paid order; None where there was nothing to pay. Raises NotRefundable, RefundedByHub.
+
+    Money that a provider of the hub's took may come back otherwise, say in cash at the shop.
+    """
     if order.payment_status != Order.PaymentStatus.PAID:
         raise NotRefundable
     payment = order.payments.filter(state=Payment.State.PAID).select_related("merchant").first()
-    if executed and is_refundable(payment):
+    if executed and is_refundable(payment) and executed["provider"] == payment.provider:
         raise RefundedByHub
     return payment
 

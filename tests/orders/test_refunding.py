@@ -136,10 +136,20 @@ def test_money_for_goods_that_stay_moves_no_pieces(buyer):
     assert [line.refunded_quantity for line in r.lines(order)] == [0]
 
 
+def test_money_that_the_hub_took_may_come_back_in_cash_at_the_shop(buyer, merchant):
+    order = r.paid(member=buyer, merchant=merchant)
+    given = {"items": r.items(order, (1, 12_900)), "external_id": "R-1", "channel": order.channel}
+    refund, _is_new = services.refund(order=order.pk, by=r.CHANNEL, executed=r.executed(), **given)
+    assert (refund.state, refund.provider) == ("done", "offline")
+    assert r.money(order) == (12_900, 0, 0, "full")
+    assert balance(buyer) == (0, 0)
+
+
 def test_what_the_hub_took_it_gives_back_itself(buyer, merchant):
     order = r.paid(member=buyer, merchant=merchant)
     given = {"items": r.items(order, (1, 12_900)), "external_id": "R-1", "channel": order.channel}
-    refused(services.RefundedByHub, services.refund, order=order.pk, by=r.CHANNEL, executed=r.executed(), **given)
+    told = r.executed(provider="wechat_pay")
+    refused(services.RefundedByHub, services.refund, order=order.pk, by=r.CHANNEL, executed=told, **given)
 
     refund, _is_new = services.refund(order=order.pk, by=r.CHANNEL, **given)
 
