@@ -9,7 +9,6 @@ from django.utils import translation
 from orders import rules
 from orders.models import Line, Order, Recipient, Shipment, ShipmentLine
 from orders.rules import Status
-from sync.clock import seen_until
 from sync.http import instant
 from sync.models import Channel
 
@@ -39,35 +38,12 @@ def whole() -> QuerySet[Order]:
 
 def seen_by(channel: Channel) -> QuerySet[Order]:
     """The orders a channel sees: its own and those of its sharing group."""
-    return whole().filter(channel__group=channel.group_id)
-
-
-def changes(channel: Channel, asked: dict) -> QuerySet[Order]:
-    """What a list by last change shows a channel: only up to where no act that is still open can add an older one."""
-    group = list(Channel.objects.filter(group=channel.group_id).values_list("pk", flat=True))  # known to the planner
-    rows = matching(whole().filter(channel__in=group), asked)
-    return rows if "external_id" in asked else rows.filter(updated_at__lt=seen_until(Order))
+    return Order.objects.select_related("channel").filter(channel__group=channel.group_id)
 
 
 def with_status(rows: QuerySet[Order], status: str) -> QuerySet[Order]:
     """Those whose derived status is `status`."""
     return rows.filter(HAS_STATUS[status]) if status in HAS_STATUS else rows.none()
-
-
-FILTERS = {
-    "external_id": "external_id",
-    "updated_after": "updated_at__gt",
-    "channel": "channel__code",
-    "placed_after": "placed_at__gt",
-    "placed_before": "placed_at__lt",
-}
-
-
-def matching(rows: QuerySet[Order], asked: dict) -> QuerySet[Order]:
-    """Those that the filters of a list ask for."""
-    if "status" in asked:
-        rows = with_status(rows, asked["status"])
-    return rows.filter(**{FILTERS[name]: value for name, value in asked.items() if name in FILTERS})
 
 
 def as_order(order: Order) -> dict:

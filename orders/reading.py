@@ -17,10 +17,12 @@ from orders.models import Order, Shipment
 from orders.queries import EVENTS_SHOWN
 from orders.rules import Status
 from sync import prepared, secret
+from sync.clock import seen_until
+from sync.models import Channel
 
 MARK = "\x01"  # JSON has no bare control characters: PostgreSQL escapes those of texts
 INSTANT = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
-KEY = ("placed_at", "id")
+BY_PLACING, BY_CHANGE = ("placed_at", "id"), ("updated_at", "id")
 
 
 def _instant(name: str) -> str:
@@ -73,7 +75,7 @@ PARCELS = f"""
     WHERE s.order_id = o.id AND s.withdrawn_at IS NULL
 """  # noqa: S608 - expressions of our own
 READ = f"""
-SELECT o.placed_at, o.id,
+SELECT o.placed_at, o.updated_at, o.id,
     left(json_build_object({HEAD})::text, -1) || ', "shipments" : [' || coalesce(p.told, '') || '], "buyer_note" : '
         || CASE WHEN o.buyer_note IS NULL THEN '""' ELSE '{MARK}' END || ', '
         || substr(json_build_object({TAIL})::text, 2),
@@ -81,55 +83,86 @@ SELECT o.placed_at, o.id,
 FROM page o JOIN sync_channel c ON c.id = o.channel_id CROSS JOIN LATERAL ({PARCELS}) p
 """  # noqa: S608 - expressions of our own
 FILTERS = {
-    "status": f"{STATUS} = %(status)s",
+    "id": "o.id = %(id)s",
+    "number": "o.number = %(number)s",
+    "member": "o.member_id = %(member)s",
+    "group": "o.channel_id IN (SELECT id FROM sync_channel WHERE group_id = %(group)s)",
+    "channels": "o.channel_id = ANY(%(channels)s)",
     "channel": "o.channel_id = (SELECT id FROM sync_channel WHERE code = %(channel)s)",
+    "external_id": "o.external_id = %(external_id)s",
+    "status": f"{STATUS} = %(status)s",
     "placed_after": "o.placed_at > %(placed_after)s",
     "placed_before": "o.placed_at < %(placed_before)s",
-    "number": "o.number = %(number)s",
+    "updated_after": "o.updated_at > %(updated_after)s",
+    "updated_before": "o.updated_at < %(updated_before)s",
 }
 BEYOND = ("beyond_at", "beyond_id")
 
 
 class Row(NamedTuple):
-    """An order: its place in the list, and `as_order` as JSON."""
+    """An order: its place in the lists, and `as_order` as JSON."""
 
     placed_at: datetime
+    updated_at: datetime
     id: UUID
     told: str
 
 
+def one(**asked) -> dict | None:
+    """The order by its `id`, or the one of that `number` which a `member` has or a sharing `group` sees; else None."""
+    found = page(asked, 1)
+    return json.loads(found[0].told) if found else None
+
+
 def of_member(member: UUID, asked: dict, most: int, key: Sequence | None = None, falling: bool = True) -> list[Row]:
-    """So many orders of a member that the filters ask for, beyond the one with that key, newest first or last.
+    """So many orders of a member that the filters ask for, beyond the one with that key, newest first or last."""
+    return page({"member": member} | asked, most, key, falling)
 
-    Labels are in the language at hand. By its index a page costs the same at any depth.
+
+def changes(channel: Channel, asked: dict, most: int, key: Sequence | None = None, falling: bool = False) -> list[Row]:
+    """So many orders that a channel sees, by their last change, beyond the one with that key.
+
+    Only up to where no act that is still open can add an older change; all of them by the number of a channel.
     """
-    return [_row(*columns) for columns in prepared.run(*page_of(member, asked, most, key, falling))]
+    group = list(Channel.objects.filter(group=channel.group_id).values_list("pk", flat=True))  # known to the planner
+    until = {} if "external_id" in asked else {"updated_before": seen_until(Order)}
+    return page({"channels": group} | until | asked, most, key, falling, BY_CHANGE)
 
 
-def page_of(member: UUID, asked: dict, most: int, key: Sequence | None, falling: bool) -> tuple[str, dict]:
+def page(asked: dict, most: int, *place) -> list[Row]:
+    """So many orders that the filters ask for, at a place of a list. By its index a page costs the same at any depth.
+
+    Labels are in the language at hand.
+    """
+    return [_row(*columns) for columns in prepared.run(*statement(asked, most, *place))]
+
+
+def statement(
+    asked: dict, most: int, key: Sequence | None = None, falling: bool = True, order: tuple[str, str] = BY_PLACING
+) -> tuple[str, dict]:
     """The statement of a page and its parameters."""
     labels = {status.value: str(status.label) for status in Status}
-    named = labels | asked | {"member": member, "most": most} | dict(zip(BEYOND, key or (), strict=False))
-    return _statement(tuple(asked), key is not None, falling), named
+    named = labels | asked | {"most": most} | dict(zip(BEYOND, key or (), strict=False))
+    return _statement(tuple(asked), key is not None, falling, order[0]), named
 
 
 @lru_cache
-def _statement(asked: tuple[str, ...], is_beyond: bool, falling: bool) -> str:
-    order = "ORDER BY o.placed_at DESC, o.id DESC" if falling else "ORDER BY o.placed_at, o.id"
-    beyond = [f"(o.placed_at, o.id) {'<' if falling else '>'} (%(beyond_at)s, %(beyond_id)s)"] if is_beyond else []
-    where = " AND ".join(["o.member_id = %(member)s", *(FILTERS[name] for name in asked), *beyond])
+def _statement(asked: tuple[str, ...], is_beyond: bool, falling: bool, at: str) -> str:
+    order = f"ORDER BY o.{at} DESC, o.id DESC" if falling else f"ORDER BY o.{at}, o.id"
+    beyond = [f"(o.{at}, o.id) {'<' if falling else '>'} (%(beyond_at)s, %(beyond_id)s)"] if is_beyond else []
+    where = " AND ".join([*(FILTERS[name] for name in asked), *beyond])
     page = f"SELECT o.*, {STATUS} AS status FROM orders_order o WHERE {where} {order} LIMIT %(most)s"  # noqa: S608
     return f"WITH page AS MATERIALIZED ({page}) {READ} {order}"
 
 
-def _row(placed_at: datetime, id: UUID, told: str, tracked: list | None, tracking: list | None, note) -> Row:
+def _row(placed_at, updated_at, id: UUID, told: str, tracked: list | None, tracking: list | None, note) -> Row:
     if tracked or note is not None:
         opened = [_events(*parcel) for parcel in zip(tracked or (), tracking or (), strict=True)]
         if note is not None:
             opened.append(json.dumps(_open(Order, "buyer_note", id, note), ensure_ascii=False))
         pieces = told.split(MARK)
         told = "".join(piece for pair in zip(pieces, [*opened, ""], strict=True) for piece in pair)
-    return Row(placed_at, id, told)
+    return Row(placed_at, updated_at, id, told)
 
 
 def _events(parcel: UUID, tracking: bytes) -> str:

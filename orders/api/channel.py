@@ -1,22 +1,24 @@
 """Orders as a channel's backend enters, reads and settles them."""
 
+from functools import partial
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from loyalty.api.shown import PointsInsufficientOut
 from members.api.codes import CodeView
-from orders import queries, services
+from orders import queries, reading, services
 from orders.api.history_shapes import PlaceAnyIn
 from orders.api.placing import edit_as_asked, place_as_asked, refuse_verified
 from orders.api.shapes import EditIn, ListIn, PaymentIn
 from orders.api.shown import AmountMismatchOut, OrderConflictOut, OrderOut, OrdersOut, RecipientOut, TakenOut
 from orders.models import Order, Payment, PaymentCase
 from sync import quotas
-from sync.http import Keyset, Problem, etag, instant, require_match
+from sync.http import Keyset, Problem, etag, instant, page_as_json, require_match
 from sync.http.described import ETAG, IF_MATCH, PAGED, refusal
 from sync.views import ChannelView
 
-BY_CHANGE = Keyset(("updated_at", "id"), ascending=True)
+BY_CHANGE = Keyset(reading.BY_CHANGE, ascending=True)
 RECIPIENTS_A_MINUTE = 60
 PLACED = {201: OrderOut, 200: OrderOut, **refusal(AmountMismatchOut), **refusal(PointsInsufficientOut)}
 EDITED = {200: OrderOut, **refusal(AmountMismatchOut), **refusal(OrderConflictOut)}
@@ -31,16 +33,16 @@ class Orders(CodeView):
 
     @extend_schema(parameters=[ListIn, *PAGED], responses=OrdersOut)
     def get(self, request):
-        rows = queries.changes(request.auth.channel, ListIn.read_query(request))
-        page = BY_CHANGE.page(request, rows)
-        return Response(page.body([queries.as_order(order) for order in page.rows]))
+        asked = ListIn.read_query(request)
+        page = BY_CHANGE.page_by(request, Order, partial(reading.changes, request.auth.channel, asked))
+        return page_as_json(page, [row.told for row in page.rows])
 
     @extend_schema(request=PlaceAnyIn, responses=PLACED)
     def post(self, request):
         asked = PlaceAnyIn.read(request)
         holder = self.holder_of(asked.get("proof"))
         order, is_new = place_as_asked(request.auth.channel, asked, by=request.user, holder=holder)
-        return Response(queries.as_order(order), status=201 if is_new else 200)
+        return Response(reading.one(id=order.pk), status=201 if is_new else 200)
 
 
 class OneOrder(ChannelView):
@@ -53,7 +55,9 @@ class OneOrder(ChannelView):
 
     @extend_schema(parameters=[ETAG], responses=OrderOut)
     def get(self, request, number):
-        shown = queries.as_order(seen(request.auth.channel, number))
+        shown = reading.one(group=request.auth.channel.group_id, number=number)
+        if shown is None:
+            raise Problem("not_found")
         return Response(shown, headers={"ETag": etag(shown)})
 
     @extend_schema(parameters=[IF_MATCH, ETAG], request=EditIn, responses=EDITED)
@@ -61,7 +65,8 @@ class OneOrder(ChannelView):
         asked, order = EditIn.read(request), seen(request.auth.channel, number)
         if order.channel_id != request.auth.channel.pk:
             raise Problem("forbidden")
-        shown = queries.as_order(edit_as_asked(order, asked, by=request.user, unless=unless_changed(request)))
+        edit_as_asked(order, asked, by=request.user, unless=unless_changed(request))
+        shown = reading.one(id=order.pk)
         return Response(shown, headers={"ETag": etag(shown)})
 
 
@@ -100,7 +105,7 @@ def unless_changed(request):
 
     def check(order: Order) -> None:
         if "If-Match" in request.headers:
-            require_match(request, queries.as_order(queries.whole().get(pk=order.pk)), required=False)
+            require_match(request, reading.one(id=order.pk), required=False)
 
     return check
 
@@ -124,5 +129,5 @@ def as_taken(kept: Payment | PaymentCase) -> dict:
         "paid_at": instant(kept.paid_at),
         "state": "case" if is_case else kept.state,
         "case": kept.kind if is_case else None,
-        "order": queries.as_order(queries.whole().get(pk=kept.order_id)),
+        "order": reading.one(id=kept.order_id),
     }

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from members.api.shapes import address_of
-from orders import queries, reading, services
+from orders import reading, services
 from orders.api.shapes import MyListIn, PayIn
 from orders.api.shown import OrderOut, OrdersOut, PaymentOut
 from orders.models import Order, Payment
@@ -17,7 +17,7 @@ from sync.http import Keyset, Problem, etag, instant, page_as_json
 from sync.http.described import ETAG, PAGED
 from sync.views import MemberView
 
-NEWEST = Keyset(reading.KEY)
+NEWEST = Keyset(reading.BY_PLACING)
 
 
 class MyOrders(MemberView):
@@ -35,10 +35,9 @@ class MyOrder(MemberView):
 
     @extend_schema(parameters=[ETAG], responses=OrderOut)
     def get(self, request, number):
-        found = reading.of_member(request.auth.member, {"number": number}, 1)
-        if not found:
+        shown = reading.one(member=request.auth.member, number=number)
+        if shown is None:
             raise Problem("not_found")
-        shown = json.loads(found[0].told)
         return Response(shown, headers={"ETag": etag(shown)})
 
 
@@ -57,7 +56,7 @@ class MyPayments(MemberView):
 
 def owned(member: UUID, number: str) -> Order:
     """An order of the member; raises Problem `not_found`."""
-    order = queries.whole().filter(member=member, number=number).first()
+    order = Order.objects.select_related("channel").filter(member=member, number=number).first()
     if order is None:
         raise Problem("not_found")
     return order

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from orders import queries, services
+from orders import reading, services
 from orders.api.channel import seen
 from orders.api.mine import owned
 from orders.api.shown import OrderOut
@@ -80,7 +80,7 @@ def moved(move, order: Order, request) -> Response:
     """The Order once `move` has been made; its refusals as problems."""
     with refusals():
         move(order=order.pk, by=request.user)
-    return Response(queries.as_order(queries.whole().get(pk=order.pk)))
+    return Response(reading.one(id=order.pk))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from orders import queries, services
+from orders import queries, reading, services
 from orders.api.moving import own, refusals
 from orders.api.shapes import MAX_ITEMS, Id
 from orders.api.shown import OrderOut, ShipmentOut
@@ -69,7 +69,7 @@ class OneShipment(ChannelView):
         parcel = parcel_of(order, shipment_id)
         with refusals():
             services.correct_shipment(shipment=parcel, by=request.user, **asked)
-        return Response(queries.as_order(queries.whole().get(pk=order.pk)))
+        return Response(reading.one(id=order.pk))
 
     @extend_schema(request=None, responses={200: OrderOut})
     def delete(self, request, number, shipment_id):
@@ -77,7 +77,7 @@ class OneShipment(ChannelView):
         parcel = parcel_of(order, shipment_id)
         with refusals():
             services.withdraw_shipment(shipment=parcel, by=request.user)
-        return Response(queries.as_order(queries.whole().get(pk=order.pk)))
+        return Response(reading.one(id=order.pk))
 
 
 def parcel_of(order: Order, shipment_id: UUID) -> UUID:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.api import shapes as points
 from members.models import Member
-from orders import buyers, queries, services
+from orders import buyers, services
 from orders.api.history_shapes import past_of
 from orders.models import Order
 from orders.payments import editing, wechat_pay
@@ -65,11 +65,10 @@ def refuse_verified(provider: str) -> None:
         raise Problem("forbidden", _("The hub hears of these payments from the provider itself"))
 
 
-def edit_as_asked(order: Order, asked: dict, **known) -> Order:
-    """Edit as a validated EditIn asks for; returns the order read anew. Refusals are problems. Never in an act."""
+def edit_as_asked(order: Order, asked: dict, **known) -> None:
+    """Edit as a validated EditIn asks for. Refusals are problems. Never in an act."""
     with refusals():
         editing.edit(order=order.pk, changes=asked, **known)
-    return queries.whole().get(pk=order.pk)
 
 
 def is_shown(member: UUID | None, holder: Member | None) -> bool:

@@ -11,6 +11,7 @@ from sync.clock import Clock
 from sync.http import instant
 from tests import make
 from tests.orders import make_orders as o
+from tests.statements import sent
 
 pytestmark = pytest.mark.django_db
 
@@ -224,8 +225,9 @@ def test_what_is_left_out_and_what_is_empty_is_the_same_request(backend, more):
 def test_a_list_costs_the_same_however_many(backend, django_assert_num_queries, rows):
     for _row in range(rows):
         o.order(lines=3)
-    with django_assert_num_queries(6):  # the key's last use, the group, the clock, the page, the lines, the parcels
+    with django_assert_num_queries(3), sent() as statements:  # the key's last use, the group, the clock
         assert len(backend.get("orders").json()["results"]) == rows
+    assert len(statements) == 5  # and, prepared, the key and the page
 
 
 def test_a_recipient_is_shown_with_a_trace(backend):

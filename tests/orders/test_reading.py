@@ -226,7 +226,7 @@ def many(client) -> Order:
 def test_a_page_reads_as_little_at_any_depth(many, falling):
     for mode, depth in product(("force_custom_plan", "force_generic_plan"), (0, 300, 570)):
         at = Order.objects.filter(member=many.member_id).order_by("-placed_at")[depth]
-        nodes = list(plan(mode, reading.page_of(many.member_id, {}, 21, (at.placed_at, at.pk), falling)))
+        nodes = list(plan(mode, reading.statement({"member": many.member_id}, 21, (at.placed_at, at.pk), falling)))
         (scan,) = [node for node in nodes if node.get("Relation Name") == "orders_order"]
         assert scan["Index Name"] == "order_of_member" or not depth  # at the end of a list others do as well
         assert scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0) <= 21
