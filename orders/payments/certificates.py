@@ -1,7 +1,7 @@
 """The certificates WeChat Pay signs with: fetched, opened, verified, kept by serial; old and new overlap.
 
-A list is believed when a key we hold signed it; on first use, when we hold none that is valid, by one of the
-certificates it brings, which came sealed under the merchant's own APIv3 key.
+A list is believed when a key we hold signed it, or one of the certificates it brings: those came sealed under the
+merchant's own APIv3 key, so a rotation may begin with the list that tells of it.
 """
 
 import logging
@@ -71,7 +71,7 @@ def refresh(merchant: Merchant) -> int:
     answer = calling.send(merchant, "GET", PATH, **asked)
     try:
         brought = dict(opened for each in answer.json()["data"] if (opened := _opened(each, merchant)))
-        signing.verify(answer.headers, answer.content, valid or brought, now=now)
+        signing.verify(answer.headers, answer.content, brought | valid, now=now)
     except (signing.NotSigned, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unavailable(f"certificates that cannot be believed: {type(error).__name__}") from error
     fresh = {serial: pem for serial, pem in brought.items() if serial not in valid and signing.is_valid(pem, now=now)}

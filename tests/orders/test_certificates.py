@@ -80,16 +80,32 @@ def test_on_first_use_a_certificate_that_came_sealed_is_believed(world):
     assert certificates.refresh(world.wechat.merchant) == 0
 
 
-def test_later_only_a_key_we_hold_brings_another(world):
+def test_a_list_signed_by_a_certificate_it_brings_is_believed_though_we_hold_older_ones(world):
     world.knows(world.old)
     world.listed = [sealed(*world.old), sealed(*world.fresh)]
     world.signs_with(world.fresh, world.fresh_private)
+    assert certificates.refresh(world.wechat.merchant) == 1
+    assert world.known() == {world.old[0], world.fresh[0]}
+
+
+def test_after_a_rotation_all_that_the_new_certificate_signs_is_believed(world):
+    body, headers = rotated(world)
+    world.signs_with(world.fresh, world.fresh_private)
+    assert send(body, headers).status_code == 204
+    assert world.known() == {world.old[0], world.fresh[0]}
+
+
+def test_a_list_signed_by_neither_is_not_believed(world):
+    world.knows(world.old)
+    world.listed = [sealed(*world.old), sealed(*world.fresh, key="0" * 32)]
+    world.signs_with(world.fresh, world.fresh_private)  # another's list: that one is not sealed for us
     with pytest.raises(wechat_pay.Unavailable):
         certificates.refresh(world.wechat.merchant)
-    assert world.known() == {world.old[0]}
-    world.signs_with(world.old, world.wechat.private_key)
+    world.listed = [sealed(*world.old), sealed(*world.fresh)]
+    world.signs_with(world.old, world.fresh_private)
     with pytest.raises(wechat_pay.Unavailable):  # the serial is ours, the key is not
         certificates.refresh(world.wechat.merchant)
+    assert world.known() == {world.old[0]}
 
 
 def refused(world, **list_of):
