@@ -19,7 +19,7 @@ def remove(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0003_staff_work'),
+        ('orders', '0001_initial'),
     ]
 
     operations = [migrations.RunPython(enter, remove)]
