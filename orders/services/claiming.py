@@ -3,11 +3,11 @@
 from datetime import timedelta
 from uuid import UUID
 
-from loyalty import services as loyalty
 from members.models import Member, Scope
 from orders.models import Order, Recipient, Refund
 from orders.services import news
 from orders.services.changing import keep
+from orders.services.refunded import take_back
 from orders.services.settling import earned
 from sync import clock, secret
 from sync.act import Actor, act
@@ -55,12 +55,5 @@ def _hand_over(order: Order, owner: Member, by: Actor) -> None:
 def _take_back(order: Order, by: Actor) -> None:
     """What was refunded before brings nothing."""
     for refund in order.refunds.filter(state=Refund.State.DONE, case=None).order_by("pk"):
-        refund.points_reversed = loyalty.refund_purchase(
-            order_number=order.number,
-            reference=refund.number,
-            lines=dict(refund.lines.values_list("line", "amount_fen")),
-            shipping_fen=refund.shipping_fen,
-            deducted_fen=refund.deducted_fen,
-            by=by,
-        ).points
+        refund.points_reversed = take_back(order, refund, refund.deducted_fen, by).points
         refund.save(update_fields=["points_reversed"])

@@ -91,7 +91,7 @@ def foreseen_deduction(order: Order, refund: Refund, by: Actor) -> int:
         return 0
     try:
         with transaction.atomic():
-            raise _Undone(_take_back(order, refund, None, by))
+            raise _Undone(take_back(order, refund, None, by))
     except _Undone as undone:
         return undone.found.deducted_fen
 
@@ -117,7 +117,7 @@ def _count(order: Order, refund: Refund, was_reserved: bool) -> None:
 def _move_points(order: Order, refund: Refund, by: Actor) -> None:
     """Points the order brought go, those that paid for it come back, both in proportion, whole at the end."""
     if _is_purchase(order):
-        reversed_ = _take_back(order, refund, refund.deducted_fen, by)
+        reversed_ = take_back(order, refund, refund.deducted_fen, by)
         refund.points_reversed = reversed_.points
     spent = redeeming.spent_for(order)
     if spent and not Member.objects.filter(pk=order.member_id, status=Member.Status.ERASED).exists():
@@ -127,7 +127,8 @@ def _move_points(order: Order, refund: Refund, by: Actor) -> None:
     refund.save(update_fields=["points_reversed", "points_returned"])
 
 
-def _take_back(order: Order, refund: Refund, deducted_fen: int | None, by: Actor) -> loyalty.Reversed:
+def take_back(order: Order, refund: Refund, deducted_fen: int | None, by: Actor) -> loyalty.Reversed:
+    """Take back what the refunded part of a purchase brought; `deducted_fen` as loyalty's `refund_purchase` has it."""
     return loyalty.refund_purchase(
         order_number=order.number,
         reference=refund.number,

@@ -4,8 +4,9 @@ import pytest
 from django.db import connection
 
 from loyalty.models import Entry, Purchase
-from orders import reconcile
-from orders.models import Order, Payment, Refund, Shipment, ShippingUpload
+from orders import reconcile, tasks
+from orders.admin.acts.forms import RefundForm
+from orders.models import Order, Payment, PaymentCase, Refund, Shipment, ShippingUpload
 from orders.payments import closing
 from sync.http import instant
 from sync.models import Delivery, Event
@@ -175,13 +176,53 @@ def test_what_cannot_have_been_is_refused(backend, told, code):
     assert make.snapshot() == before
 
 
-@pytest.mark.parametrize("inline", [{"payments": [MONEY]}, {"refunds": [back(1)]}])
-def test_the_money_of_a_provider_that_the_hub_hears_itself_is_not_taken_from_a_channel(backend, inline):
-    told = {name: [dict(each) for each in rows] for name, rows in inline.items()}
-    for row in (each for rows in told.values() for each in rows):
-        row.update({"executed": BACK | {"provider": "wechat_pay"}} if "executed" in row else {"provider": "wechat_pay"})
+def by_wechat(provider: str = "wechat_pay") -> dict:
+    """What WeChat Pay moved before the hub was there."""
+    paid = MONEY | {"provider": provider, "transaction_id": "4200001"}
+    return {"payments": [paid], "refunds": [back(900, 0, executed=BACK | {"provider": provider})]}
+
+
+@pytest.mark.parametrize("inline", ["payments", "refunds"])
+@pytest.mark.parametrize("provider", ["wechatpay", "wechat-pay", "wechat__pay"])
+def test_wechat_pay_s_money_of_before_is_told_by_its_own_name_alone(backend, inline, provider):
+    told = {inline: by_wechat(provider)[inline]}
     assert refusal(backend.post("orders", body(**told))) == (403, "forbidden")
     assert not Order.objects.exists()
+
+
+def test_what_wechat_pay_moved_before_the_hub_neither_asks_about_bills_uploads_nor_gives_back(backend, wechat):
+    shown = backend.post("orders", body(member_id=str(make.member().pk), **by_wechat())).json()
+    assert (shown["status"], shown["paid_fen"], shown["refunded_fen"]) == ("partially_refunded", 12_900, 900)
+    payment = Payment.objects.get()
+    assert (payment.provider, payment.transaction_id, payment.merchant, payment.app_id) == (
+        "wechat_pay", "4200001", None, "",
+    )  # fmt: skip
+    line = {"line_id": shown["lines"][0]["id"], "quantity": 1, "amount_fen": 12_000}
+    asked = {"external_id": "R-9", "items": [line], "shipping_fen": 0, "reason": "", "executed": None}
+    assert backend.post(f"orders/{shown['number']}/refunds", asked).json()["state"] == "requested"
+    for sweep in (tasks.carry_out_refunds, tasks.ask_about_payments, tasks.tell_shipping):
+        sweep()
+    assert (wechat.calls, ShippingUpload.objects.count()) == ([], 0)
+    assert [list(each()) for each in (reconcile.payments, reconcile.refunds, reconcile.lines)] == [[], [], []]
+    assert not RefundForm(order=Order.objects.get()).is_by_hub  # staff say under which number they paid it back
+
+
+def test_what_wechat_pay_moved_before_counts_once(backend, wechat):
+    assert backend.post("orders", body(**by_wechat())).status_code == 201
+    assert refusal(backend.post("orders", body(**by_wechat()))) == (409, "reference_conflict")
+    payment = o.payment(o.order(member=make.member()), merchant=wechat.merchant)
+    kept = o.pay(payment, fen=payment.amount_fen, transaction_id="4200001")
+    assert (type(kept), kept.kind) == (PaymentCase, "paid_twice")
+
+
+def test_only_an_order_from_before_names_wechat_pay(backend):
+    shown = backend.post("orders", body(payments=[MONEY])).json()
+    executed = BACK | {"provider": "wechat_pay", "transaction_id": "B-9"}
+    line = {"line_id": shown["lines"][0]["id"], "quantity": 1, "amount_fen": 12_900}
+    asked = {"external_id": "R-9", "items": [line], "shipping_fen": 0, "reason": "", "executed": executed}
+    assert refusal(backend.post(f"orders/{shown['number']}/refunds", asked)) == (403, "forbidden")
+    paid = {**MONEY, "provider": "wechat_pay"}
+    assert refusal(backend.post(f"orders/{o.order().number}/payments", paid)) == (403, "forbidden")
 
 
 def test_money_counts_once(backend):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from orders.models import Order
 from orders.services.handling import LONGEST_REASON
+from orders.services.refunding import is_refundable
 from sync.admin.shown import yuan
 from sync.admin.yuan import YuanField
 from sync.secret import InvalidPhone
@@ -230,7 +231,8 @@ class RefundForm(ByLine):
 
     def prepare(self) -> None:
         super().prepare()
-        self.is_by_hub = self.order.payments.filter(state="paid", provider="wechat_pay").exists()
+        paid = self.order.payments.select_related("merchant").filter(state="paid").first()
+        self.is_by_hub = is_refundable(paid)
         if self.is_by_hub:
             del self.fields["transaction_id"], self.fields["refunded_at"]
         else:
