@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 LONGEST = 8 * 1024 * 1024  # bytes of a file
 EXPANDED = 64 * 1024 * 1024  # bytes of one part of an .xlsx
+MOST_TAGS = 2_000_000  # in one part: each becomes an object many times its size
 WIDEST = 64  # columns that are looked at
 EXACT = 15  # digits that a spreadsheet keeps of a number
 NUMBER = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
@@ -74,7 +75,7 @@ def _part(book: zipfile.ZipFile, name: str, *, is_required: bool = True) -> Xml.
         return Xml.Element("none")
     with book.open(name) as part:
         content = part.read(EXPANDED + 1)
-    if len(content) > EXPANDED:
+    if len(content) > EXPANDED or content.count(b"<") > MOST_TAGS:
         raise BadFile(_("The file is too big"))
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content or (not content.isascii() and _is_wide(content)):
         raise BadFile(_("This is not an Excel file (.xlsx)"))
@@ -128,10 +129,14 @@ def _number(text: str) -> str:
 
 def _text(element: Xml.Element) -> str:
     """All the text of a string, its phonetic reading left out."""
-    if _name(element) == "rPh":
-        return ""
-    own = (element.text or "") if _name(element) == "t" else ""
-    return own + "".join(_text(each) for each in element)
+    found, ahead = [], [element]
+    while ahead:
+        each = ahead.pop()
+        if _name(each) == "rPh":
+            continue
+        found.append((each.text or "") if _name(each) == "t" else "")
+        ahead += reversed(list(each))
+    return "".join(found)
 
 
 def _name(element: Xml.Element) -> str:

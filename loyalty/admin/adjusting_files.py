@@ -36,7 +36,7 @@ ACTS = {
     "undo": (adjusting_by_file.undo, ASK, _("Undoing has been asked for: this is the file that undoes it")),
 }
 SAMPLE = [["member", "points", "reason", "note", "reference"], ["M2026112200000001", "100", "", "", "2026-11-1"]]
-FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t")
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 PHONES_UNKNOWN = {"limit": 600, "every": 24 * 3600}  # that nobody has, in the files of one person
 
 
