@@ -1,6 +1,7 @@
 """What WeChat Pay says of each day: its trade bills, looked at when sums do not agree."""
 
 from django.contrib import admin
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
@@ -10,6 +11,11 @@ from sync.admin.pages import HubAdmin
 from sync.admin.panels import Panel, show_on
 
 
+def of_merchant(path: str):
+    """Rows of the merchants of the channels that are held; `path` leads to the merchant."""
+    return lambda channels: Q(**{f"{path}__mchid__in": [each.merchant_id for each in channels if each.merchant_id]})
+
+
 def fees(field: str, label):
     """A column of fees, kept in thousandths of a fen, shown as yuan to the fen."""
     return shown.computed(field, label, lambda it: shown.yuan(round(getattr(it, field) / 1000)))
@@ -17,6 +23,7 @@ def fees(field: str, label):
 
 @admin.register(Bill)
 class BillAdmin(HubAdmin):
+    within = staticmethod(of_merchant("merchant"))
     list_display = [
         "billed_on",
         "merchant",
@@ -42,6 +49,7 @@ class BillAdmin(HubAdmin):
 
 @admin.register(BillLine)
 class BillLineAdmin(HubAdmin):
+    within = staticmethod(of_merchant("bill__merchant"))
     list_display = [
         shown.at("traded_at", _("Time")),
         shown.code("transaction_id", _("Provider's number")),

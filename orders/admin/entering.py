@@ -170,8 +170,9 @@ def _member(request) -> Member | None:
     key = request.POST.get("member") or request.GET.get("member")
     if not key:
         return None
+    members = admin.site._registry[Member]
     try:
-        found = admin.site._registry[Member].get_object(request, key)
+        found = members.get_object(request, key) if members.has_view_permission(request) else None
     except ValueError as error:
         raise Http404 from error
     if found is None:
@@ -180,9 +181,9 @@ def _member(request) -> Member | None:
 
 
 def _found(request) -> list[Member]:
-    if not request.GET.get("q"):
-        return []
     members = admin.site._registry[Member]
+    if not (request.GET.get("q") and members.has_view_permission(request)):
+        return []
     rows, _distinct = members.get_search_results(request, members.get_queryset(request), request.GET["q"])
     return list(rows.order_by("-id")[:FEW])
 

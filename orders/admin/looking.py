@@ -18,7 +18,6 @@ from sync import quotas
 from sync.act import Actor
 from sync.http import Problem
 from sync.http.problems import CODES
-from sync.models import InboxMessage
 
 REVEAL, READ = "orders.reveal_recipient", traffic.READ
 A_DAY = {"limit": 300, "every": 24 * 3600}  # looks of one person
@@ -44,7 +43,7 @@ def recipient(page, request, key: UUID):
 def message(page, request, key: UUID, message: UUID):
     """What a provider or a channel sent about an order, as it came."""
     order = _order(page, request, key, READ)
-    found = InboxMessage.objects.filter(pk=message, subject__in=traffic.subjects(Story(request, order))).first()
+    found = traffic.sent(Story(request, order)).filter(pk=message).first()
     if found is None:
         raise Http404
 

@@ -89,12 +89,12 @@ class OrderAdmin(HubAdmin):
 
     @action(description=_("Enter an order"), url_path="to-enter", permissions=["enter"], icon="add")
     def enter(self, request):
-        return redirect("admin:orders_order_enter")
+        return redirect("admin:orders_order_entering")
 
     def get_urls(self):
         wrap = self.admin_site.admin_view
         return [
-            path("enter/", wrap(partial(entering.view, self)), name="orders_order_enter"),
+            path("enter/", wrap(partial(entering.view, self)), name="orders_order_entering"),
             path("<uuid:key>/recipient/", wrap(partial(looking.recipient, self)), name="orders_order_recipient"),
             path(
                 "<uuid:key>/messages/<uuid:message>/", wrap(partial(looking.message, self)), name="orders_order_message"

@@ -15,7 +15,6 @@ from orders.services.changing import keep
 from orders.services.handling import Hand
 from sync import events
 from sync.act import Actor, act
-from sync.services import admit
 
 MOVING = (Payment.State.OPENING, Payment.State.OPEN)
 
@@ -31,7 +30,8 @@ def reassign(*, order: UUID, to: UUID, hand: Hand) -> Order | None:
     What it earned is taken back from whom it belonged to (owed, where it is spent) and earned anew by whom it belongs
     to, by the rules in force when it was paid. Refused, and nothing changed: while a payment is under way or money is
     unclear, once money went back or is asked back, when the former owner's points paid for it, for who is erased or
-    may not order. Both streams are told. Raises NotMovable, NoReason, Stale, Order.DoesNotExist, Problem `not_found`.
+    may not order. Both streams are told; no channel comes to see the
+    member by it. Raises NotMovable, NoReason, Stale, Order.DoesNotExist, Problem `not_found`.
     """
     held, owner, receiver = _lock(order, to)
     if handling.was_done(hand):
@@ -81,7 +81,6 @@ def _lock(order: UUID, to: UUID) -> tuple[Order, Member | None, Member]:
 def _move(order: Order, owner: Member | None, receiver: Member, by: Actor) -> None:
     is_guest, former = owner is None, news.subject_of(order)
     order.member, order.is_by_phone = receiver, False
-    admit(events.of_member(receiver.pk), order.channel)
     type = "order.claimed" if is_guest else "order.updated"
     news.tell(type, order, by)
     if not is_guest:

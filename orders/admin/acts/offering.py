@@ -131,6 +131,8 @@ def _find_member(request, form: forms.WorkForm) -> None:
     if not isinstance(form, forms.ReassignForm):
         return
     members = admin.site._registry[Member]
+    if not members.has_view_permission(request):
+        raise effects.Refused(_("Nobody, or more than one, found among the members you see"))
     rows, _distinct = members.get_search_results(request, members.get_queryset(request), form.cleaned_data["member"])
     found = list(rows[:2])
     if len(found) != 1:

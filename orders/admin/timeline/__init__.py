@@ -17,8 +17,20 @@ from orders.models import Order
 
 AT_ONCE = 60  # entries that are open when the page opens
 OPEN = 2  # of many reports of one parcel in a row
-SOURCES = (money.payments, money.cases, money.refunds, goods.parcels, goods.uploads, handled.by_hand, handled.late)
-SOURCES += (handled.shown_to, points.entries, traffic.notices, traffic.messages, traffic.facts)
+SOURCES = {  # each with what its reader must be allowed to look at
+    money.payments: "orders.view_payment",
+    money.cases: "orders.view_paymentcase",
+    money.refunds: "orders.view_refund",
+    goods.parcels: "orders.view_shipment",
+    goods.uploads: "orders.view_shippingupload",
+    handled.by_hand: "orders.view_intervention",
+    handled.late: "orders.view_superseded",
+    handled.shown_to: "orders.view_disclosure",
+    points.entries: "loyalty.view_entry",
+    traffic.notices: "members.view_membernotice",
+    traffic.messages: "sync.view_inboxmessage",
+    traffic.facts: "sync.view_event",
+}
 GROUPS = {
     "order": _("Order"),
     "money": _("Payments and refunds"),
@@ -32,7 +44,11 @@ GROUPS = {
 def of(request, order: Order) -> dict:
     """What the page shows: days with their entries, the kinds there are, whether older ones are left out."""
     story = Story(request, order)
-    found = sorted(chain.from_iterable(source(story) for source in SOURCES), key=_newest, reverse=True)
+    found = sorted(
+        chain.from_iterable(source(story) for source, needed in SOURCES.items() if story.may(needed)),
+        key=_newest,
+        reverse=True,
+    )
     names = Names(each.by for each in found)
     for each in found:
         each.who = names.of(each.by) if each.by else ""

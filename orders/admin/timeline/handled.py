@@ -13,6 +13,7 @@ from sync.admin.shown import BAD, BUSY, moment
 WHY = {
     "paid": gettext_lazy("The order was paid already"),
     "shipped": gettext_lazy("The goods had left already"),
+    "erased": gettext_lazy("This member's account has been erased"),
     "said later": gettext_lazy("Its source had said otherwise since"),
 }
 
@@ -35,8 +36,6 @@ def late(story: Story) -> Iterator[Entry]:
 
 def shown_to(story: Story) -> Iterator[Entry]:
     """Who was shown the recipient, or what a provider sent, in clear."""
-    if not story.may("orders.view_disclosure"):
-        return
     for each in story.newest(story.order.disclosures.all()):
         is_message = each.what == Disclosure.What.MESSAGE
         words = _("Was shown what a provider sent") if is_message else _("Was shown the recipient in clear")

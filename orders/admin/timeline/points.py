@@ -26,8 +26,6 @@ def entries_of(order: Order) -> Q:
 
 def entries(story: Story) -> Iterator[Entry]:
     """In the words in which staff read them to a member."""
-    if not story.may("loyalty.view_entry"):
-        return
     rows = PointsEntry.objects.filter(entries_of(story.order)).select_related("follows", "reverses", "account__member")
     for each in story.newest(rows):
         words, *more = sentences.of(each)
