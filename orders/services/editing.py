@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from orders.models import Order, Recipient
 from orders.services import lines, pricing
 from orders.services.casing import settle_if_it_fits
-from orders.services.changing import change
+from orders.services.changing import change, is_forgotten
 from orders.services.locks import lock_order
 from orders.services.opening import LIVE, Occupied, WrongState
 from orders.services.placing import recipient_of
@@ -26,7 +26,8 @@ from sync.act import Actor, act
 
 AMOUNTS = ("items", "shipping_fen", "discounts")
 FIELDS = (*AMOUNTS, "address", "buyer_note")
-SAID_LATER, PAID, SHIPPED = "said later", "paid", "shipped"
+PERSONAL = ("address", "buyer_note")
+SAID_LATER, PAID, SHIPPED, ERASED = "said later", "paid", "shipped", "erased"
 HERE = (Order.FulfilmentStatus.NONE, Order.FulfilmentStatus.PARTIAL)
 
 
@@ -42,10 +43,11 @@ def edit(
     """Change what `changes` names: items, shipping_fen, discounts, address, buyer_note; `total_fen` is what they claim.
 
     `occurred_at` makes it a fact: what is too late for it is kept as superseded and the rest is done. Otherwise raises
-    WrongState for what is paid, closed or shipped. Points stay set aside; what they take off is reckoned anew. Money
-    that came before for just this amount settles the order, and so does a total of nothing. The same again changes
-    nothing. `unless` sees the locked order and may refuse by raising. Raises Order.DoesNotExist, AmountMismatch,
-    lines.NoSuchLine; Occupied while a payment of another amount is open: its provider has to close it first.
+    WrongState for what is paid, closed or shipped, and for what is personal of somebody erased. Points stay set aside;
+    what they take off is reckoned anew. Money that came before for just this amount settles the order, and so does a
+    total of nothing. The same again changes nothing. `unless` sees the locked order and may refuse by raising. Raises
+    Order.DoesNotExist, AmountMismatch, lines.NoSuchLine; Occupied while a payment of another amount is open: its
+    provider has to close it first.
     """
     found = lock_order(order)
     unless(found)
@@ -63,7 +65,7 @@ def edit(
 
 
 def _too_late(order: Order, told: dict, occurred_at: datetime | None) -> dict[str, str]:
-    """The fields that cannot be changed any more, each with why: a newer word, money, goods under way."""
+    """The fields that cannot be changed any more, each with why: a newer word, money, goods under way, an erasure."""
     late = {name: SAID_LATER for name in told if occurred_at and _written(order, name) > occurred_at}
     is_paid = order.payment_status == Order.PaymentStatus.PAID
     is_closed = order.payment_status == Order.PaymentStatus.CLOSED and occurred_at is None
@@ -72,6 +74,8 @@ def _too_late(order: Order, told: dict, occurred_at: datetime | None) -> dict[st
             late.setdefault(name, PAID)
         if name == "address" and (is_closed or _has_left(order, occurred_at)):
             late.setdefault(name, SHIPPED)
+    if is_forgotten(order):
+        late |= {name: ERASED for name in PERSONAL if name in told}
     if "items" in told and "items" not in late and lines.moves_goods(order, told["items"]):
         late["items"] = SHIPPED
     return late

@@ -22,6 +22,7 @@ RANKS = [Goods.NONE, Goods.PARTIAL, Goods.SHIPPED, Goods.DELIVERED, Goods.COMPLE
 COMING_BACK = {State.RETURNING, State.RETURNED, State.REFUSED}
 FOLLOWED = {Watch.WANTED, Watch.FOLLOWED}
 MAY_FALL = {Goods.PARTIAL, Goods.SHIPPED}
+SOME_CARRIER = "快递"  # in messages, which are in Chinese
 WRITTEN = ("fulfilment_status", "shipped_at", "delivered_at", "completes_at")
 
 COUNT = """
@@ -100,8 +101,12 @@ def completes_at(order: Order, parcels: list[Shipment]):
     return order.shipped_at + timedelta(days=held.complete_shipped_after_days)
 
 
-def notify_shipment(order: Order, shipment: Shipment, carrier: str) -> None:
-    """Have the member told that a parcel is under way, if they accepted that."""
+def notify_shipment(order: Order, shipment: Shipment) -> None:
+    """Have the member told that a parcel is under way, if they accepted that.
+
+    A carrier the hub does not know is not named: what a channel calls it may be anything, under the hub's signature.
+    """
+    carrier = shipment.carried_by.name if shipment.carried_by else SOME_CARRIER
     values = {"number": order.number, "carrier": carrier, "waybill": shipment.tracking_number}
     at = {"at": notices.moment(shipment.shipped_at)}
     tell_buyer(order, "order_shipped", f"shipment/{shipment.pk}", values | at)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order, Payment, PaymentCase, Refund
 from orders.services import room
-from orders.services.changing import change
+from orders.services.changing import change, is_forgotten
 from orders.services.giving_back import case_meant, refund_case  # noqa: F401 - it belongs to these
 from orders.services.locks import lock_order
 from orders.services.opening import WrongState
@@ -84,6 +84,7 @@ def refund(
             raise RefundConflict(known.number)
         return known, False
     named = {"channel": channel, "external_id": external_id, "request_digest": digest, "decided_by": str(by)}
+    reason = "" if is_forgotten(found) else reason
     if executed and (case := case_meant(found, wanted, executed["provider"])):
         made = Refund(case=case, asked_by=str(by), reason=reason or None, **named)
         _enter(made, wanted, case.payment)

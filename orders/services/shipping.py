@@ -12,9 +12,9 @@ from uuid import UUID
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from orders import queries
 from orders.models import Carrier, Order, Shipment
 from orders.services import packing
+from orders.services.changing import is_forgotten
 from orders.services.fulfilling import count_shipped, follow_parcels, notify_shipment, set_goods
 from orders.services.locks import lock_order
 from orders.services.opening import WrongState
@@ -62,7 +62,7 @@ def ship(
     count_shipped(found)
     follow_parcels(found, by, "order.shipped")
     uploading.want(found, by)
-    notify_shipment(found, parcel, queries.carrier_name(parcel))
+    notify_shipment(found, parcel)
     return parcel, True
 
 
@@ -121,9 +121,12 @@ def track(*, shipment: UUID, told: list[dict], state: str, by: Actor, carrier: s
     `told` is newest first: {at, text, state, place}, `at` an instant as text. A list whose newest time is older than
     what is known came late and changes nothing. `carrier`: who has turned out to carry it, by 快递100's code. A parcel
     told as signed for counts as arrived at once: what follows from that cannot be undone only when the order
-    completes, days later. Raises Shipment.DoesNotExist, also for a parcel taken back.
+    completes, days later. Nothing is kept of the parcels of somebody erased. Raises Shipment.DoesNotExist, also for a
+    parcel taken back.
     """
     order, parcel = _locked(shipment)
+    if is_forgotten(order):
+        return False
     known = json.loads(parcel.tracking) if parcel.tracking else []
     is_news = bool(told) and not _is_older(told, known) and (told, state) != (known, parcel.state)
     other = Carrier.objects.filter(pk=carrier).exclude(pk=parcel.carried_by_id).first()

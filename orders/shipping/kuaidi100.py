@@ -6,7 +6,7 @@ It tells the whole list each time, newest first, and its states go back and fort
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import orjson
@@ -141,8 +141,9 @@ def plain(told: object, most: int) -> str:
 def _time(told: object) -> datetime | None:
     """Their times are Shanghai's: 2026-11-22 14:08:00."""
     try:
-        return datetime.strptime(str(told)[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=get_default_timezone())
-    except ValueError:
+        at = datetime.strptime(str(told)[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=get_default_timezone())
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter at the very ends of the calendar
         return None
 
 
