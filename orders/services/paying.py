@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from loyalty.ledger import alone
 from orders.models import Order, Payment, PaymentCase
 from orders.rules import WECHAT_PAY
 from orders.services import casing
@@ -82,6 +83,7 @@ def take_payment(
     that is not the channel's own, TransactionKnown when the provider's number stands for other money.
     """
     order = lock_order(Order.objects.values_list("pk", flat=True).get(number=number, channel=channel))
+    alone(f"money {provider} {transaction_id}")  # it may be told of another order at this very moment
     if known := _known(provider, transaction_id):
         if (known.order_id, known.amount_fen) != (order.pk, amount_fen):
             raise TransactionKnown

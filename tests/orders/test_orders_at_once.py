@@ -230,3 +230,11 @@ class TestTelling:
             story.tell(step)
         story.finish()
         assert any_order.story_free(story.state(), story.name) == end
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_one_number_told_of_two_orders_at_once_is_money_for_one(member, turn):
+    orders = [o.order(member=make.member(), fen=fen) for fen in (12_900, 100)]
+    found = at_once(2, lambda number: take(orders[number], "T-same"))
+    assert raised(found) == {services.TransactionKnown: 1}
+    assert Payment.objects.count() + PaymentCase.objects.count() == 1
