@@ -10,7 +10,7 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from orders import services
@@ -31,7 +31,7 @@ UNKNOWN = {"RESOURCE_NOT_EXISTS", "REFUND_NOT_EXISTS", "REFUNDNOTEXIST", "404"}
 STATES = {"SUCCESS": State.DONE, "CLOSED": State.FAILED}  # everything else is under way, or stuck there
 QUIET = {"SUCCESS", "PROCESSING"}
 # Called at once, asked about after 30 seconds, 1, 5 and 30 minutes, then hourly. Claimed before the call: two never ask
-# about one at a time. A call without an answer does not count.
+# about one at a time. A call without an answer does not count, but it may have arrived: from then on it is asked about.
 CLAIM = """
 UPDATE orders_refund SET asks = least(asks + 1, 9999), next_at = clock_timestamp() + CASE asks
     WHEN 0 THEN interval '30 seconds' WHEN 1 THEN interval '30 seconds'
@@ -43,7 +43,7 @@ WHERE id IN (
 RETURNING id
 """
 NO_ANSWER = """
-UPDATE orders_refund SET asks = asks - 1, next_at = clock_timestamp() + interval '30 seconds'
+UPDATE orders_refund SET asks = greatest(asks - 1, 1), next_at = clock_timestamp() + interval '30 seconds'
 WHERE id = %s AND state = 'processing' AND asks > 0
 """
 
@@ -89,14 +89,17 @@ def apply(refund: Refund, told: dict) -> Refund:
     """Take WeChat Pay's word on a refund, when it is about this one. Raises Malformed."""
     refunded_at = _require_ours(refund, told)
     status = told["status"]
-    kept = services.refund_told(
-        refund=refund.pk,
-        state=STATES.get(status, State.PROCESSING),
-        transaction_id=told["refund_id"],
-        refunded_at=refunded_at,
-        problem="" if status in QUIET else status[:80],
-        by=_actor(refund),
-    )
+    try:
+        kept = services.refund_told(
+            refund=refund.pk,
+            state=STATES.get(status, State.PROCESSING),
+            transaction_id=told["refund_id"],
+            refunded_at=refunded_at,
+            problem="" if status in QUIET else status[:80],
+            by=_actor(refund),
+        )
+    except (services.TransactionKnown, IntegrityError) as error:  # that number stands for another refund
+        raise Malformed("refund_id") from error
     if kept.problem.startswith(CONTRADICTED):
         transaction.on_commit(partial(alerts.measure, "refunds.contradicted", 1), robust=True)
     return kept

@@ -110,6 +110,30 @@ def test_without_an_answer_it_is_called_for_again_under_the_same_number(refund, 
     assert seen(refund)[0] == "done"
 
 
+def test_a_refusal_after_a_lost_answer_says_nothing_of_what_was_asked_first(order, refund, wechat):
+    wechat.failing = 500
+    refunding.carry_out(refund.pk)
+    wechat.failing, wechat.refunds.refusing = None, (400, "INVALID_REQUEST")
+    wechat.refunds.known[refund.pk.hex] = {  # the first call did arrive
+        "transaction_id": refund.payment.transaction_id, "status": "SUCCESS",
+        "amount": {"refund": 6_450, "total": 12_900, "currency": "CNY"},
+    }  # fmt: skip
+    older(seconds=31)
+    refunding.ask_due()
+    assert seen(refund) == ("done", "")
+    assert r.money(order) == (6_450, 0, 0, "partial")
+
+
+def test_a_number_that_stands_for_another_refund_holds_up_no_others(order, refund, wechat):
+    other = r.paid(member=make.member(), merchant=wechat.merchant)
+    good = r.refund(other, (1, 12_900))
+    taken = {"provider": "wechat_pay", "transaction_id": f"50{refund.pk.hex[-12:]}", "refunded_at": make.NOON}
+    r.refund(r.paid(member=make.member(), provider="alipay"), (1, 100), executed=taken)
+    wechat.refunds.state = "SUCCESS"
+    assert refunding.ask_due() == 2
+    assert (seen(refund), seen(good)) == (("processing", "told_otherwise"), ("done", ""))
+
+
 def test_one_that_wechat_never_heard_of_is_called_for_again(refund, wechat):
     refunding.carry_out(refund.pk)
     wechat.refunds.known.clear()
