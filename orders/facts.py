@@ -146,15 +146,18 @@ def completed(channel: Channel, data: dict, occurred_at: datetime, by: Actor) ->
 
 
 def refunded(channel: Channel, data: dict, occurred_at: datetime, by: Actor) -> Refund:
-    """`order.refunded`: the body of POST refunds. Told before the order is paid it waits for that.
+    """`order.refunded`: the body of POST refunds. Told before there is money to give back it waits for that.
 
     Raises Problem, Waits.
     """
     asked = said(RefundedIn, data, occurred_at)
     order = own(channel, asked["of"])
-    if order.payment_status != Order.PaymentStatus.PAID:
-        raise inbox.Waits(paid_as(channel.code, order.external_id), "order_state")
-    refund, _is_new = refund_as_asked(channel, order.pk, asked, by=by)
+    try:
+        refund, _is_new = refund_as_asked(channel, order.pk, asked, by=by)
+    except Problem as problem:
+        if problem.code == "order_state" and order.payment_status != Order.PaymentStatus.PAID:
+            raise inbox.Waits(paid_as(channel.code, order.external_id), "order_state") from problem
+        raise
     return refund
 
 

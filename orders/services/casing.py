@@ -13,10 +13,10 @@ from orders.models import Order, OrderTerms, Payment, PaymentCase, Refund
 from orders.rules import WECHAT_PAY
 from orders.services import refunding
 from orders.services.locks import lock_order
-from orders.services.news import subject_of
+from orders.services.news import paid_as, subject_of
 from orders.services.opening import LIVE
 from orders.services.settling import settle
-from sync import alerts
+from sync import alerts, inbox
 from sync.act import SYSTEM, Actor, act
 from sync.clock import Clock
 from sync.models import Event
@@ -51,6 +51,8 @@ def open_case(kind: PaymentCase.Kind, *, provider: str, transaction_id: str, by:
     if case.payment and case.payment.state in LIVE:  # what was paid once is not paid again
         Payment.objects.filter(pk=case.payment.pk).update(state=Payment.State.CLOSED)
         case.payment.state = Payment.State.CLOSED
+    if case.order and case.merchant is None:
+        inbox.wake(paid_as(case.order.channel.code, case.order.external_id))  # it may have been given back already
     return _carry_out(case, case.order, case.proposed, by) if _is_automatic(case) else case
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from orders import services
 from orders.models import Order, Payment, PaymentCase, Superseded
 from sync import inbox
+from sync.http import instant
 from sync.models import InboxMessage
 from tests import make
 from tests.orders import make_facts as f
@@ -341,3 +342,22 @@ class TestMoneyBack:
     def test_order_and_refund_must_be_named(self, order):
         f.tell("order.refunded", self.refund(number=order.number, executed=None))
         assert f.states() == [("refunded", "invalid external_id:invalid")]
+
+
+class TestMoneyThatDidNotFit:
+    WRONG = {"items": [{"external_line_id": "1", "quantity": 1, "amount_fen": 100}], "order_external_id": "W-1"}
+
+    @pytest.mark.parametrize("is_told_first", [True, False], ids=["refund first", "money first"])
+    def test_it_goes_back_although_the_order_was_never_paid(self, order, is_told_first):
+        order.lines.update(external_line_id="1")
+        executed = {"provider": "offline", "transaction_id": "B-1", "refunded_at": instant(make.NOON)}
+        told = [
+            ("order.refunded", self.WRONG | {"external_id": "R-1", "executed": executed}),
+            ("order.paid", f.money(100, external_id="W-1")),
+        ]
+        for type, data in told if is_told_first else reversed(told):
+            f.tell(type, data)
+        inbox.apply_due()
+        assert {state for _type, state in f.states()} == {"applied"}
+        case = PaymentCase.objects.get()
+        assert (case.action, case.refunds.get().state, now().payment_status) == ("refund", "done", "unpaid")
