@@ -102,6 +102,7 @@ ROLES: dict[str, set[str]] = {
     | _view("orders", [*BILLS, "merchantkey", "disclosure"])
     | _view("sync", ["channelkey"])
     | {
+        "orders.change_merchantkey",
         "auth.view_group",
         "members.resend_membernotice",
         "members.freeze_member",

@@ -2,10 +2,11 @@
 
 from django.contrib import admin
 from django.db.models import Q
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
-from orders.admin import acts
+from orders.admin import acts, keys
 from orders.admin.columns import naming, person, provider, state
 from orders.models import Merchant, MerchantKey, Payment, PaymentCase
 from sync.admin import scope, search, shown
@@ -104,6 +105,9 @@ class PaymentCaseAdmin(HubAdmin):
 class MerchantAdmin(HubAdmin):
     list_display = ["name", "mchid", "serial"]
     fieldsets = [(None, {"fields": list_display})]
+
+    def get_urls(self):
+        return [path("<uuid:key>/add-key/", keys.view_of(self), name="orders_merchant_add_key"), *super().get_urls()]
 
 
 @admin.register(MerchantKey)

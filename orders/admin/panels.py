@@ -2,6 +2,7 @@
 
 from loyalty.models import Entry
 from members.models import Member
+from orders.admin import keys
 from orders.models import (
     Line,
     Merchant,
@@ -51,7 +52,7 @@ show_on(
 show_on(Refund, Panel(RefundLine, lambda it: {"refund": it}, without=("refund",), place=10, quiet=True))
 show_on(PaymentCase, Panel(Refund, lambda it: {"case": it}, place=10, quiet=True))
 show_on(Entry, Panel(Order, _order_of, without=("member",), place=4, quiet=True))
-show_on(Merchant, Panel(MerchantKey, lambda it: {"merchant": it}, without=("merchant",)))
+show_on(Merchant, Panel(MerchantKey, lambda it: {"merchant": it}, without=("merchant",), way=keys.way))
 show_on(
     ShippingFile,
     Panel(ShippingRow, lambda it: {"file": it}, lambda it: {"q": it.pk}, order=("line",), place=10, few=50),

@@ -7,7 +7,7 @@ from orders.services.disclosing import disclose
 from orders.services.editing import edit
 from orders.services.finishing import complete, deliver
 from orders.services.giving_back import NotOurs
-from orders.services.keying import KeyKnown, NotAKey, add_key
+from orders.services.keying import KeyKnown, NotAKey, PrivateKey, add_key
 from orders.services.opening import InProgress, Occupied, WrongState, attach_prepay, close_payment, open_payment
 from orders.services.paying import TransactionKnown, mark_paid, take_payment
 from orders.services.placing import BuyerFrozen, ExternalIdConflict, Redeeming, digest_of, place
@@ -42,6 +42,7 @@ __all__ = [
     "NotRefundable",
     "Occupied",
     "OverRefunded",
+    "PrivateKey",
     "Redeeming",
     "RefundConflict",
     "RefundedByHub",

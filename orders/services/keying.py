@@ -1,5 +1,6 @@
 """Keys that WeChat Pay signs with, given by staff: its public key mode has no list to fetch them from."""
 
+import re
 from uuid import UUID
 
 from cryptography import x509
@@ -13,6 +14,7 @@ from sync.act import Actor, act
 
 PUBLIC_KEY_ID = "PUB_KEY_ID_"
 LEAST_BITS = 2_048
+ALONE = re.compile(r"-----BEGIN (PUBLIC KEY|CERTIFICATE)-----[A-Za-z0-9+/=\s]+-----END \1-----\s*")
 
 
 class NotAKey(Exception):
@@ -20,6 +22,15 @@ class NotAKey(Exception):
 
     def __init__(self):
         super().__init__(_("This is not a public key or certificate of WeChat Pay with this serial"))
+
+
+class PrivateKey(Exception):
+    """A private key was given: it is not kept, and whoever pasted it should know that they did."""
+
+    def __init__(self):
+        super().__init__(
+            _("This is a private key. It was not kept. WeChat Pay's own key is a public key or a certificate.")
+        )
 
 
 class KeyKnown(Exception):
@@ -34,10 +45,10 @@ def add_key(*, merchant: UUID, serial: str, public_key: str, by: Actor) -> Merch
     """Believe what this key signs from now on, beside those known; the same again changes nothing.
 
     `public_key` is PEM: a public key under its PUB_KEY_ID_…, or a certificate under its serial. Raises
-    Merchant.DoesNotExist, NotAKey, KeyKnown.
+    Merchant.DoesNotExist, PrivateKey, NotAKey, KeyKnown.
     """
     whose = Merchant.objects.select_for_update(no_key=True).get(pk=merchant)
-    serial, public_key = serial.strip(), public_key.strip() + "\n"
+    serial, public_key = serial.strip().upper(), public_key.strip() + "\n"
     require_key(serial, public_key)
     key, _is_new = MerchantKey.objects.get_or_create(merchant=whose, serial=serial, defaults={"public_key": public_key})
     if key.public_key != public_key:
@@ -45,8 +56,21 @@ def add_key(*, merchant: UUID, serial: str, public_key: str, by: Actor) -> Merch
     return key
 
 
+def serial_of(pem: str) -> str:
+    """The serial that a certificate carries, as WeChat Pay writes it; empty for anything else."""
+    try:
+        number = f"{x509.load_pem_x509_certificate(pem.strip().encode()).serial_number:X}"
+        return number.zfill(len(number) + len(number) % 2)
+    except (ValueError, UnsupportedAlgorithm):
+        return ""
+
+
 def require_key(serial: str, pem: str) -> None:
-    """Raise NotAKey for anything but an RSA key that may stand under this serial."""
+    """Raise NotAKey for anything but one RSA key that may stand under this serial; PrivateKey for a private one."""
+    if "PRIVATE KEY" in pem.upper():
+        raise PrivateKey
+    if not ALONE.fullmatch(pem):
+        raise NotAKey
     try:
         if serial.startswith(PUBLIC_KEY_ID):
             key, fits = load_pem_public_key(pem.encode()), len(serial) <= 64

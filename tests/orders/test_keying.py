@@ -64,9 +64,18 @@ def test_what_is_no_key_of_wechat_pay_is_refused(merchant):
     curve = pem(ec.generate_private_key(ec.SECP256R1()))
     before = make.snapshot()
     for name, key in [
-        (KEY_ID, "junk"), (KEY_ID, private), (KEY_ID, short), (KEY_ID, curve), (KEY_ID + "0" * 64, public),
+        (KEY_ID, "junk"), (KEY_ID, public + public), (KEY_ID, short), (KEY_ID, curve), (KEY_ID + "0" * 64, public),
         ("ABCDEF", made), (serial, public), ("no hex", made),
     ]:  # fmt: skip
         with pytest.raises(keying.NotAKey):
             add(merchant, name, key)
+    assert make.snapshot() == before
+
+
+def test_a_private_key_is_told_from_any_other_mistake(merchant):
+    private, public = outside.key_pair()
+    before = make.snapshot()
+    for key in (private, public + private, certificate(private)[1] + private):
+        with pytest.raises(keying.PrivateKey):
+            add(merchant, KEY_ID, key)
     assert make.snapshot() == before
