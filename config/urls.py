@@ -15,9 +15,9 @@ handler400, handler403, handler404, handler500 = (
     problems.internal,
 )
 
-under_v1 = [
-    path("", include("members.urls")),
+under_v1 = [  # they are tried in turn: first what is read most
     path("", include("orders.urls")),
+    path("", include("members.urls")),
     path("", include("loyalty.urls")),
     path("", include("sync.urls")),
     path("schema", contract.Document.as_view(), name="schema"),

@@ -122,15 +122,14 @@ def as_recipient(order: Order) -> dict:
     }
 
 
-def as_event(order: Order) -> dict:
-    """What events tell of an order as it stands now: read anew."""
-    return told(whole().get(pk=order.pk))
-
-
 def told(order: Order) -> dict:
     """What events tell of an order as it was read: in the hub's own language, without what people wrote."""
     with translation.override(settings.LANGUAGE_CODE):
-        shown = as_order(order)
+        return without_words(as_order(order))
+
+
+def without_words(shown: dict) -> dict:
+    """An Order of the contract less what people wrote in it; it is changed."""
     del shown["buyer_note"]
     for shipment in shown["shipments"]:
         for told_by_carrier in shipment["events"]:

@@ -12,9 +12,12 @@ from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
+from django.utils.translation import get_language, override
+
 from orders import rules
 from orders.models import Order, Shipment
-from orders.queries import EVENTS_SHOWN
+from orders.queries import EVENTS_SHOWN, without_words
 from orders.rules import Status
 from sync import prepared, secret
 from sync.clock import seen_until
@@ -46,7 +49,7 @@ STATUS = f"""CASE o.payment_status WHEN 'closed' THEN '{Status.CANCELLED}' WHEN 
 ELSE CASE WHEN o.open_refunds > 0 THEN '{Status.REFUNDING}' ELSE coalesce(
     {_case("o.refund_status", _quoted(rules.BY_REFUND))}, {_case("o.fulfilment_status", _quoted(rules.BY_FULFILMENT))}
 ) END END"""
-LABEL = _case("o.status", {status: f"%({status})s" for status in Status.values})
+LABEL = "/* what the status is called */"
 LINE = f"'id', l.id, {_columns('external_line_id sku name quantity unit_price_fen image_url refunded_quantity', 'l')}"
 PARCEL = "'id', s.id, 'carrier', s.carrier, 'carrier_name', coalesce(k.name, s.carrier), " + _columns(
     "tracking_number state", "s"
@@ -114,6 +117,12 @@ def one(**asked) -> dict | None:
     return json.loads(found[0].told) if found else None
 
 
+def as_event(order: Order) -> dict:
+    """What events tell of an order as it stands now, in the hub's own language."""
+    with override(settings.LANGUAGE_CODE):
+        return without_words(one(id=order.pk))
+
+
 def of_member(member: UUID, asked: dict, most: int, key: Sequence | None = None, falling: bool = True) -> list[Row]:
     """So many orders of a member that the filters ask for, beyond the one with that key, newest first or last."""
     return page({"member": member} | asked, most, key, falling)
@@ -141,18 +150,18 @@ def statement(
     asked: dict, most: int, key: Sequence | None = None, falling: bool = True, order: tuple[str, str] = BY_PLACING
 ) -> tuple[str, dict]:
     """The statement of a page and its parameters."""
-    labels = {status.value: str(status.label) for status in Status}
-    named = labels | asked | {"most": most} | dict(zip(BEYOND, key or (), strict=False))
-    return _statement(tuple(asked), key is not None, falling, order[0]), named
+    named = asked | {"most": most} | dict(zip(BEYOND, key or (), strict=False))
+    return _statement(tuple(asked), key is not None, falling, order[0], get_language()), named
 
 
 @lru_cache
-def _statement(asked: tuple[str, ...], is_beyond: bool, falling: bool, at: str) -> str:
+def _statement(asked: tuple[str, ...], is_beyond: bool, falling: bool, at: str, _language: str | None) -> str:
     order = f"ORDER BY o.{at} DESC, o.id DESC" if falling else f"ORDER BY o.{at}, o.id"
     beyond = [f"(o.{at}, o.id) {'<' if falling else '>'} (%(beyond_at)s, %(beyond_id)s)"] if is_beyond else []
     where = " AND ".join([*(FILTERS[name] for name in asked), *beyond])
     page = f"SELECT o.*, {STATUS} AS status FROM orders_order o WHERE {where} {order} LIMIT %(most)s"  # noqa: S608
-    return f"WITH page AS MATERIALIZED ({page}) {READ} {order}"
+    labels = {status: "'" + str(status.label).replace("'", "''").replace("%", "%%") + "'" for status in Status}
+    return f"WITH page AS MATERIALIZED ({page}) {READ} {order}".replace(LABEL, _case("o.status", labels))
 
 
 def _row(placed_at, updated_at, id: UUID, told: str, tracked: list | None, tracking: list | None, note) -> Row:

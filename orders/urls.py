@@ -5,6 +5,7 @@ from django.urls import path
 from orders.api import channel, mine, moving, parcels, refunds
 
 urlpatterns = [
+    path("me/orders", mine.MyOrders.as_view()),
     path("orders", channel.Orders.as_view()),
     path("orders/<str:number>", channel.OneOrder.as_view()),
     path("orders/<str:number>/recipient", channel.RecipientOf.as_view()),
@@ -18,7 +19,6 @@ urlpatterns = [
     path("me/orders/<str:number>/receipt", moving.MyReceipt.as_view()),
     path("orders/<str:number>/refunds", refunds.Refunds.as_view()),
     path("me/orders/<str:number>/refunds", refunds.MyRefunds.as_view()),
-    path("me/orders", mine.MyOrders.as_view()),
     path("me/orders/<str:number>", mine.MyOrder.as_view()),
     path("me/orders/<str:number>/payments", mine.MyPayments.as_view()),
 ]

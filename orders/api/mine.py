@@ -25,7 +25,7 @@ class MyOrders(MemberView):
 
     @extend_schema(parameters=[MyListIn, *PAGED], responses=OrdersOut)
     def get(self, request):
-        asked = MyListIn.read_query(request)
+        asked = MyListIn.read_query(request) if request.query_params else {}
         page = NEWEST.page_by(request, Order, partial(reading.of_member, request.auth.member, asked))
         return page_as_json(page, [row.told for row in page.rows])
 

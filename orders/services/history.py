@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from members import services as members
-from orders import queries, rules
+from orders import reading, rules
 from orders.models import Line, Order, Payment, Refund, RefundLine, Shipment, ShipmentLine
 from orders.services import news, placing, pricing
 from orders.services.paying import TransactionKnown
@@ -229,4 +229,4 @@ def _tell(order: Order, by: Actor) -> None:
 
 
 def _as_told(order: Order) -> dict:
-    return queries.as_event(order) | {"history": True}
+    return reading.as_event(order) | {"history": True}

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from orders import queries
+from orders import reading
 from orders.models import Order
 from sync import events
 from sync.act import Actor
@@ -25,4 +25,4 @@ def paid_as(channel: str, external_id: str) -> str:
 
 def tell(type: str, order: Order, by: Actor) -> None:
     """Record a fact about an order; it tells the order as the act leaves it."""
-    events.record(type, subject=subject_of(order), data=partial(queries.as_event, order), by=by)
+    events.record(type, subject=subject_of(order), data=partial(reading.as_event, order), by=by)

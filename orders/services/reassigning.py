@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from loyalty import services as loyalty
 from members import services as members
 from members.models import Member, Scope
-from orders import queries
+from orders import reading
 from orders.models import Intervention, Order, Payment, PaymentCase
 from orders.services import handling, news, settling
 from orders.services.changing import keep
@@ -84,7 +84,7 @@ def _move(order: Order, owner: Member | None, receiver: Member, by: Actor) -> No
     type = "order.claimed" if is_guest else "order.updated"
     news.tell(type, order, by)
     if not is_guest:
-        events.record("order.updated", subject=former, data=partial(queries.as_event, order), by=by)
+        events.record("order.updated", subject=former, data=partial(reading.as_event, order), by=by)
     order.points_earned = _earn_anew(order, owner, by)
     keep(order, "member", "is_by_phone", "points_earned")
 

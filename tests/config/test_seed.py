@@ -122,7 +122,7 @@ def test_the_last_that_was_told_of_an_order_is_how_it_is(seeded):
     known = Event.objects.filter(type__startswith="order.").order_by("written")
     told = {event.data["number"]: event.data for event in known}
     for order in orders.whole():
-        assert told[order.number] == shop.as_told(order) == orders.as_event(order)
+        assert told[order.number] == shop.as_told(order) == orders.told(order)
 
 
 def test_the_last_that_was_told_of_points_is_how_they_are(seeded):

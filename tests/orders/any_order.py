@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models.functions import Now
 
 from loyalty.queries import as_points
-from orders import queries, services
+from orders import queries, reading, services
 from orders.models import Order, Shipment
 from orders.payments import closing
 from sync import events, inbox
@@ -99,7 +99,7 @@ class Story:
         """What is left in the end, without ids, versions and times of change."""
         order = queries.whole().get(external_id=self.name)
         last = Event.objects.filter(subject=events.of_member(self.member.pk), type__startswith="order.").last()
-        assert last.data == queries.as_event(order)  # whoever heard the last event knows it all
+        assert last.data == reading.as_event(order)  # whoever heard the last event knows it all
         payments = order.payments.values_list("state", "provider", "transaction_id", "amount_fen")
         refunds = order.refunds.values_list("state", "external_id", "amount_fen", "points_reversed")
         return shown(order) | {

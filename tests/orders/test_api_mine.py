@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from orders import queries, rules
+from orders import queries, reading, rules
 from orders.api.shown import LineOut, OrderOut
 from orders.models import Order
 from sync.http import instant
@@ -48,7 +48,7 @@ def test_an_order_has_exactly_the_documented_fields(client):
     shown = queries.as_order(o.order(member=client.member))
     assert list(shown) == list(OrderOut().fields)
     assert list(shown["lines"][0]) == list(LineOut().fields)
-    assert set(queries.as_event(Order.objects.get())) == set(shown) - {"buyer_note"}
+    assert set(reading.as_event(Order.objects.get())) == set(shown) - {"buyer_note"}
 
 
 def test_labels_follow_the_reader_and_events_do_not(client):

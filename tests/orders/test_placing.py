@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connections
 
-from orders import queries, services
+from orders import queries, reading, services
 from orders.models import Line, Order, Recipient
 from orders.services import placing
 from sync.models import Audience, Event
@@ -29,7 +29,7 @@ def test_a_members_order_is_told_on_the_members_stream():
     event = Event.objects.get()
     assert event.data["number"] == order.number
     assert event.data["version"] == 1
-    assert event.data["status_label"] == queries.as_event(order)["status_label"]
+    assert event.data["status_label"] == reading.as_event(order)["status_label"]
     assert "buyer_note" not in event.data
     assert (event.actor, event.source) == ("channel/website", "/channels/website")
 

@@ -242,7 +242,7 @@ def test_placing_asks_the_database_a_known_number_of_times(django_assert_num_que
     client = p.buyer()
     items, redeem = [o.item(), o.item()], Redeeming(points)
     known = {"channel": client.channel, "member": client.member.pk, "by": make.BACKEND, "redeeming": redeem}
-    with django_assert_num_queries(15 if points else 10):
+    with django_assert_num_queries(12 if points else 7):
         services.place(external_id="W-9", items=items, **known)
 
 
