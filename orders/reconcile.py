@@ -15,7 +15,7 @@ LIMIT = 10_000  # so many wrong rows are one catastrophe, not a list
 # A purchase is written in the act that settles the order; points below one yuan, or without a rule, leave no entry.
 # Both follow the order by its number, not by its owner: members merge. Points that wait and come later, or settle a
 # debt, are the same earning: what an entry gave is its contra side. An order given to another member earns anew (its
-# next turn); of what it earned before nothing may be left.
+# next turn, its former purchase kept as <number>~<turn>); of what it earned before nothing may be left.
 EARNINGS = f"""
 WITH told AS (
     SELECT id, contra, substring(reference FROM '^order:([^:]+):paid') AS number,
@@ -31,7 +31,7 @@ WITH told AS (
     SELECT number, points_earned, paid_fen FROM orders_order
     WHERE payment_status = 'paid' AND member_id IS NOT NULL AND NOT is_history
 ), bought AS (
-    SELECT order_number AS number, points, paid_fen FROM loyalty_purchase
+    SELECT order_number AS number, points, paid_fen FROM loyalty_purchase WHERE strpos(order_number, '~') = 0
 )
 SELECT 'order/' || coalesce(p.number, e.number, b.number), 'points_earned',
     coalesce('one earning of ' || p.points_earned || ' points', 'no paid order of a member'),
