@@ -104,7 +104,7 @@ class _Xml:
     """Builds the object while expat reads."""
 
     def __init__(self):
-        self.parser = expat.ParserCreate()
+        self.parser = expat.ParserCreate("UTF-8")  # whatever it says of itself
         self.parser.StartElementHandler = self.start
         self.parser.EndElementHandler = self.end
         self.parser.CharacterDataHandler = self.text

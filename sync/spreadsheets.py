@@ -62,7 +62,7 @@ def _of_xlsx(content: bytes) -> Iterator[Row]:
         with zipfile.ZipFile(io.BytesIO(content)) as book:
             texts = [_text(each) for each in _part(book, "xl/sharedStrings.xml", is_required=False)]
             sheet = _part(book, _first_sheet(book))
-    except (zipfile.BadZipFile, Xml.ParseError, KeyError, ValueError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, Xml.ParseError, LookupError, ValueError, NotImplementedError, EOFError) as error:
         raise BadFile(_("This is not an Excel file (.xlsx)")) from error
     for place, row in enumerate((each for each in sheet.iter() if _name(each) == "row"), start=1):
         number = row.get("r", "")
@@ -70,7 +70,7 @@ def _of_xlsx(content: bytes) -> Iterator[Row]:
 
 
 def _part(book: zipfile.ZipFile, name: str, *, is_required: bool = True) -> Xml.Element:
-    """One part of a book, as far as it may expand. Raises BadFile, KeyError, ParseError."""
+    """One part of a book, as far as it may expand. Raises BadFile, LookupError, ParseError."""
     if not is_required and name not in book.namelist():
         return Xml.Element("none")
     with book.open(name) as part:

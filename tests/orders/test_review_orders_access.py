@@ -21,7 +21,7 @@ from sync.models import InboxMessage
 from tests import make
 from tests.config import make_staff
 from tests.orders import courier as c
-from tests.orders import make_facts, make_orders, make_staff_work
+from tests.orders import make_facts, make_orders, make_pushes, make_staff_work
 from tests.orders import make_parcels as p
 from tests.orders.make_pages import do, page, said
 from tests.orders.test_leaving import erased, over
@@ -190,17 +190,27 @@ def test_a_spreadsheet_that_bursts_is_refused_before_it_is_built():
         list(spreadsheets.rows(_book(b"<row>" + b"<c/>" * 8_000_000 + b"</row>")))
 
 
+@pytest.mark.parametrize("encoding", ["foo", "rot13", "utf-7", "idna"])
+def test_xml_in_an_encoding_nobody_speaks_is_refused_like_any_other_lie(encoding):
+    body = f'<?xml version="1.0" encoding="{encoding}"?><xml><Encrypt>x</Encrypt></xml>'.encode()
+    for is_sealed in (True, False):
+        make_pushes.channel(sealed=is_sealed)
+        assert make_pushes.post(body, make_pushes.query(token="guessed")).status_code == 401
+    with pytest.raises(spreadsheets.BadFile):
+        list(spreadsheets.rows(_book(b"", f'<?xml version="1.0" encoding="{encoding}"?>'.encode())))
+
+
 def test_a_text_within_thousands_of_others_is_read_all_the_same():
     nested = b"<row><c t='inlineStr'>" + b"<is>" * 5_000 + b"<t>D1</t>" + b"</is>" * 5_000 + b"</c></row>"
     assert list(spreadsheets.rows(_book(nested))) == [(1, ["D1"])]
 
 
-def _book(rows: bytes) -> bytes:
+def _book(rows: bytes, head: bytes = b"") -> bytes:
     held, kept = io.BytesIO(), zipfile.ZIP_DEFLATED
     relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     with zipfile.ZipFile(held, "w", kept) as book:
         sheets = f'<workbook xmlns:r="{relation}"><sheets><sheet r:id="rId1"/></sheets></workbook>'
         book.writestr("xl/workbook.xml", sheets)
         book.writestr("xl/_rels/workbook.xml.rels", '<R><R Id="rId1" Target="worksheets/sheet1.xml"/></R>')
-        book.writestr("xl/worksheets/sheet1.xml", b"<worksheet>" + rows + b"</worksheet>")
+        book.writestr("xl/worksheets/sheet1.xml", head + b"<worksheet>" + rows + b"</worksheet>")
     return held.getvalue()
