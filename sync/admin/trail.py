@@ -42,7 +42,7 @@ def _told(row: Model, change: Events, staff: dict) -> dict:
         "at": moment(change.pgh_created_at),
         "who": who.get_full_name() or who.username if who else EMPTY,
         "what": [
-            {"field": _called(model, name), "old": old, "new": new}
+            {"field": _called(model, name), "old": _in_words(model, name, old), "new": _in_words(model, name, new)}
             for name, (old, new) in (change.pgh_diff or {}).items()
         ],
         "label": label,
@@ -53,3 +53,10 @@ def _called(model: type[Model], column: str) -> str:
     """A column's name for people."""
     fields = {each.attname: each for each in model._meta.concrete_fields}
     return str(fields[column].verbose_name) if column in fields else column
+
+
+def _in_words(model: type[Model], column: str, value: object) -> object:
+    """A value as people call it, where it is one of a few; else as it is."""
+    fields = {each.attname: each for each in model._meta.concrete_fields}
+    choices = dict(fields[column].flatchoices) if column in fields else {}
+    return choices.get(value, value) if isinstance(value, str) else value

@@ -206,3 +206,9 @@ def test_what_a_provider_sent_is_read_by_few_and_that_is_kept(order):
     assert path in said(finance.get(page(order)))
     assert "o-secret" in said(finance.post(path, {"reason": "对账"}))
     assert Disclosure.objects.get().what == "message"
+
+
+def test_changes_are_told_in_the_words_of_states(boss, paid):
+    told = [each for change in boss.get(page(paid)).context["changes"] for each in change["what"]]
+    assert [str(each["new"]) for each in told if each["old"] not in {None, ""} and str(each["new"]) == "paid"] == []
+    assert str(Order.PaymentStatus.PAID.label) in {str(each["new"]) for each in told}

@@ -17,9 +17,11 @@ from members.models import Member
 from orders.admin.acts import effects, forms
 from orders.admin.acts.refusing import REFUSALS, told
 from orders.admin.acts.works import BY_NAME, WORK, Work
-from orders.models import Carrier, Intervention, Order, PaymentCase, ShippingUpload
+from orders.admin.columns import provider
+from orders.models import Carrier, Intervention, Order, PaymentCase, Refund, ShippingUpload
 from orders.services.handling import Hand
 from sync.act import Actor
+from sync.admin.shown import yuan
 from sync.ids import uuid7
 
 RECENT = 8  # reasons that are offered again
@@ -169,6 +171,7 @@ def _shown(page, request, work: Work, form: forms.WorkForm, target: Model | None
         "form": form,
         "order": form.order,
         "of": target,
+        "about": _about(target),
         "foreseen": _at_once(work, form) if needs_nothing else foreseen,
         "is_sure": foreseen is not None or needs_nothing,
         "reasons": list(dict.fromkeys(recent[:40]))[:RECENT],
@@ -181,3 +184,14 @@ def _shown(page, request, work: Work, form: forms.WorkForm, target: Model | None
 def _at_once(work: Work, form: forms.WorkForm) -> list[str]:
     """The effect of what asks for nothing but a reason is shown before anything is typed."""
     return work.effects(form) if work.fits(form.order, form.of) else []
+
+
+def _about(target: Model | None) -> str:
+    """The money that is decided on, in a line."""
+    match target:
+        case PaymentCase():
+            told = (target.get_kind_display(), yuan(target.amount_fen), provider(target.provider))
+            return " · ".join(str(each) for each in (*told, target.transaction_id) if each)
+        case Refund():
+            return f"{target.number} · {yuan(target.amount_fen)}"
+    return ""
