@@ -3,7 +3,7 @@
 import pytest
 
 from orders.payments import wechat_pay
-from tests.orders import make_orders, outside
+from tests.orders import make_orders, make_uploads, outside
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +30,22 @@ def wechat(db, settings, rsa_pair, merchant_pair):
         yield world
         wechat_pay.client().close()
         wechat_pay.client.cache_clear()
+
+
+@pytest.fixture(name="outside")
+def told_of_shipping(settings):
+    """WeChat outside, as it is told of parcels."""
+    with make_uploads.wechat(settings) as world:
+        yield world
+
+
+@pytest.fixture
+def carriers(db):
+    """The carriers that parcels go by."""
+    make_uploads.carriers()
+
+
+@pytest.fixture
+def paid(outside, carriers):
+    """An order that WeChat Pay took money for, to be told of when it is shipped."""
+    return make_uploads.paid_order()

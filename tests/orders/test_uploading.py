@@ -23,22 +23,6 @@ from tests.orders.make_uploads import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def outside(settings):
-    with make_uploads.wechat(settings) as world:
-        yield world
-
-
-@pytest.fixture
-def carriers(db):
-    make_uploads.carriers()
-
-
-@pytest.fixture
-def paid(outside, carriers):
-    return paid_order()
-
-
 def test_one_parcel_is_told_as_wechat_documents_it(paid, outside):
     ship(paid)
     run()

@@ -11,7 +11,7 @@ from orders.shipping import telling, uploading
 from orders.shipping.uploading import NotCorrectable, NotRefused
 from sync.models import Measure
 from tests import make
-from tests.orders import make_orders, make_uploads
+from tests.orders import make_orders
 from tests.orders.make_uploads import (
     ASK,
     UPLOAD,
@@ -28,22 +28,6 @@ from tests.orders.make_uploads import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def outside(settings):
-    with make_uploads.wechat(settings) as world:
-        yield world
-
-
-@pytest.fixture
-def carriers(db):
-    make_uploads.carriers()
-
-
-@pytest.fixture
-def paid(outside, carriers):
-    return paid_order()
 
 
 def test_a_lost_answer_is_asked_about_and_what_arrived_is_not_sent_again(paid, outside):
