@@ -1,24 +1,18 @@
 """WeChat Pay from the payer's side."""
 
-from threading import BoundedSemaphore
 from uuid import UUID
 
-import httpx
-from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.response import Response
 
-from config.programs import WAITING_THREADS
-from config.sandbox import waiting
+from config.sandbox.api import outcome
 from config.sandbox.api.view import SandboxView
 from config.sandbox.seed import credentials
 from config.sandbox.stand_ins import platform
 from orders.models import Refund
 from sync.http import Fen, Input, Problem, Whole
-from sync.ids import request_id
 
-PATIENCE = 60.0  # seconds
-WAITING = BoundedSemaphore(WAITING_THREADS)  # beyond it no thread would be left to take the notifications
+PAYER = "wechat-pay/payer"
 
 
 class SucceedIn(Input):
@@ -30,7 +24,7 @@ class Succeed(SandboxView):
     """POST: the payer pays; WeChat Pay notifies the hub `times` times at once. `{delivered, statuses}`."""
 
     def post(self, request: HttpRequest, payment: UUID) -> Response:
-        return Response(_told(f"{payment.hex}/succeed", SucceedIn.read(request)))
+        return Response(outcome.of(f"{PAYER}/{payment.hex}/succeed", SucceedIn.read(request)))
 
 
 class EndIn(Input):
@@ -46,7 +40,7 @@ class EndRefund(SandboxView):
         found = Refund.objects.filter(number=refund).values_list("pk", flat=True).first() or _as_id(refund)
         if found is None:
             raise Problem("not_found")
-        return Response(_told(f"refunds/{found.hex}/{self.word}", EndIn.read(request)))
+        return Response(outcome.of(f"{PAYER}/refunds/{found.hex}/{self.word}", EndIn.read(request)))
 
 
 class RotateCertificate(SandboxView):
@@ -62,26 +56,3 @@ def _as_id(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _told(path: str, asked: dict) -> dict:
-    """What the stand-in's process made of it; it notifies this one, so threads are kept for that."""
-    if not WAITING.acquire(blocking=False):
-        raise Problem("unavailable", retry_after=1)
-    try:
-        return _made_of(path, asked)
-    finally:
-        WAITING.release()
-
-
-def _made_of(path: str, asked: dict) -> dict:
-    waiting.let_go()
-    url = f"http://127.0.0.1:{settings.SANDBOX_PORT}/stand-ins/wechat-pay/payer/{path}"
-    try:
-        headers = {"X-Request-ID": request_id.get()}
-        answer = httpx.post(url, json=asked, headers=headers, timeout=PATIENCE, trust_env=False)
-    except httpx.HTTPError as error:
-        raise Problem("unavailable", retry_after=1) from error
-    if answer.status_code == 404:
-        raise Problem("not_found")
-    return answer.raise_for_status().json()
