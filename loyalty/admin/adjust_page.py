@@ -3,8 +3,7 @@
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin, messages
-from django.http import Http404
+from django.contrib import messages
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -14,6 +13,7 @@ from loyalty.admin import acting
 from loyalty.models import Account, Adjustment, Programme, Reason
 from loyalty.services import adjusting, budgets
 from loyalty.services.adjusting_lines import MOST_POINTS
+from members.admin import finding
 from members.models import Member
 from sync.ids import uuid7
 
@@ -48,12 +48,12 @@ def view(page, request):
         return _ask(page, request)
     if "q" in request.GET and not request.GET.get("member"):
         return _look(page, request)
-    member = _member(request, request.GET["member"]) if request.GET.get("member") else None
+    member = finding.chosen(request, request.GET["member"]) if request.GET.get("member") else None
     return _shown(page, request, member, AdjustForm(initial=_initial(request)))
 
 
 def _ask(page, request):
-    form, member = AdjustForm(request.POST), _member(request, request.POST.get("member"))
+    form, member = AdjustForm(request.POST), finding.chosen(request, request.POST.get("member"))
     if not form.is_valid():
         return _shown(page, request, member, form)
     given = {name: form.cleaned_data[name] for name in ("id", "reason", "note")}
@@ -77,24 +77,11 @@ def _told(member: Member, made: Adjustment) -> str:
 
 
 def _look(page, request):
-    members = admin.site._registry[Member]
-    found, _distinct = members.get_search_results(request, members.get_queryset(request), request.GET["q"])
-    found = list(found.order_by("-id")[: FEW + 1])
+    found = finding.matching(request, request.GET["q"], FEW + 1)
     if len(found) == 1:
         kept = {name: request.GET.get(name, "") for name in ("reason", "way")}
         return redirect(url(found[0], q=request.GET["q"], **kept))
     return _shown(page, request, None, AdjustForm(initial=_initial(request)), found=found, was_looked_for=True)
-
-
-def _member(request, key) -> Member:
-    """A member that the reader sees."""
-    try:
-        found = admin.site._registry[Member].get_object(request, key)
-    except ValueError as error:
-        raise Http404 from error
-    if found is None:
-        raise Http404
-    return found
 
 
 def _sums(member: Member) -> list[dict]:

@@ -3,14 +3,14 @@
 from decimal import Decimal, InvalidOperation
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from members.admin import finding
 from members.models import Member
 from orders.admin.acts.forms import AddressForm
 from orders.admin.acts.refusing import REFUSALS, told
@@ -168,24 +168,11 @@ def _fen(text: str) -> int | None:
 def _member(request) -> Member | None:
     """The member it is for, when one was chosen that the reader sees."""
     key = request.POST.get("member") or request.GET.get("member")
-    if not key:
-        return None
-    members = admin.site._registry[Member]
-    try:
-        found = members.get_object(request, key) if members.has_view_permission(request) else None
-    except ValueError as error:
-        raise Http404 from error
-    if found is None:
-        raise Http404
-    return found
+    return finding.chosen(request, key) if key else None
 
 
 def _found(request) -> list[Member]:
-    members = admin.site._registry[Member]
-    if not (request.GET.get("q") and members.has_view_permission(request)):
-        return []
-    rows, _distinct = members.get_search_results(request, members.get_queryset(request), request.GET["q"])
-    return list(rows.order_by("-id")[:FEW])
+    return finding.matching(request, request.GET["q"], FEW) if request.GET.get("q") else []
 
 
 def _shown(page, request, form: EnterForm, member, rows: list[dict], found=(), foreseen=None):
