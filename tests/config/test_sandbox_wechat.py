@@ -1,5 +1,6 @@
 """The stand-in for WeChat, asked as the real one would be, and by the hub itself."""
 
+import json
 import time
 
 import httpx
@@ -215,7 +216,8 @@ def test_a_malformed_message_is_refused(user, settings, body):
 
 def test_kuaidi100_takes_a_subscription(user, settings):
     url = f"http://127.0.0.1:{settings.SANDBOX_PORT}/stand-ins/kuaidi100/poll"
-    param = '{"company": "shunfeng", "number": "SF1", "parameters": {"callbackurl": "https://x.example/"}}'
+    asked = {"company": "shunfeng", "number": "SF1", "key": settings.KUAIDI100_KEY}
+    param = json.dumps(asked | {"parameters": {"callbackurl": "https://x.example/"}})
     assert httpx.post(url, data={"schema": "json", "param": param}).json()["returnCode"] == "200"
     for wrong in ({"schema": "json", "param": "{"}, {"param": param}, {"schema": "json", "param": '{"company": "SF"}'}):
         assert httpx.post(url, data=wrong).json()["result"] is False
