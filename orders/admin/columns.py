@@ -20,8 +20,8 @@ STATUS_TONES = {
 }
 STATE_TONES = {
     **dict.fromkeys(["requested", "processing", "unclear", "sending", "wanted", "partial", "problem"], shown.BUSY),
-    **dict.fromkeys(["done", "sent", "delivered", "completed", "followed", "reopen"], shown.GOOD),
-    **dict.fromkeys(["failed", "refused", "returned", "returning"], shown.BAD),
+    **dict.fromkeys(["done", "sent", "delivered", "completed", "followed", "reopen", "shipped"], shown.GOOD),
+    **dict.fromkeys(["failed", "refused", "returned", "returning", "wrong"], shown.BAD),
 }
 PROVIDERS = {"wechat_pay": gettext_lazy("WeChat Pay"), "offline": gettext_lazy("Offline")}
 SYSTEM = gettext_lazy("By itself")

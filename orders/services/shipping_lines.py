@@ -23,6 +23,7 @@ COLUMNS = {  # as headers name them
 }
 ITEM = re.compile(r"(?P<name>.+?)\s*[×xX*＊:：]\s*(?P<quantity>[0-9０-９]{1,7})")
 PROBLEMS = {
+    "unnamed": _("Write the order's number"),
     "unknown": _("No such order among those you see"),
     "ambiguous": _("Several channels know this number: write the order's own (D…)"),
     "unpaid": _("This order is not paid yet"),
@@ -125,7 +126,7 @@ def _order_of(line: Written, orders: dict[str, list[Order]]) -> tuple[Order | No
     found = orders.get(line.order, [])
     if len(found) == 1:
         return found[0], ""
-    return None, "ambiguous" if found else "unknown"
+    return None, "ambiguous" if found else "unknown" if line.order else "unnamed"
 
 
 def _judge(row: ShippingRow, line: Written, known: dict, left: dict) -> str:

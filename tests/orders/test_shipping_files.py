@@ -84,6 +84,7 @@ def test_a_file_that_was_killed_goes_on_where_it_was(packer):
     ("line", "problem"),
     [
         ("D2026010100000001,顺丰,SF1,", "unknown"),
+        (",顺丰,SF1,", "unnamed"),
         ("{unpaid},顺丰,SF1,", "unpaid"),
         ("{paid},,SF1,", "carrier"),
         ("{paid},顺丰,,", "missing"),
