@@ -26,6 +26,7 @@ from orders.models import (
     Superseded,
 )
 from orders.services import shipping
+from orders.shipping import known
 from sync.act import Actor
 from sync.models import InboxMessage
 from tests import make
@@ -34,9 +35,10 @@ from tests.orders import make_orders
 SHOP = Actor("channel", "website", "website")
 
 
-def carrier(code: str = "shunfeng", name: str = "顺丰速运") -> Carrier:
-    """One that everybody knows."""
-    return Carrier.objects.get_or_create(code=code, defaults={"name": name, "wechat_code": "SF"})[0]
+def carrier(code: str = "shunfeng") -> Carrier:
+    """One that everybody knows, as a new hub does."""
+    (row,) = (row for row in known.rows() if row["code"] == code)
+    return Carrier.objects.get_or_create(code=code, defaults=row)[0]
 
 
 def paid(order: Order, transaction_id: str = "", **fields) -> Order:
