@@ -144,7 +144,8 @@ class AdjustmentFileAdmin(HubAdmin):
     def progress(self, request, key):
         """How far a file is, as the page asks while it runs."""
         row = self._row(request, key)
-        return JsonResponse({"state": row.state, **adjusting_by_file.progress(row)})
+        counts = adjusting_by_file.progress(row)
+        return JsonResponse({"state": row.state, "done": counts["posted"] + counts["failed"], **counts})
 
     def problems(self, request, key):
         """Lines that are wrong or failed, with their numbers, as a spreadsheet."""

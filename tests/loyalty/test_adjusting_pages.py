@@ -253,7 +253,7 @@ def test_a_file_goes_its_way_through_the_pages():
     running_files.run_due()
 
     done = approver.get(f"/admin/loyalty/adjustmentfile/{file.pk}/progress/").json()
-    assert done == {"state": "posted", "wrong": 1, "waiting": 0, "posted": 1, "failed": 0}
+    assert done == {"state": "posted", "done": 1, "wrong": 1, "waiting": 0, "posted": 1, "failed": 0}
     assert balance(member) == (500, 0, 0, 0)
     assert act(file, "undo") in asker.get(page(file)).content.decode()
 

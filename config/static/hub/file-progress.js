@@ -1,4 +1,4 @@
-// While a file of parcels runs, its page shows how far it is, and everything once it is over.
+// While a file of staff's runs, its page shows how far it is, and everything once it is over.
 "use strict";
 (() => {
   const file = document.getElementById("file"), bar = file.querySelector(".hub-bar"), toDo = Number(file.dataset.toDo);
@@ -6,8 +6,8 @@
   function show(counts) {
     bar.firstElementChild.style.width = `${toDo ? (100 * counts.done) / toDo : 100}%`;
     bar.setAttribute("aria-valuenow", counts.done);
-    for (const name of ["shipped", "known", "failed"]) {
-      file.querySelector(`[data-of=${name}]`).textContent = counts[name].toLocaleString();
+    for (const cell of file.querySelectorAll("[data-of]")) {
+      if (cell.dataset.of in counts) cell.textContent = counts[cell.dataset.of].toLocaleString();
     }
   }
 
