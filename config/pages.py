@@ -8,7 +8,6 @@ from csp.utils import build_policy
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.middleware.csrf import CsrfViewMiddleware
 
 CONTRACT = "/api/"
 
@@ -30,15 +29,6 @@ class Staff(OfPages, AuthenticationMiddleware):
 
 class Messages(OfPages, MessageMiddleware):
     """What the next page tells."""
-
-
-class Csrf(OfPages, CsrfViewMiddleware):
-    """No form of another site's. What the contract is asked with is a header, which no other site can send."""
-
-    def process_view(self, request, callback, callback_args, callback_kwargs):
-        if request.path.startswith(CONTRACT):
-            return None
-        return super().process_view(request, callback, callback_args, callback_kwargs)
 
 
 class Policy(CSPMiddleware):

@@ -112,7 +112,7 @@ MIDDLEWARE = [
     "sync.http.Limits",
     "config.pages.Sessions",
     "django.middleware.common.CommonMiddleware",
-    "config.pages.Csrf",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "config.pages.Staff",
     "config.pages.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
