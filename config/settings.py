@@ -249,6 +249,7 @@ SESSION_CHECK, STAFF_CHECK = "members.sessions.revoked", "sync.staff.ended"  # s
 
 # Limits (seconds unless named) ----------------------------------------------------------------------------------
 QUOTA_FACTOR = 100 if SANDBOX else 1
+SANDBOX_FOLLOWED_WITHIN = 8.0  # so long a push of the sandbox's courier waits for the first who follows its parcel
 EVENT_RETENTION_DAYS = 90
 CONSENT_ASKED_AGAIN_AFTER_DAYS = [30, 90, 180, 360]  # since the first no, the second, …; the last goes on
 ADDRESSES_PER_MEMBER = 20

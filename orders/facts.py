@@ -17,12 +17,12 @@ from rest_framework.exceptions import ValidationError
 from members import codes
 from orders import services
 from orders.api.history_shapes import PlaceAnyIn
-from orders.api.moving import refusals
 from orders.api.parcels import ShipIn
 from orders.api.placing import place_as_asked, refuse_verified
 from orders.api.placing import refusals as edit_refusals
 from orders.api.refund_shapes import RefundIn
 from orders.api.refunds import refund_as_asked
+from orders.api.refusing import refusals
 from orders.api.shapes import AHEAD, EditIn, PaymentIn
 from orders.models import Order, Payment, PaymentCase, Refund
 from orders.payments import closing, transactions

@@ -8,11 +8,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from members.api.shapes import address_of
-from orders import reading, services
+from orders import reading
+from orders.api.refusing import refusals
 from orders.api.shapes import MyListIn, PayIn
 from orders.api.shown import OrderOut, OrdersOut, PaymentOut
 from orders.models import Order, Payment
-from orders.payments import checkout, wechat_pay
+from orders.payments import checkout
 from sync.http import Keyset, Problem, etag, instant, page_as_json
 from sync.http.described import ETAG, PAGED
 from sync.views import MemberView
@@ -65,19 +66,14 @@ def owned(member: UUID, number: str) -> Order:
 def pay(**wanted) -> Payment:
     """`checkout.pay`, its refusals as problems."""
     try:
-        return checkout.pay(**wanted)
+        with refusals():
+            return checkout.pay(**wanted)
     except Order.DoesNotExist as error:
         raise Problem("not_found") from error
     except checkout.NoOpenid as error:
         raise Problem("openid_required") from error
     except checkout.NoMerchant as error:
         raise Problem("forbidden", error) from error
-    except services.WrongState as error:
-        raise Problem("order_state", error) from error
-    except services.InProgress as error:
-        raise Problem("payment_in_progress", error) from error
-    except (wechat_pay.Unavailable, wechat_pay.Refused) as error:
-        raise Problem("wechat_unavailable", retry_after=5) from error
 
 
 def as_payment(payment: Payment) -> dict:

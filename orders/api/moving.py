@@ -1,16 +1,15 @@
 """Orders that are cancelled, arrive and end: by their channel, or by the member who bought."""
 
-from contextlib import contextmanager
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from orders import reading, services
 from orders.api.channel import seen
 from orders.api.mine import owned
+from orders.api.refusing import refusals
 from orders.api.shown import OrderOut
 from orders.models import Order
-from orders.payments import closing, wechat_pay
+from orders.payments import closing
 from sync.http import Problem
 from sync.models import Channel
 from sync.views import ChannelView, MemberView
@@ -81,16 +80,3 @@ def moved(move, order: Order, request) -> Response:
     with refusals():
         move(order=order.pk, by=request.user)
     return Response(reading.one(id=order.pk))
-
-
-@contextmanager
-def refusals():
-    """What moving an order refuses, as problems of the contract."""
-    try:
-        yield
-    except services.WrongState as error:
-        raise Problem("order_state", error) from error
-    except services.InProgress as error:
-        raise Problem("payment_in_progress", error) from error
-    except (wechat_pay.Unavailable, wechat_pay.Refused) as error:
-        raise Problem("wechat_unavailable", retry_after=5) from error

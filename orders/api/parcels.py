@@ -8,7 +8,8 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from orders import queries, reading, services
-from orders.api.moving import own, refusals
+from orders.api.moving import own
+from orders.api.refusing import refusals
 from orders.api.shapes import MAX_ITEMS, Id
 from orders.api.shown import OrderOut, ShipmentOut
 from orders.models import Order, Shipment

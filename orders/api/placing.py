@@ -10,9 +10,10 @@ from django.utils.translation import gettext_lazy as _
 from loyalty.api import shapes as points
 from members.models import Member
 from orders import buyers, services
+from orders.api import refusing
 from orders.api.history_shapes import past_of
 from orders.models import Order
-from orders.payments import editing, wechat_pay
+from orders.payments import editing
 from orders.rules import WECHAT_PAY
 from orders.services.history import Contradiction, place_history
 from orders.services.lines import NoSuchLine
@@ -86,7 +87,8 @@ def is_shown(member: UUID | None, holder: Member | None) -> bool:
 def refusals():
     """What placing and editing refuse, in the words of the contract."""
     try:
-        yield
+        with refusing.refusals():
+            yield
     except services.AmountMismatch as error:
         raise Problem("amount_mismatch", error, expected_total_fen=error.total_fen) from error
     except (TooManyPoints, NoMember) as error:
@@ -101,9 +103,3 @@ def refusals():
         raise Problem("reference_conflict", error) from error
     except NoSuchLine as error:
         raise Problem.field("items", error) from error
-    except services.WrongState as error:
-        raise Problem("order_state", error) from error
-    except services.InProgress as error:
-        raise Problem("payment_in_progress", error) from error
-    except (wechat_pay.Unavailable, wechat_pay.Refused) as error:
-        raise Problem("wechat_unavailable", retry_after=5) from error

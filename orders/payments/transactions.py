@@ -8,7 +8,8 @@ from django.utils.dateparse import parse_datetime
 from orders import services
 from orders.models import Merchant, Payment, PaymentCase
 from orders.payments import wechat_pay
-from orders.services.paying import CURRENCY, WECHAT_PAY
+from orders.rules import WECHAT_PAY
+from orders.services.paying import CURRENCY
 from sync.act import Actor
 
 PAID = {"SUCCESS", "REFUND"}  # a refunded payment was paid once

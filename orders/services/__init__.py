@@ -6,7 +6,7 @@ from orders.services.closing import close
 from orders.services.disclosing import disclose
 from orders.services.editing import edit
 from orders.services.finishing import complete, deliver
-from orders.services.giving_back import NotOurs
+from orders.services.giving_back import NotOurs, refund_case
 from orders.services.keying import KeyKnown, NotAKey, PrivateKey, add_key
 from orders.services.opening import InProgress, Occupied, WrongState, attach_prepay, close_payment, open_payment
 from orders.services.paying import TransactionKnown, mark_paid, take_payment
@@ -20,7 +20,6 @@ from orders.services.refunding import (
     approve_refund,
     decline_refund,
     refund,
-    refund_case,
     refund_told,
     request_refund,
 )

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from orders import terms
 from orders.models import Order, OrderTerms, Payment, PaymentCase, Refund
 from orders.rules import WECHAT_PAY
-from orders.services import refunding
+from orders.services import giving_back
 from orders.services.locks import lock_order
 from orders.services.news import paid_as, subject_of
 from orders.services.opening import LIVE
@@ -148,7 +148,7 @@ def _carry_out(case: PaymentCase, order: Order | None, action: PaymentCase.Actio
 def _give_back(case: PaymentCase, by: Actor) -> None:
     if not is_refundable(case):
         raise NotPossible(_("The hub cannot give this money back: whoever took it has to"))
-    refunding.refund_case(case=case.pk, by=by)
+    giving_back.refund_case(case=case.pk, by=by)
 
 
 def _take_for(order: Order | None, case: PaymentCase, by: Actor) -> None:

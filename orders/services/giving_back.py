@@ -5,11 +5,10 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order, PaymentCase, Refund
+from orders.rules import WECHAT_PAY
 from orders.services.room import Wanted
 from sync.act import Actor, act
 from sync.clock import Clock
-
-WECHAT_PAY = "wechat_pay"
 
 
 class NotOurs(Exception):

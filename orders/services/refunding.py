@@ -11,12 +11,13 @@ from uuid import UUID
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order, Payment, PaymentCase, Refund
+from orders.rules import WECHAT_PAY
 from orders.services import room
 from orders.services.changing import change, is_forgotten
-from orders.services.giving_back import case_meant, refund_case  # noqa: F401 - it belongs to these
+from orders.services.giving_back import case_meant
 from orders.services.locks import lock_order
 from orders.services.opening import WrongState
-from orders.services.paying import WECHAT_PAY, TransactionKnown
+from orders.services.paying import TransactionKnown
 from orders.services.placing import ExternalIdConflict, digest_of
 from orders.services.refunded import drop, fail, finish, reserve
 from orders.services.room import OverRefunded

@@ -86,7 +86,7 @@ def worth_of(order: Order, items: Iterable[dict]) -> Wanted:
     parts = shares([(pk, line.quantity * line.unit_price_fen) for pk, line in lines.items()], *_paid(order))
     left_fen, goods = _money_left(order, others), {}
     for pk, (pieces, _fen) in priced.goods.items():
-        before = lines[pk].refunded_quantity + sum(other.pieces.get(pk, 0) for other in others[1:])
+        before = lines[pk].refunded_quantity + _pieces(pk, others[1:])
         gone_fen = sum(other.goods.get(pk, (0, 0))[1] for other in others)
         if before + pieces > lines[pk].quantity:
             raise OverRefunded
@@ -114,7 +114,7 @@ def fits(order: Order, asked: Wanted, others: Iterable[Wanted]) -> bool:
     """Whether there is room for it beside what went back and what the others ask for."""
     others = list(others)
     for line in order.lines.all():
-        taken = line.refunded_quantity + sum(other.pieces.get(line.pk, 0) for other in others)
+        taken = line.refunded_quantity + _pieces(line.pk, others)
         if asked.pieces.get(line.pk, 0) > line.quantity - taken:
             return False
     shipped_fen = _of_done(order).shipping_fen + sum(other.shipping_fen for other in others)
@@ -188,5 +188,9 @@ def _of_done(order: Order) -> Wanted:
 
 def _is_rest(lines: dict[UUID, Line], others: list[Wanted], asked: Wanted) -> bool:
     """Whether nothing of the order is left beside this."""
-    taken = lambda pk: sum(other.pieces.get(pk, 0) for other in [*others, asked])  # noqa: E731
-    return all(line.refunded_quantity + taken(pk) >= line.quantity for pk, line in lines.items())
+    return all(line.refunded_quantity + _pieces(pk, [*others, asked]) >= line.quantity for pk, line in lines.items())
+
+
+def _pieces(line: UUID, wanted: Iterable[Wanted]) -> int:
+    """How many pieces of a line these want, in all."""
+    return sum(each.pieces.get(line, 0) for each in wanted)

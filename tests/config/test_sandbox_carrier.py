@@ -8,7 +8,6 @@ import pytest
 from django.db import connections
 
 from config.sandbox import faults
-from config.sandbox.stand_ins import courier
 from orders.models import Shipment
 from orders.shipping import following, kuaidi100
 from orders.shipping.kuaidi100 import Refused, Unavailable, Wanted
@@ -62,8 +61,8 @@ def test_a_push_waits_for_the_first_who_follows(both_processes, parcel):  # noqa
     assert parcel.state == "in_transit"
 
 
-def test_what_was_told_before_is_pushed_to_whoever_follows_later(both_processes, parcel, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(courier, "SUBSCRIBING", 0)
+def test_what_was_told_before_is_pushed_to_whoever_follows_later(both_processes, parcel, settings):  # noqa: F811
+    settings.SANDBOX_FOLLOWED_WITHIN = 0
     assert push(both_processes) == {"delivered": 0, "statuses": []}
     following.follow_due()
     parcel.refresh_from_db()

@@ -19,7 +19,6 @@ from sync.ids import request_id
 
 SHANGHAI = timezone(timedelta(hours=8))
 PATIENCE = 5.0  # seconds 快递100 waits for an answer
-SUBSCRIBING = 8.0  # seconds that a push waits for the first who follows the parcel
 STATUSES = {
     "0": "在途", "1": "揽收", "2": "疑难", "3": "签收", "4": "退签", "5": "派件", "6": "退回", "7": "转投",
     "8": "清关", "10": "待清关", "11": "清关中", "12": "已清关", "13": "清关异常", "14": "拒签",
@@ -47,7 +46,7 @@ def push(request: HttpRequest, number: str) -> JsonResponse:
     """Move a parcel on, tell all who follow it, and say what became of each push. Waits for the first who follows."""
     asked = json.loads(request.body)
     parcel = _moved(folded(number), asked["state"], asked["text"], asked["place"])
-    until = monotonic() + SUBSCRIBING
+    until = monotonic() + settings.SANDBOX_FOLLOWED_WITHIN
     while not parcel.subscriptions.exists() and monotonic() < until:
         waiting.pause(0.2)
     statuses = [tell(each) for each in parcel.subscriptions.select_related("parcel")]
