@@ -19,14 +19,15 @@ SELECT clock_timestamp(), m.status, m.frozen_scopes, {SESSIONS.of("s")}, {CHANNE
 FROM members_session s JOIN sync_channel c ON c.id = s.channel_id JOIN members_member m ON m.id = s.member_id
 WHERE s.access_digest = decode(%s, 'hex')
 """  # noqa: S608 - names of our own columns
+WHOSE = "(SELECT member_id FROM members_session WHERE access_digest = decode(%(token)s, 'hex'))"  # of a token's digest
 
 
-def by_token(token: str) -> auth.Proof:
-    """The member, channel and session of an access token, by one indexed join.
+def by_token(token: str, ahead: prepared.Asked | None = None) -> auth.Proof:
+    """The member, channel and session of an access token, by one indexed join; `ahead` goes with it.
 
     Raises Problem `not_authenticated`, `token_expired`, `token_revoked`, `member_frozen`, `channel_inactive`.
     """
-    session = _known(token)
+    session, rows = _known(token, ahead)
     if refusal := _refusal(session):
         raise Problem(refusal)
     _seen(session, session.now)
@@ -37,17 +38,23 @@ def by_token(token: str) -> auth.Proof:
         member=session.member_id,
         session=session.id,
         stepped_up_at=session.stepped_up_at,
+        ahead=rows,
     )
 
 
-def _known(token: str) -> Session | None:
-    """The session of a token with its channel, the standing of its member, and the time."""
-    for now, status, frozen_scopes, *values in prepared.run(KNOWN, [digest(token).hex()]):
+def _known(token: str, ahead: prepared.Asked | None) -> tuple[Session | None, list[tuple] | None]:
+    """The session of a token with its channel, the standing of its member, and the time; what else was asked for."""
+    asked = [(KNOWN, [digest(token).hex()])]
+    if ahead:
+        sql, named = ahead
+        asked.append((sql, {"token": digest(token).hex()} | named))
+    known, *rest = prepared.together(*asked)
+    session = None
+    for now, status, frozen_scopes, *values in known:
         session = SESSIONS.instance(values[: len(SESSIONS)])
         session.channel = CHANNELS.instance(values[len(SESSIONS) :])
         session.now, session.member_status, session.frozen_scopes = now, status, frozen_scopes
-        return session
-    return None
+    return session, next(iter(rest), None)
 
 
 def _refusal(session: Session | None) -> str:

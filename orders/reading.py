@@ -1,11 +1,12 @@
 """Orders as they are read all day: PostgreSQL builds the JSON, a whole page in one statement.
 
 `queries.as_order` says what is to be read; tests hold both forms equal. One statement is also one moment: no order is
-ever shown with the lines, parcels or sums of another version. What is encrypted PostgreSQL cannot open: it leaves a
-mark, and only rows that have such parts are touched again here.
+ever shown with the lines, parcels or sums of another version. What is encrypted PostgreSQL cannot open: it is marked
+in its place, and only orders that have such parts are touched again here.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -15,6 +16,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.translation import get_language, override
 
+from members.auth import WHOSE
 from orders import rules
 from orders.models import Order, Shipment
 from orders.queries import EVENTS_SHOWN, without_words
@@ -23,22 +25,28 @@ from sync import prepared, secret
 from sync.clock import seen_until
 from sync.models import Channel
 
-MARK = "\x01"  # JSON has no bare control characters: PostgreSQL escapes those of texts
 INSTANT = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
 BY_PLACING, BY_CHANGE = ("placed_at", "id"), ("updated_at", "id")
+# PostgreSQL writes no bare tab into JSON: it escapes those of texts, and indents nothing.
+SEALED = re.compile(r'\[\t"(tracking|buyer_note)","([0-9a-f-]+)","([0-9a-f]*)"\]')
+
+
+def _columns(table: str, names: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in names.split())
 
 
 def _instant(name: str) -> str:
-    return f"'{name}', to_char(o.{name} AT TIME ZONE 'UTC', {INSTANT})"
-
-
-def _columns(names: str, table: str) -> str:
-    return ", ".join(f"'{name}', {table}.{name}" for name in names.split())
+    return f"to_char(o.{name} AT TIME ZONE 'UTC', {INSTANT}) AS {name}"
 
 
 def _case(of: str, choices: dict) -> str:
     whens = " ".join(f"WHEN '{value}' THEN {then}" for value, then in choices.items())
     return f"CASE {of} {whens} END"
+
+
+def _sealed(table: str, name: str, empty: str) -> str:
+    mark = f"""'[\t"{name}","' || {table}.id || '","' || encode({table}.{name}, 'hex') || '"]'"""
+    return f"CASE WHEN {table}.{name} IS NULL THEN '{empty}' ELSE {mark} END::json"
 
 
 def _quoted(statuses: dict[str, Status]) -> dict[str, str]:
@@ -50,45 +58,44 @@ ELSE CASE WHEN o.open_refunds > 0 THEN '{Status.REFUNDING}' ELSE coalesce(
     {_case("o.refund_status", _quoted(rules.BY_REFUND))}, {_case("o.fulfilment_status", _quoted(rules.BY_FULFILMENT))}
 ) END END"""
 LABEL = "/* what the status is called */"
-LINE = f"'id', l.id, {_columns('external_line_id sku name quantity unit_price_fen image_url refunded_quantity', 'l')}"
-PARCEL = "'id', s.id, 'carrier', s.carrier, 'carrier_name', coalesce(k.name, s.carrier), " + _columns(
-    "tracking_number state", "s"
-)
-HEAD = f"""
-    {_columns("number", "o")}, 'channel', c.code, {_columns("external_id member_id status", "o")},
-    'status_label', {LABEL}, {_columns("payment_status fulfilment_status refund_status", "o")},
-    'lines', coalesce((
-        SELECT json_agg(json_build_object({LINE}) ORDER BY l.position) FROM orders_line l WHERE l.order_id = o.id
-    ), '[]'),
-    {_columns("items_fen shipping_fen discounts discount_fen points_redeemed points_discount_fen total_fen", "o")},
-    {_columns("paid_fen refunded_fen points_earned", "o")}
-"""  # noqa: S608 - expressions of our own
-TAIL = ", ".join([*map(_instant, ("placed_at", "paid_at", "completed_at", "updated_at")), _columns("version", "o")])
+LINES = f"""
+SELECT json_agg(line) FROM (
+    SELECT {_columns("l", "id external_line_id sku name quantity unit_price_fen image_url refunded_quantity")}
+    FROM orders_line l WHERE l.order_id = o.id ORDER BY l.position
+) line
+"""  # noqa: S608 - names of our own columns
+INSIDE = """
+SELECT json_agg(inside) FROM (
+    SELECT h.line_id, h.quantity FROM orders_shipmentline h WHERE h.shipment_id = s.id ORDER BY h.id
+) inside
+"""
 PARCELS = f"""
-    SELECT
-        string_agg(left(json_build_object({PARCEL}, 'lines', coalesce((
-            SELECT json_agg(json_build_object('line_id', h.line_id, 'quantity', h.quantity) ORDER BY h.id)
-            FROM orders_shipmentline h WHERE h.shipment_id = s.id
-        ), '[]'))::text, -1)
-            || ', "events" : ' || CASE WHEN s.tracking IS NULL THEN '[]' ELSE '{MARK}' END || '}}', ', ' ORDER BY s.id
-        ) AS told,
-        array_agg(s.id ORDER BY s.id) FILTER (WHERE s.tracking IS NOT NULL) AS tracked,
-        array_agg(s.tracking ORDER BY s.id) FILTER (WHERE s.tracking IS NOT NULL) AS tracking
-    FROM orders_shipment s LEFT JOIN orders_carrier k ON k.code = s.carried_by_id
-    WHERE s.order_id = o.id AND s.withdrawn_at IS NULL
+SELECT json_agg(parcel) FROM (
+    SELECT s.id, s.carrier,
+        coalesce((SELECT k.name FROM orders_carrier k WHERE k.code = s.carried_by_id), s.carrier) AS carrier_name,
+        s.tracking_number, s.state, coalesce(({INSIDE}), '[]') AS lines, {_sealed("s", "tracking", "[]")} AS events
+    FROM orders_shipment s WHERE s.order_id = o.id AND s.withdrawn_at IS NULL ORDER BY s.id
+) parcel
 """  # noqa: S608 - expressions of our own
-READ = f"""
-SELECT o.placed_at, o.updated_at, o.id,
-    left(json_build_object({HEAD})::text, -1) || ', "shipments" : [' || coalesce(p.told, '') || '], "buyer_note" : '
-        || CASE WHEN o.buyer_note IS NULL THEN '""' ELSE '{MARK}' END || ', '
-        || substr(json_build_object({TAIL})::text, 2),
-    p.tracked, p.tracking, o.buyer_note
-FROM page o JOIN sync_channel c ON c.id = o.channel_id CROSS JOIN LATERAL ({PARCELS}) p
+ORDER = f"""
+SELECT o.number, c.code AS channel, o.external_id, o.member_id, o.status, {LABEL} AS status_label,
+    o.payment_status, o.fulfilment_status, o.refund_status, coalesce(({LINES}), '[]') AS lines,
+    o.items_fen, o.shipping_fen, o.discounts, o.discount_fen, o.points_redeemed, o.points_discount_fen, o.total_fen,
+    o.paid_fen, o.refunded_fen, o.points_earned, coalesce(({PARCELS}), '[]') AS shipments,
+    {_sealed("o", "buyer_note", '""')} AS buyer_note,
+    {", ".join(map(_instant, ("placed_at", "paid_at", "completed_at", "updated_at")))}, o.version
+"""
+FOUND = f"""
+SELECT o.placed_at, o.updated_at, o.id, (SELECT row_to_json(told)::text FROM ({ORDER}) told) AS told
+FROM page o JOIN sync_channel c ON c.id = o.channel_id
 """  # noqa: S608 - expressions of our own
+# In one row: PostgreSQL sends it when it is whole, and the hub is woken once.
+READ = "SELECT array_agg(placed_at), array_agg(updated_at), array_agg(id), array_agg(told) FROM found"
 FILTERS = {
     "id": "o.id = %(id)s",
     "number": "o.number = %(number)s",
     "member": "o.member_id = %(member)s",
+    "token": f"o.member_id = {WHOSE}",
     "group": "o.channel_id IN (SELECT id FROM sync_channel WHERE group_id = %(group)s)",
     "channels": "o.channel_id = ANY(%(channels)s)",
     "channel": "o.channel_id = (SELECT id FROM sync_channel WHERE code = %(channel)s)",
@@ -143,7 +150,19 @@ def page(asked: dict, most: int, *place) -> list[Row]:
 
     Labels are in the language at hand.
     """
-    return [_row(*columns) for columns in prepared.run(*statement(asked, most, *place))]
+    return rows(prepared.run(*statement(asked, most, *place)))
+
+
+def rows(found: list[tuple]) -> list[Row]:
+    """What the statement of a page found."""
+    ((placed, updated, ids, told),) = found
+    return [] if ids is None else list(map(Row, placed, updated, ids, map(_opened, told)))
+
+
+def first_of_token(most: int) -> prepared.Asked:
+    """The statement of the first page of the member whose access token it is; the digest is yet to be named."""
+    sql, named = statement({"token": None}, most)
+    return sql, {"most": named["most"]}
 
 
 def statement(
@@ -161,23 +180,16 @@ def _statement(asked: tuple[str, ...], is_beyond: bool, falling: bool, at: str, 
     where = " AND ".join([*(FILTERS[name] for name in asked), *beyond])
     page = f"SELECT o.*, {STATUS} AS status FROM orders_order o WHERE {where} {order} LIMIT %(most)s"  # noqa: S608
     labels = {status: "'" + str(status.label).replace("'", "''").replace("%", "%%") + "'" for status in Status}
-    return f"WITH page AS MATERIALIZED ({page}) {READ} {order}".replace(LABEL, _case("o.status", labels))
+    found = f"{FOUND} {order}".replace(LABEL, _case("o.status", labels))
+    return f"WITH page AS MATERIALIZED ({page}), found AS MATERIALIZED ({found}) {READ}"
 
 
-def _row(placed_at, updated_at, id: UUID, told: str, tracked: list | None, tracking: list | None, note) -> Row:
-    if tracked or note is not None:
-        opened = [_events(*parcel) for parcel in zip(tracked or (), tracking or (), strict=True)]
-        if note is not None:
-            opened.append(json.dumps(_open(Order, "buyer_note", id, note), ensure_ascii=False))
-        pieces = told.split(MARK)
-        told = "".join(piece for pair in zip(pieces, [*opened, ""], strict=True) for piece in pair)
-    return Row(placed_at, updated_at, id, told)
+def _opened(told: str) -> str:
+    return SEALED.sub(_open, told) if "\t" in told else told
 
 
-def _events(parcel: UUID, tracking: bytes) -> str:
-    told = _open(Shipment, "tracking", parcel, tracking)
-    return json.dumps(json.loads(told or "[]")[:EVENTS_SHOWN], ensure_ascii=False)
-
-
-def _open(model: type, name: str, id: UUID, sealed: bytes) -> str:
-    return secret.unseal(sealed, f"{model._meta.db_table}.{name}:{id}").decode()
+def _open(found: re.Match) -> str:
+    name, id, sealed = found.groups()
+    table = (Order if name == "buyer_note" else Shipment)._meta.db_table
+    said = secret.unseal(bytes.fromhex(sealed), f"{table}.{name}:{id}").decode()
+    return json.dumps(said if name == "buyer_note" else json.loads(said or "[]")[:EVENTS_SHOWN], ensure_ascii=False)

@@ -76,22 +76,20 @@ def outermost(work: Callable):
             with ActAtomic():
                 result = work()
                 connection.validate_no_broken_transaction()  # a part refused, and somebody swallowed it
-                events.flush()
-                commit()
+                end(events.last())
             return result
         except OperationalError as error:
             if not left or not is_retried(error):
                 raise
 
 
-def commit() -> None:
-    """Commit the act that is open, if that is all that is open; Django's own commit then finds nothing to do.
+def end(last: prepared.Asked | None) -> None:
+    """Run the act's last statement and commit with it, if the act is all that is open; Django's own commit then finds
+    nothing to do.
 
     psycopg's commit costs several times the processor time of its only statement.
     """
-    if len(connection.atomic_blocks) == 1:
-        with connection.wrap_database_errors:
-            prepared.commit(connection.connection)
+    prepared.together(*([last] if last else []), commit=len(connection.atomic_blocks) == 1)
 
 
 def is_retried(error: Exception) -> bool:

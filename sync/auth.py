@@ -42,6 +42,7 @@ class Proof:
     session: UUID | None = None
     stepped_up_at: datetime | None = None
     scopes: frozenset[str] = frozenset()
+    ahead: list[tuple] | None = None  # the rows of what the view asked for in the same round trip
 
     @property
     def caller(self) -> str:
@@ -61,7 +62,8 @@ class Caller(BaseAuthentication):
 
     def authenticate(self, request):
         authorization = request.headers.get("Authorization")
-        proof = self.by_bearer(authorization) if authorization is not None else self.by_channel(request)
+        ahead = request.parser_context["view"].ahead(request)
+        proof = self.by_bearer(authorization, ahead) if authorization is not None else self.by_channel(request)
         if proof is None:
             return None
         request._request.channel = proof.channel  # for CORS
@@ -70,12 +72,12 @@ class Caller(BaseAuthentication):
     def authenticate_header(self, request):
         return "Bearer"
 
-    def by_bearer(self, authorization: str) -> Proof:
+    def by_bearer(self, authorization: str, ahead: prepared.Asked | None) -> Proof:
         scheme, _space, token = authorization.partition(" ")
         answers = next((path for prefix, path in settings.BEARERS.items() if token.startswith(prefix)), None)
         if scheme.lower() != "bearer" or answers is None or len(token) > 200:
             raise Problem("not_authenticated")
-        return import_string(answers)(token)
+        return import_string(answers)(token, ahead)
 
     def by_channel(self, request) -> Proof | None:
         code = request.headers.get("X-Channel")
@@ -90,8 +92,8 @@ class Caller(BaseAuthentication):
         return Proof(CLIENT, Actor("client", request.META.get("REMOTE_ADDR", ""), channel.code), channel)
 
 
-def by_key(token: str) -> Proof:
-    """The channel backend behind a `hub_sk_` key."""
+def by_key(token: str, _ahead: prepared.Asked | None = None) -> Proof:
+    """The channel backend behind a `hub_sk_` key. Nothing is asked for ahead of knowing whose it is."""
     key = _known(token)
     if key is None:
         raise Problem("not_authenticated", _("This key is not valid"))

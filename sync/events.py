@@ -88,24 +88,23 @@ def record(type: str, *, subject: str, data: dict | Callable[[], dict], by) -> U
     return fact.id
 
 
-def flush() -> None:
-    """Write what the act recorded and survived, in the order it was recorded. The act's last statement."""
+def last() -> prepared.Asked | None:
+    """The act's last statement: it writes what was recorded and survived, in that order. None if nothing was."""
     hooks = connection.run_on_commit
     facts = [hook[1] for hook in hooks if isinstance(hook[1], Recorded)]
     if not facts:
-        return
+        return None
     connection.run_on_commit = [hook for hook in hooks if not isinstance(hook[1], Recorded)]
-    write([fact.row() for fact in facts])
     transaction.on_commit(ring, robust=True)
+    return written([fact.row() for fact in facts])
 
 
-def write(rows: list[tuple]) -> None:
-    """One round trip for any number of facts (`Recorded.row`) and subjects."""
-    if len(rows) == 1:
-        ((id, subject, *told),) = rows
-        prepared.run(WRITE_ONE, [subject, id, *told])
-    else:
-        prepared.run(WRITE, [list(column) for column in zip(*rows, strict=True)])
+def written(rows: list[tuple]) -> prepared.Asked:
+    """The statement that writes any number of facts (`Recorded.row`) of any number of subjects."""
+    if len(rows) > 1:
+        return WRITE, [list(column) for column in zip(*rows, strict=True)]
+    ((id, subject, *told),) = rows
+    return WRITE_ONE, [subject, id, *told]
 
 
 _wanted, _ringing = Lock(), Lock()

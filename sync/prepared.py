@@ -6,19 +6,21 @@ statements are neither logged nor counted by Django, and carry no context of pgh
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from itertools import count
 from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connection
+from psycopg import generators
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import DiagnosticField, ExecStatus, Format, TransactionStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 PLACEHOLDER = re.compile(r"%(?:\((\w+)\))?s|%%")
+Asked = tuple[str, Sequence | Mapping]  # a statement and its parameters
 STALE = {"26000", "0A000"}  # it was deallocated; what it gives is of another type by now
 
 _numbers = count(1)
@@ -30,36 +32,73 @@ def run(sql: str, parameters: Sequence | Mapping = ()) -> list[tuple]:
 
     Raises what Django's cursor raises.
     """
+    return together((sql, parameters))[0]
+
+
+def together(*asked: Asked, commit: bool = False) -> list[list[tuple]]:
+    """The rows of each statement, all of them asked for in one round trip; outside transactions they are one.
+
+    What opens a transaction goes ahead of its first statement, its end with the last one if this is to `commit`. After
+    one that fails none is run. Raises what Django's cursor raises.
+    """
     connection.ensure_connection()
     with connection.wrap_database_errors:
         database = connection.connection
-        begin(database)
         known = _known.setdefault(database, {})
-        if sql not in known:
-            known[sql] = Statement(database, sql)
         try:
-            return known[sql].run(database.pgconn, parameters)
+            return _run(database, [(_statement(known, database, sql), given) for sql, given in asked], commit)
         except psycopg.Error as error:
             if error.sqlstate in STALE:
                 known.clear()
             raise
 
 
-def begin(database: psycopg.Connection) -> None:
-    """Open the transaction that psycopg would open before its next statement, if none is."""
-    if not database.autocommit and database.pgconn.transaction_status == TransactionStatus.IDLE:
-        execute(database, b"BEGIN")
-
-
-def commit(database: psycopg.Connection) -> None:
-    """Commit the transaction, if one is open. Raises psycopg.Error."""
-    if database.pgconn.transaction_status != TransactionStatus.IDLE:
-        execute(database, b"COMMIT")
-
-
 def execute(database: psycopg.Connection, sql: bytes) -> None:
     """Run statements that take and give nothing. Raises psycopg.Error."""
     _checked(database.pgconn.exec_(sql))
+
+
+def _run(database: psycopg.Connection, asked: list[tuple["Statement", Sequence | Mapping]], commit: bool) -> list:
+    pgconn = database.pgconn
+    is_idle = pgconn.transaction_status == TransactionStatus.IDLE
+    opens = bool(asked) and is_idle and not database.autocommit  # as psycopg would, before its next statement
+    commit = commit and (opens or not is_idle)
+    sent = [partial(statement.send, pgconn, statement.values_of(given)) for statement, given in asked]
+    if len(sent) == 1 and not opens and not commit:
+        ((statement, given),) = asked
+        return [statement.rows(statement.execute(pgconn, statement.values_of(given)))]
+    around = [partial(pgconn.send_query_params, word, None) for word in (b"BEGIN", b"COMMIT")]
+    sent = [*around[:opens], *sent, *around[1 : 1 + commit]]
+    results = [_checked(result) for result in _answers(database, sent)] if sent else []
+    return [statement.rows(result) for (statement, _given), result in zip(asked, results[opens:], strict=False)]
+
+
+def _answers(database: psycopg.Connection, sent: list[Callable[[], None]]) -> list[PGresult]:
+    """What PostgreSQL says to each of these commands, sent in one go (libpq's pipeline mode)."""
+    pgconn = database.pgconn
+    pgconn.enter_pipeline_mode()
+    try:
+        for send in sent:
+            send()
+        pgconn.pipeline_sync()
+        return database.wait(_collected(pgconn, len(sent)))
+    finally:
+        if pgconn.status == ConnStatus.OK:
+            pgconn.exit_pipeline_mode()
+
+
+def _collected(pgconn: PGconn, count: int):
+    results = yield from generators.execute(pgconn)
+    for _rest in range(count - 1):
+        results += yield from generators.fetch_many(pgconn)
+    yield from generators.fetch_many(pgconn)  # the mark that ends it
+    return results
+
+
+def _statement(known: dict[str, "Statement"], database: psycopg.Connection, sql: str) -> "Statement":
+    if sql not in known:
+        known[sql] = Statement(database, sql)
+    return known[sql]
 
 
 class Statement:
@@ -75,13 +114,23 @@ class Statement:
         self.values.set_dumper_types([told.param_type(n) for n in range(told.nparams)], Format.TEXT)
         self.values.set_loader_types([told.ftype(n) for n in range(told.nfields)], Format.BINARY)
 
-    def run(self, pgconn: PGconn, parameters: Sequence | Mapping) -> list[tuple]:
-        """Its rows. Raises psycopg.Error."""
+    def values_of(self, parameters: Sequence | Mapping) -> Sequence:
+        """The parameters as they are sent. Raises psycopg.Error."""
         given = [parameters[name] for name in self.names] if self.names else parameters
         if len(given) != len(self.values.types):  # unchecked, psycopg would read beyond them
             raise psycopg.ProgrammingError(f"{len(self.values.types)} parameters are taken, {len(given)} were given")
-        values = self.values.dump_sequence(given, ())
-        result = _checked(pgconn.exec_prepared(self.name, values, self.values.formats, Format.BINARY))
+        return self.values.dump_sequence(given, ())
+
+    def send(self, pgconn: PGconn, values: Sequence) -> None:
+        """Begin to run it, in pipeline mode."""
+        pgconn.send_query_prepared(self.name, values, self.values.formats, Format.BINARY)
+
+    def execute(self, pgconn: PGconn, values: Sequence) -> PGresult:
+        """Run it and wait. Raises psycopg.Error."""
+        return _checked(pgconn.exec_prepared(self.name, values, self.values.formats, Format.BINARY))
+
+    def rows(self, result: PGresult) -> list[tuple]:
+        """What it gave."""
         self.values.set_pgresult(result, set_loaders=False)
         return self.values.load_rows(0, result.ntuples, tuple)
 

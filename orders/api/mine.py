@@ -16,6 +16,7 @@ from orders.models import Order, Payment
 from orders.payments import checkout
 from sync.http import Keyset, Problem, etag, instant, page_as_json
 from sync.http.described import ETAG, PAGED
+from sync.http.paging import DEFAULT
 from sync.views import MemberView
 
 NEWEST = Keyset(reading.BY_PLACING)
@@ -26,9 +27,19 @@ class MyOrders(MemberView):
 
     @extend_schema(parameters=[MyListIn, *PAGED], responses=OrdersOut)
     def get(self, request):
-        asked = MyListIn.read_query(request) if request.query_params else {}
-        page = NEWEST.page_by(request, Order, partial(reading.of_member, request.auth.member, asked))
+        page = NEWEST.page_by(request, Order, partial(self.found, request))
         return page_as_json(page, [row.told for row in page.rows])
+
+    def ahead(self, request):
+        """The first page, which is mostly what is wanted."""
+        return None if request.query_params else reading.first_of_token(DEFAULT + 1)
+
+    @staticmethod
+    def found(request, *place):
+        """The orders at a place of the list."""
+        if request.auth.ahead is not None:
+            return reading.rows(request.auth.ahead)
+        return reading.of_member(request.auth.member, MyListIn.read_query(request), *place)
 
 
 class MyOrder(MemberView):

@@ -5,9 +5,11 @@ from rest_framework.negotiation import DefaultContentNegotiation
 
 
 class AnyAccept(DefaultContentNegotiation):
-    """The form that was asked for, else the first: the contract knows no 406."""
+    """The form that was asked for, else the first: the contract knows no 406, and most views one form."""
 
     def select_renderer(self, request, renderers, format_suffix=None):
+        if len(renderers) == 1:
+            return renderers[0], renderers[0].media_type
         try:
             return super().select_renderer(request, renderers, format_suffix)
         except NotAcceptable:

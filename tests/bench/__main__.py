@@ -16,7 +16,7 @@ from config.children import end_group, spawn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BENCHES = ("ledger", "expiry", "orders")
-POOLED = {"orders": "2"}  # whole requests: connections are taken from a pool, as in production
+POOLED = {"orders": "1"}  # whole requests of one caller: its connection comes from a pool, as in production
 ENVIRONMENT = {
     "HUB_MODE": "development",
     "HUB_SANDBOX": "1",

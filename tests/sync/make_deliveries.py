@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from sync import events
+from sync import events, prepared
 from sync.act import SYSTEM
 from sync.ids import uuid7
 from sync.models import Attempt, Channel, Delivery, Endpoint, Event, Settled
@@ -18,7 +18,7 @@ def endpoint(channel: Channel, url: str = "https://shop.example/hook", **fields)
 def event(subject: str = "", type: str = "order.paid", data: dict | None = None) -> Event:
     """A settled event, on a stream of its own unless a subject is given."""
     fact = events.Recorded(type, subject or f"member/{uuid7()}", data or {}, SYSTEM)
-    events.write([fact.row()])
+    prepared.run(*events.written([fact.row()]))
     made = Event.objects.get(pk=fact.id)
     Settled.objects.create(event=made)
     return made

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync import events, queries
+from sync import events, prepared, queries
 from sync.models import Event
 from sync.services import admit
 from tests import make
@@ -99,7 +99,7 @@ def test_an_order_is_told_to_the_group_of_its_channel_whoever_sees_the_member(ba
 def test_what_it_wrote_itself_is_told_as_well(backend):
     admit("member/1", backend.channel)
     fact = events.Recorded("order.placed", "member/1", {}, make.BACKEND)
-    events.write([fact.row()])
+    prepared.run(*events.written([fact.row()]))
     make_deliveries.Settled.objects.create(event_id=fact.id)
     assert pages(backend) == ["order.placed"]
 
@@ -122,7 +122,7 @@ def test_a_channel_that_sees_little_goes_on_in_bounded_steps(backend, monkeypatc
 
 def test_an_event_that_is_not_settled_is_not_told(backend):
     admit("member/1", backend.channel)
-    events.write([events.Recorded("order.placed", "member/1", {}, make.BACKEND).row()])
+    prepared.run(*events.written([events.Recorded("order.placed", "member/1", {}, make.BACKEND).row()]))
     assert pages(backend) == []
 
 
