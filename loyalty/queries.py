@@ -7,12 +7,18 @@ from django.db.models import Sum
 
 from loyalty import standing
 from loyalty.models import Account, EarnRule, Lot, Programme
-from members.models import Session
+from sync import prepared
 from sync.clock import Clock
 from sync.http import instant
 from sync.models import Channel
 
 PRESENT = timedelta(minutes=30)
+SEEN_LATELY = """
+SELECT EXISTS (
+    SELECT FROM members_session
+    WHERE member_id = %(member)s AND channel_id = %(channel)s AND revoked_at IS NULL
+        AND expires_at > clock_timestamp() AND last_seen_at >= clock_timestamp() - %(within)s::interval)
+"""
 
 
 def as_points(member: UUID) -> dict:
@@ -44,5 +50,5 @@ def active_rule(kind: str = EarnRule.Kind.PAID) -> EarnRule | None:
 
 def is_present(member: UUID, channel: Channel) -> bool:
     """Whether the member has a session on this channel that was seen within the last 30 minutes."""
-    live = Session.objects.filter(member=member, channel=channel, revoked_at=None, expires_at__gt=Clock())
-    return live.filter(last_seen_at__gte=Clock() - PRESENT).exists()
+    ((found,),) = prepared.run(SEEN_LATELY, {"member": member, "channel": channel.pk, "within": PRESENT})
+    return found

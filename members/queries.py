@@ -8,10 +8,19 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import get_language
 
 from members.models import Consent, Identity, Member, Policy, Session
-from sync import events
+from sync import events, prepared
 from sync.clock import Clock
 from sync.http import Problem, instant
 from sync.models import Audience, Channel, Stream
+from sync.rows import Rows
+
+MEMBERS = Rows(Member)
+SEEN = f"""
+SELECT EXISTS (
+    SELECT FROM sync_audience a JOIN sync_channel c ON c.id = a.channel_id
+    WHERE a.subject = 'member/' || m.id AND c.group_id = %(group)s
+), {MEMBERS.of("m")} FROM members_member m WHERE m.id = %(member)s
+"""  # noqa: S608 - names of our own columns
 
 
 def as_me(member: Member, seen_by: Channel | None = None, on: Channel | None = None) -> dict:
@@ -130,10 +139,13 @@ def may_see(channel: Channel, member_id: UUID) -> Member:
 
     Raises Problem `not_found`.
     """
-    member = _survivor(member_id)
-    if member is None or not _is_seen(channel, member):
-        raise Problem("not_found")
-    return member
+    for is_seen, *values in prepared.run(SEEN, {"member": member_id, "group": channel.group_id}):
+        member = MEMBERS.instance(values)
+        if member.merged_into_id:
+            return may_see(channel, member.merged_into_id)
+        if is_seen and member.status != Member.Status.ERASED:
+            return member
+    raise Problem("not_found")
 
 
 def may_reach(channel: Channel, member_id: UUID) -> Member:

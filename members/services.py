@@ -6,6 +6,12 @@ from uuid import UUID
 from members.models import Identity, Member
 from sync.clock import Clock
 from sync.http import Problem
+from sync.rows import Rows
+
+MEMBERS = Rows(Member)
+LOCK = f"""
+SELECT {MEMBERS.of("m")} FROM members_member m WHERE m.id = ANY(%s) ORDER BY m.id FOR NO KEY UPDATE
+"""  # noqa: S608 - names of our own columns
 
 
 def lock(*member_ids: UUID) -> list[Member]:
@@ -15,7 +21,7 @@ def lock(*member_ids: UUID) -> list[Member]:
     """
     wanted = set(member_ids)
     while True:
-        found = {m.id: m for m in Member.objects.filter(pk__in=wanted).select_for_update(no_key=True).order_by("id")}
+        found = {member.id: member for member in MEMBERS.found(LOCK, [list(wanted)])}
         if len(found) < len(wanted):
             raise Problem("not_found")
         missing = {m.merged_into_id for m in found.values() if m.merged_into_id} - set(found)

@@ -2,8 +2,12 @@
 
 from orders.models import OrderTerms
 from sync.models import Channel
+from sync.rows import Rows
+
+TERMS = Rows(OrderTerms)
+OF_CHANNEL = f"SELECT {TERMS.of('t')} FROM orders_orderterms t WHERE t.channel_id = %s"  # noqa: S608 - our own columns
 
 
 def of(channel: Channel) -> OrderTerms:
     """The channel's terms; the defaults where nobody set any."""
-    return OrderTerms.objects.filter(channel=channel).first() or OrderTerms(channel=channel)
+    return next(iter(TERMS.found(OF_CHANNEL, [channel.pk])), None) or OrderTerms(channel=channel)

@@ -1,6 +1,6 @@
 """The database's clock: the one that decides, whatever the machines around it believe."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, models
 
@@ -13,9 +13,17 @@ SELECT greatest(clock_timestamp() - interval '10 minutes', least(clock_timestamp
 
 
 class Clock(models.Func):
-    """The time of the statement's evaluation, not of its transaction's start."""
+    """The time of the statement's evaluation, not of its transaction's start; or so long `after` it."""
 
     function, arity, output_field = "clock_timestamp", 0, models.DateTimeField()
+
+    def __init__(self, after: timedelta | None = None):
+        super().__init__()
+        self.after = after
+
+    def as_sql(self, compiler, connection, **context):
+        sql, parameters = super().as_sql(compiler, connection, **context)
+        return (sql, parameters) if self.after is None else (f"({sql} + %s)", [*parameters, self.after])
 
 
 def now() -> datetime:

@@ -20,14 +20,15 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, Transact
 from psycopg.pq.abc import PGconn, PGresult
 
 PLACEHOLDER = re.compile(r"%(?:\((\w+)\))?s|%%")
-Asked = tuple[str, Sequence | Mapping]  # a statement and its parameters
+Given = Sequence | Mapping
+Asked = tuple[str, Given]  # a statement and its parameters
 STALE = {"26000", "0A000"}  # it was deallocated; what it gives is of another type by now
 
 _numbers = count(1)
 _known: WeakKeyDictionary[psycopg.Connection, dict[str, "Statement"]] = WeakKeyDictionary()
 
 
-def run(sql: str, parameters: Sequence | Mapping = ()) -> list[tuple]:
+def run(sql: str, parameters: Given = ()) -> list[tuple]:
     """All rows of a statement with `%s` or `%(name)s`, on Django's connection and in its transaction.
 
     Raises what Django's cursor raises.
@@ -58,7 +59,7 @@ def execute(database: psycopg.Connection, sql: bytes) -> None:
     _checked(database.pgconn.exec_(sql))
 
 
-def _run(database: psycopg.Connection, asked: list[tuple["Statement", Sequence | Mapping]], commit: bool) -> list:
+def _run(database: psycopg.Connection, asked: list[tuple["Statement", Given]], commit: bool) -> list:
     pgconn = database.pgconn
     is_idle = pgconn.transaction_status == TransactionStatus.IDLE
     opens = bool(asked) and is_idle and not database.autocommit  # as psycopg would, before its next statement
@@ -114,7 +115,7 @@ class Statement:
         self.values.set_dumper_types([told.param_type(n) for n in range(told.nparams)], Format.TEXT)
         self.values.set_loader_types([told.ftype(n) for n in range(told.nfields)], Format.BINARY)
 
-    def values_of(self, parameters: Sequence | Mapping) -> Sequence:
+    def values_of(self, parameters: Given) -> Sequence:
         """The parameters as they are sent. Raises psycopg.Error."""
         given = [parameters[name] for name in self.names] if self.names else parameters
         if len(given) != len(self.values.types):  # unchecked, psycopg would read beyond them

@@ -8,6 +8,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from sync.rows import Rows
+
 
 @pghistory.track()
 class Programme(models.Model):
@@ -119,7 +121,11 @@ class Programme(models.Model):
     @classmethod
     def current(cls) -> "Programme":
         """The terms in force."""
-        return cls.objects.first() or cls()
+        return next(iter(PROGRAMMES.found(IN_FORCE)), None) or cls()
+
+
+PROGRAMMES = Rows(Programme)
+IN_FORCE = f"SELECT {PROGRAMMES.of('p')} FROM loyalty_programme p"  # noqa: S608 - names of our own columns
 
 
 @pghistory.track()

@@ -13,6 +13,10 @@ from loyalty.services import posting, settling
 from members import services as members
 from sync.act import Actor, act
 from sync.models import Channel
+from sync.rows import Rows
+
+HOLDS = Rows(Hold)
+ONE = f"SELECT {HOLDS.of('h')} FROM loyalty_hold h WHERE h.entry_id = %s"  # noqa: S608 - names of our own columns
 
 
 class HoldExpired(Exception):
@@ -69,7 +73,9 @@ def hold(
     holder = posting.present(member)
     posting.require_presence(holder, channel, holding, is_present)
     posted = posting.take(holder, holding, by)
-    held = Hold.objects.select_related("channel").get(pk=posted.entry.pk)
+    (held,) = HOLDS.found(ONE, [posted.entry.pk])
+    if held.channel_id == channel.pk:
+        held.channel = channel
     if held.expires_at - held.created_at != timedelta(seconds=seconds):
         raise ReferenceConflict  # the same reference, for another time
     return held, posted.created

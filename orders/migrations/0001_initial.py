@@ -98,9 +98,9 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='received')),
                 ('updated_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='changed')),
                 ('version', models.PositiveIntegerField(default=1, verbose_name='version')),
-                ('channel', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='sync.channel', verbose_name='channel')),
-                ('hold', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.hold', verbose_name='points set aside')),
-                ('member', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='members.member', verbose_name='member')),
+                ('channel', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='sync.channel', verbose_name='channel')),
+                ('hold', models.ForeignKey(db_index=False, blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='loyalty.hold', verbose_name='points set aside')),
+                ('member', models.ForeignKey(db_index=False, blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='orders', to='members.member', verbose_name='member')),
             ],
             options={
                 'verbose_name': 'order',
@@ -224,7 +224,7 @@ class Migration(migrations.Migration):
                 ('image_url', models.CharField(blank=True, max_length=300, verbose_name='image')),
                 ('shipped_quantity', models.PositiveIntegerField(db_default=0, default=0, verbose_name='shipped')),
                 ('refunded_quantity', models.PositiveIntegerField(default=0, verbose_name='refunded')),
-                ('order', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='orders.order', verbose_name='order')),
+                ('order', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='orders.order', verbose_name='order')),
             ],
             options={
                 'verbose_name': 'order line',
@@ -460,7 +460,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('quantity', models.PositiveIntegerField(verbose_name='quantity')),
                 ('line', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shipments', to='orders.line', verbose_name='order line')),
-                ('shipment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='orders.shipment', verbose_name='parcel')),
+                ('shipment', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='orders.shipment', verbose_name='parcel')),
             ],
             options={
                 'verbose_name': 'parcel line',

@@ -65,10 +65,18 @@ class Order(models.Model):
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     number = models.CharField(_("number"), max_length=20, unique=True, default=partial(ids.number, "D"), editable=False)
-    channel = models.ForeignKey("sync.Channel", models.PROTECT, related_name="orders", verbose_name=_("channel"))
+    channel = models.ForeignKey(
+        "sync.Channel", models.PROTECT, related_name="orders", db_index=False, verbose_name=_("channel")
+    )
     external_id = models.CharField(_("channel's number"), max_length=64)
     member = models.ForeignKey(
-        "members.Member", models.PROTECT, null=True, blank=True, related_name="orders", verbose_name=_("member")
+        "members.Member",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="orders",
+        db_index=False,
+        verbose_name=_("member"),
     )
     request_digest = models.BinaryField(editable=False)
     payment_status = models.CharField(_("payment"), max_length=10, choices=PaymentStatus, default=PaymentStatus.UNPAID)
@@ -88,7 +96,13 @@ class Order(models.Model):
     points_earned = models.BigIntegerField(_("points earned"), default=0)
     buyer_note = EncryptedField(null=True, blank=True)
     hold = models.ForeignKey(
-        "loyalty.Hold", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("points set aside")
+        "loyalty.Hold",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # holds are never deleted, and no order is looked for by its own
+        verbose_name=_("points set aside"),
     )
     open_refunds = models.PositiveSmallIntegerField(_("open refunds"), default=0, db_default=0)
     refunding_fen = models.BigIntegerField(_("being refunded (fen)"), default=0, db_default=0)
@@ -209,7 +223,7 @@ class Line(models.Model):
     """One article of an order."""
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
-    order = models.ForeignKey(Order, models.CASCADE, related_name="lines", verbose_name=_("order"))
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines", db_index=False, verbose_name=_("order"))
     position = models.PositiveSmallIntegerField(_("position"))
     external_line_id = models.CharField(_("channel's number"), max_length=64, blank=True)
     sku = models.CharField(_("SKU"), max_length=64)

@@ -106,7 +106,9 @@ class Shipment(models.Model):
 class ShipmentLine(models.Model):
     """How much of a line is in a parcel."""
 
-    shipment = models.ForeignKey(Shipment, models.CASCADE, related_name="lines", verbose_name=_("parcel"))
+    shipment = models.ForeignKey(
+        Shipment, models.CASCADE, related_name="lines", db_index=False, verbose_name=_("parcel")
+    )
     line = models.ForeignKey("orders.Line", models.PROTECT, related_name="shipments", verbose_name=_("order line"))
     quantity = models.PositiveIntegerField(_("quantity"))
 

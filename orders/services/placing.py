@@ -13,13 +13,16 @@ from orders import queries, terms
 from orders.models import Line, Order, OrderTerms, Recipient
 from orders.services import news, pricing
 from orders.services.redeeming import capture, hold_for
-from sync import ids, inbox, secret
+from sync import ids, inbox, prepared, secret
 from sync.act import Actor, act
 from sync.clock import Clock
 from sync.models import Channel
+from sync.rows import Rows
 from sync.services import admit
 
 NUMBERS_TRIED = 5
+ORDERS, LINES, RECIPIENTS = Rows(Order), Rows(Line), Rows(Recipient)
+ENTERED = f"ON CONFLICT DO NOTHING RETURNING {ORDERS.of('orders_order')}"
 
 
 class ExternalIdConflict(Exception):
@@ -86,7 +89,7 @@ def place(
         raise
     order.is_by_phone, order.buyer_note, order.placed_at = is_by_phone, buyer_note or None, placed_at or Clock()
     if order.total_fen:
-        order.closes_at = Clock() + timedelta(minutes=handling.close_after_minutes)
+        order.closes_at = Clock(after=timedelta(minutes=handling.close_after_minutes))
     else:
         order.payment_status, order.paid_at = Order.PaymentStatus.PAID, Clock()
     order, is_new = enter(order)
@@ -125,10 +128,11 @@ def enter(order: Order) -> tuple[Order, bool]:
     order.updated_at = Clock()
     taken = {"channel": order.channel, "external_id": order.external_id}
     for _attempt in range(NUMBERS_TRIED):
-        Order.objects.bulk_create([order], ignore_conflicts=True)
-        kept = Order.objects.select_related("channel").filter(**taken).first()
-        if kept:
-            return kept, kept.pk == order.pk
+        for made in ORDERS.found(*ORDERS.insert(order, ENTERED)):
+            made.channel = order.channel
+            return made, True
+        if kept := Order.objects.select_related("channel").filter(**taken).first():
+            return kept, False
         order.number = ids.number("D")  # somebody has that number: eight digits a day do collide
     raise RuntimeError("No free order number was found")
 
@@ -140,9 +144,10 @@ def lines_of(order: Order, items: list[dict]) -> list[Line]:
 
 def enter_parts(order: Order, lines: list[Line], address: dict | None, contact: dict | None) -> None:
     """What hangs on an order that was just entered: its lines, and where they go."""
-    Line.objects.bulk_create(lines)
+    parts = [LINES.insert(line) for line in lines]
     if address or contact:
-        recipient_of(order, address or {}, contact or {}).save(force_insert=True)
+        parts.append(RECIPIENTS.insert(recipient_of(order, address or {}, contact or {})))
+    prepared.together(*parts)
 
 
 def recipient_of(order: Order, address: dict, contact: dict) -> Recipient:

@@ -12,8 +12,10 @@ from loyalty.models import Entry, Hold, Programme
 from loyalty.models.ledger import LONGEST
 from orders import rules
 from orders.models import Order, OrderTerms
+from sync import prepared
 from sync.act import Actor, act
 
+SET_ASIDE = "UPDATE orders_order SET hold_id = %s WHERE id = %s"
 MARGIN = timedelta(minutes=30)  # money that is on its way when the order closes still finds the points
 
 
@@ -63,7 +65,7 @@ def hold_for(order: Order, terms: OrderTerms, by: Actor, *, is_present: bool | N
         is_present=bool(is_present),
         source=loyalty.HUB,
     )
-    order.save(update_fields=["hold"])
+    prepared.run(SET_ASIDE, [order.hold.pk, order.pk])
 
 
 @act
