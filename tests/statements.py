@@ -8,12 +8,16 @@ from contextlib import contextmanager
 from django.db import connection
 from psycopg.pq import Trace
 
-SENT = {"Query", "Execute"}
+STATEMENTS = frozenset({"Query", "Execute"})
+ROUND_TRIPS = frozenset({"Query", "Sync"})
 
 
 @contextmanager
-def sent() -> Iterator[list[str]]:
-    """A list that holds, after the block, one word for each statement that went out on Django's connection."""
+def sent(kinds: frozenset[str] = STATEMENTS) -> Iterator[list[str]]:
+    """A list that holds, after the block, one word for each statement that went out on Django's connection.
+
+    Of `ROUND_TRIPS` one for each time that an answer was waited for.
+    """
     found: list[str] = []
     connection.ensure_connection()
     pgconn = connection.connection.pgconn
@@ -27,5 +31,5 @@ def sent() -> Iterator[list[str]]:
         file.seek(0)
         for line in file:
             way, _size, kind, *_rest = [*line.rstrip("\n").split("\t"), "", "", ""]
-            if way == "F" and kind in SENT:
+            if way == "F" and kind in kinds:
                 found.append(kind)

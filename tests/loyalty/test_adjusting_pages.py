@@ -319,7 +319,7 @@ def test_an_administrator_adds_and_retires_reasons():
         ("/admin/loyalty/adjustmentfile/", 9),
         ("/admin/loyalty/adjustmentrow/", 9),
         ("/admin/loyalty/waitinglot/", 9),
-        (ASK, 12),
+        (ASK, 10),
     ],
 )
 @pytest.mark.parametrize("rows", [1, 3])

@@ -214,7 +214,7 @@ def test_a_purchase_costs_the_same_however_many_lines(django_assert_num_queries)
             buy(member, [1_000] * count, number)
 
 
-COST = 15
+COST = 13
 
 
 @pytest.mark.django_db(transaction=True)

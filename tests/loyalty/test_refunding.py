@@ -341,7 +341,7 @@ def test_a_refund_costs_the_same_however_many_lines(django_assert_num_queries):
             refund([1_000] * count, f"R-{number}", number)
 
 
-COST = 17
+COST = 14
 
 
 @pytest.mark.django_db(transaction=True)

@@ -208,7 +208,7 @@ def test_reviews_go_batch_by_batch_and_may_be_killed_between(monkeypatch):
 @pytest.mark.parametrize("rows", [1, 3])
 def test_a_batch_costs_the_same_however_many(rows, django_assert_num_queries):
     crowd(rows * 2)
-    with django_assert_num_queries(9):  # time, accounts, tiers, terms, sums, update, changes; in a savepoint
+    with django_assert_num_queries(8):  # time, accounts, tiers, sums, update, changes; in a savepoint
         tiering._judge_batch(100)
 
 

@@ -165,7 +165,7 @@ def test_two_hundred_are_listed_and_the_rest_is_summed(buyer):
 def test_the_reason_costs_the_same_however_much_counts(buyer, django_assert_num_queries, rows):
     for _more in range(rows):
         bought(buyer, 100_000)
-    with django_assert_num_queries(7):  # account, tiers, terms, list, last change, what counts at review and grace
+    with django_assert_num_queries(6):  # account, tiers, list, last change, what counts at review and grace
         standing.why(buyer.member_id)
 
 

@@ -189,7 +189,7 @@ def test_the_contract_shows_tier_progress_and_benefits(buyer):
 def test_reading_a_tier_costs_the_same_however_much_counts(buyer, django_assert_num_queries, rows):
     for _more in range(rows):
         bought(buyer, 60_000)
-    with django_assert_num_queries(4):  # member and account, tiers with benefits, terms, the sum
+    with django_assert_num_queries(3):  # member and account, tiers with benefits, the sum
         standing.as_tier(standing.account_of(buyer.member_id))
 
 
@@ -197,7 +197,7 @@ def test_reading_a_tier_costs_the_same_however_much_counts(buyer, django_assert_
 def test_judging_costs_the_same_however_much_counts(buyer, django_assert_num_queries, rows):
     for _more in range(rows):
         purchase(buyer, 10_000)
-    with django_assert_num_queries(7):  # savepoint and its end, account, tiers, terms, sum, update
+    with django_assert_num_queries(6):  # savepoint and its end, account, tiers, sum, update
         judged(buyer)
 
 

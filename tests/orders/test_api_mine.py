@@ -3,7 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.test import Client
+from django.utils import timezone
 
+from members.models import Session
 from orders import queries, reading, rules
 from orders.api.shown import LineOut, OrderOut
 from orders.models import Order
@@ -11,6 +14,7 @@ from sync.http import instant
 from sync.models import Event
 from tests import make
 from tests.orders import make_orders as o
+from tests.statements import ROUND_TRIPS, sent
 
 pytestmark = pytest.mark.django_db
 
@@ -122,12 +126,27 @@ def test_a_malformed_list_is_refused(client, query):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_my_orders_cost_the_same_however_many(client, django_assert_num_queries, rows):
+def test_my_orders_cost_one_round_trip_however_many(client, rows):
     for _row in range(rows):
         o.order(member=client.member, lines=3)
     client.get("me/orders")
-    with django_assert_num_queries(0):  # the session and the page are prepared statements: they go past Django's cursor
+    client.get("me/orders", limit=20)
+    with sent() as statements:
         assert len(client.get("me/orders").json()["results"]) == rows
+    with sent(ROUND_TRIPS) as waits:
+        assert len(client.get("me/orders", limit=20).json()["results"]) == rows
+        assert len(client.get("me/orders").json()["results"]) == rows
+    assert (len(statements), len(waits)) == (2, 2 + 1)  # a page that is described comes after the session
+
+
+@pytest.mark.parametrize("state", ["unknown", "revoked"])
+def test_nobody_is_shown_a_page_that_came_with_a_bad_token(client, state):
+    o.order(member=client.member)
+    if state == "revoked":
+        Session.objects.update(revoked_at=timezone.now())
+    token = "hub_at_" + "x" * 43 if state == "unknown" else client.session.tokens.access
+    answer = Client(headers={"Authorization": f"Bearer {token}"}).get("/api/v1/me/orders")
+    assert (answer.status_code, "results" in answer.json()) == (401, False)
 
 
 def test_pages_go_forth_and_back(client):

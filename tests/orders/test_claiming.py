@@ -184,7 +184,7 @@ def test_claiming_asks_a_few_times_for_each_order(django_assert_num_queries, row
     for _row in range(rows):
         guests()
     member = make.member(phone=PHONE)
-    with django_assert_num_queries(7 + rows):
+    with django_assert_num_queries(6 + rows):
         claimed(member)
 
 

@@ -111,5 +111,5 @@ def test_leaving_costs_the_same_however_many_orders(rows, django_assert_num_quer
     member = make.member()
     for n in range(rows):
         over(p.paid(o.order(member=member), f"R-{n}"))
-    with django_assert_num_queries(25):
+    with django_assert_num_queries(24):
         erased(member)

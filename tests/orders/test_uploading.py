@@ -166,9 +166,9 @@ def test_paid_back_in_full_nothing_is_told(paid, outside):
     assert sent(outside) == []
 
 
-def test_wanting_costs_four_statements_and_one_where_wechat_does_not_care(paid, django_assert_num_queries):
+def test_wanting_costs_few_statements_and_one_where_wechat_does_not_care(paid, django_assert_num_queries):
     website = paid_order("website")
-    with transaction.atomic(), django_assert_num_queries(4):  # the payment, the terms, the row, its turn
+    with transaction.atomic(), django_assert_num_queries(3):  # the payment, the row, its turn; the terms are prepared
         uploading.want.__wrapped__(paid, SYSTEM)
     with transaction.atomic(), django_assert_num_queries(1):
         uploading.want.__wrapped__(website, SYSTEM)

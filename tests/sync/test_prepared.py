@@ -3,6 +3,7 @@
 import gc
 import weakref
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -15,9 +16,11 @@ from django.db import (
     connection,
     transaction,
 )
+from psycopg.pq import TransactionStatus
 
 from sync import prepared
 from sync.models import Stream
+from tests.statements import ROUND_TRIPS, sent
 
 WRITE = "INSERT INTO sync_stream (subject, head) VALUES (%s, %s)"
 SOME_ID = UUID("0192d0f0-0000-7000-8000-000000000001")
@@ -195,6 +198,66 @@ class TestATransaction:
     def test_is_not_counted_by_django(self, django_assert_num_queries):
         with django_assert_num_queries(0):
             prepared.run("SELECT 1")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestStatementsTogether:
+    def test_give_each_its_rows_in_one_round_trip(self):
+        asked = ("SELECT %s::integer", [1]), ("SELECT n FROM generate_series(1, %(n)s) n", {"n": 2}), (WRITE, ["a", 1])
+        prepared.together(*asked[:2])
+        with sent() as statements:
+            assert prepared.together(*asked[:2]) == [[(1,)], [(1,), (2,)]]
+        with sent(ROUND_TRIPS) as waits:
+            assert prepared.together(*asked[:2]) == [[(1,)], [(1,), (2,)]]
+        assert (len(statements), len(waits)) == (2, 1)
+        assert prepared.together(*asked) == [[(1,)], [(1,), (2,)], []]
+        assert prepared.together() == []
+        assert written() == ["a"]
+
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_are_run_all_or_none(self, place):
+        asked = [(WRITE, ["a", 1]), (WRITE, ["b", 1])]
+        asked.insert(place, ("SELECT 1 / %s::integer", [0]))
+        with pytest.raises(DataError, match="division"):
+            prepared.together(*asked)
+        assert written() == []
+        assert prepared.together(("SELECT 1", []), ("SELECT 2", [])) == [[(1,)], [(2,)]]
+
+    def test_open_their_transaction_on_the_way(self):
+        prepared.run(WRITE, ["a", 1])
+        with transaction.atomic(), sent(ROUND_TRIPS) as waits:
+            prepared.run(WRITE, ["b", 1])
+            assert connection.connection.info.transaction_status == TransactionStatus.INTRANS
+        assert len(waits) == 1
+        assert written() == ["a", "b"]
+
+    def test_end_it_on_the_way(self):
+        with transaction.atomic():
+            prepared.run(WRITE, ["a", 1])
+            prepared.together((WRITE, ["b", 1]), commit=True)
+            assert connection.connection.info.transaction_status == TransactionStatus.IDLE
+        assert written() == ["a", "b"]
+
+    def test_that_fail_end_nothing(self):
+        ending = partial(prepared.together, ("SELECT 1 / %s::integer", [0]), commit=True)
+        with pytest.raises(DataError):
+            in_a_block(lambda: prepared.run(WRITE, ["a", 1]), ending)
+        assert written() == []
+
+    def test_say_so_when_their_connection_goes(self):
+        prepared.together(("SELECT 1", []), ("SELECT 2", []))
+        with pytest.raises(OperationalError):
+            prepared.together(("SELECT pg_terminate_backend(pg_backend_pid())", []), ("SELECT 2", []))
+        connection.close_if_unusable_or_obsolete()
+        assert prepared.together(("SELECT 1", []), ("SELECT 2", [])) == [[(1,)], [(2,)]]
+
+    def test_that_lost_their_preparation_fail_once(self):
+        prepared.together(("SELECT 1", []), ("SELECT 2", []))
+        with connection.cursor() as cursor:
+            cursor.execute("DEALLOCATE ALL")
+        with pytest.raises(ProgrammingError):
+            prepared.together(("SELECT 1", []), ("SELECT 2", []))
+        assert prepared.together(("SELECT 1", []), ("SELECT 2", [])) == [[(1,)], [(2,)]]
 
 
 def in_a_block(*works) -> None:
