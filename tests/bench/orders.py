@@ -57,7 +57,7 @@ def measure() -> list[Figure]:
     require_alike({name: json.loads(work(readers[0])) for name, work in reads.items()})
     require_alike({name: written_by(partial(work, buyers[0])) for name, work in places.items()})
     works = {name: partial(rate, work, readers) for name, work in reads.items()}
-    medians = interleaved(works | {name: partial(rate, work, buyers) for name, work in places.items()})
+    medians = interleaved(works) | interleaved({name: partial(rate, work, buyers) for name, work in places.items()})
     check()
     return [
         held(BARE, medians, FIRST_READ),
@@ -149,4 +149,7 @@ def require_alike(found: dict[str, object]) -> None:
     (name, first), *others = found.items()
     for other, value in others:
         if value != first:
-            raise NotAlike(f"{name}: {first}\n{other}: {value}")
+            unlike = next(n for n, (a, b) in enumerate(zip(f"{first} ", f"{value} ", strict=False)) if a != b)
+            raise NotAlike(
+                f"{name}: …{str(first)[max(0, unlike - 99) :][:200]}\n{other}: …{str(value)[max(0, unlike - 99) :][:200]}"
+            )

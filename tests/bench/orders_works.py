@@ -106,7 +106,8 @@ class MyOrders(generics.ListAPIView, MemberView):
 
     def get_queryset(self):
         parcels = models.Prefetch("shipments", Shipment.objects.filter(withdrawn_at=None).select_related("carried_by"))
-        known = Order.objects.select_related("channel").prefetch_related("lines", parcels, "shipments__lines")
+        inside = models.Prefetch("shipments__lines", ShipmentLine.objects.order_by("id"))
+        known = Order.objects.select_related("channel").prefetch_related("lines", parcels, inside)
         return known.filter(member=self.request.auth.member)
 
 
