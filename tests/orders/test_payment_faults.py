@@ -16,9 +16,10 @@ from orders.payments import checkout, closing, wechat_pay
 from sync import clock, inbox
 from sync.models import Event, InboxMessage
 from tests import make
-from tests.config import make_sandbox
+from tests.config import make_sandbox, make_staff
 from tests.config.sandbox_servers import both_processes  # noqa: F401 - a fixture
 from tests.orders import make_orders as o
+from tests.orders.make_pages import page, said
 
 PAID, UNPAID = 16, 6
 
@@ -71,7 +72,7 @@ def told(type: str) -> list[str]:
 
 
 def ends_well(paid: list[Payment], unpaid: list[Payment]) -> None:
-    """Every order is where its money is, told once, and its rows say how the hub heard of it."""
+    """Every order is where its money is, told once, and its rows and its page say how the hub heard of it."""
     numbers = {"paid": sorted(each.order.number for each in paid), "closed": sorted(x.order.number for x in unpaid)}
     for status, of_them in numbers.items():
         assert sorted(Order.objects.filter(payment_status=status).values_list("number", flat=True)) == of_them
@@ -79,11 +80,15 @@ def ends_well(paid: list[Payment], unpaid: list[Payment]) -> None:
     assert sorted(Purchase.objects.values_list("order_number", flat=True)) == numbers["paid"]
     assert not PaymentCase.objects.exists()
     assert not InboxMessage.objects.exclude(state="applied").exists()
+    finance = make_staff.signed_in("finance", [make.channel()])
     for payment in Payment.objects.filter(order__payment_status="paid"):
         trade = Trade.objects.get(out_trade_no=payment.pk.hex)
         assert (payment.state, payment.transaction_id) == ("paid", trade.transaction_id)
         heard = InboxMessage.objects.filter(subject=f"wechat_pay/{payment.pk.hex}").exists()
         assert heard or payment.asked_at
+        story = said(finance.get(page(payment.order)))
+        assert ("微信支付发来“支付成功”" in story) == heard
+        assert (f"已向微信支付查询（累计 {payment.asks} 次）：已支付" in story) == bool(payment.asked_at)
     assert set(Payment.objects.filter(order__payment_status="closed").values_list("state", flat=True)) <= {"closed"}
 
 

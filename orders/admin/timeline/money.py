@@ -23,8 +23,9 @@ def payments(story: Story) -> Iterator[Entry]:
         if each.provider == "wechat_pay":
             words = _("Payment of %(sum)s opened at %(provider)s") % told
             yield Entry(each.created_at, "money", words, more=[how], url=url)
-        if each.asked_at and each.state != Payment.State.PAID:
-            yield Entry(each.asked_at, "money", _asked(each), url=url, tone=BUSY)
+        if each.asked_at:
+            is_paid = each.state == Payment.State.PAID
+            yield Entry(each.asked_at, "money", _asked(each, is_paid), url=url, tone=GOOD if is_paid else BUSY)
         if each.paid_at:
             words = _("%(sum)s paid by %(provider)s") % told
             more = [joined([how, each.transaction_id])]
@@ -73,6 +74,8 @@ def _outcome(refund: Refund, told: dict, url: str) -> Iterator[Entry]:
         yield Entry(refund.refunded_at, "money", words, refund.decided_by, GOOD, more, url, rank=1)
 
 
-def _asked(payment: Payment) -> str:
+def _asked(payment: Payment, is_paid: bool) -> str:
     told = {"provider": provider(payment.provider), "count": payment.asks}
+    if is_paid:
+        return _("%(provider)s was asked about it, %(count)s times: it is paid") % told
     return _("%(provider)s was asked about it, %(count)s times so far: not paid yet") % told
