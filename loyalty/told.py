@@ -1,6 +1,5 @@
 """Points as they are told: the entry and the balance of events and answers."""
 
-from dataclasses import asdict
 from uuid import UUID
 
 from loyalty.ledger import Balance, Gift, Given, Posted, Posting
@@ -29,7 +28,7 @@ def as_entry(entry: Entry) -> dict:
 
 def as_posted(posted: Posted) -> dict:
     """An entry and the balance it left: what events tell and backends are answered."""
-    return {"entry": as_entry(posted.entry), "balance": asdict(posted.balance)}
+    return {"entry": as_entry(posted.entry), "balance": dict(vars(posted.balance))}
 
 
 def tell(member: UUID, posted: Posted, by: Actor) -> None:

@@ -84,12 +84,13 @@ def outermost(work: Callable):
 
 
 def end(last: prepared.Asked | None) -> None:
-    """Run the act's last statement and commit with it, if the act is all that is open; Django's own commit then finds
-    nothing to do.
+    """Run the act's last statement, commit with it and wake the relay, if the act is all that is open; Django's own
+    commit then finds nothing to do.
 
     psycopg's commit costs several times the processor time of its only statement.
     """
-    prepared.together(*([last] if last else []), commit=len(connection.atomic_blocks) == 1)
+    is_last = len(connection.atomic_blocks) == 1
+    prepared.together(*([last] if last else []), commit=is_last, after=events.RING if last and is_last else "")
 
 
 def is_retried(error: Exception) -> bool:

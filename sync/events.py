@@ -1,12 +1,12 @@
 """Recording facts: `record` in an act, all of them written by one statement as the act's last.
 
 The sequence of a subject is taken under its stream row's lock, so sequence order is commit order; several subjects
-are locked in ascending order. After the commit one bare NOTIFY wakes the relay (`sync/relay.py`).
+are locked in ascending order. After the commit, and in the same round trip, one bare NOTIFY wakes the relay
+(`sync/relay.py`): in the act's own transaction it would make all commits wait for each other.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from threading import Lock
 from uuid import UUID
 
 import orjson
@@ -16,7 +16,8 @@ from sync import prepared
 from sync.ids import request_id, uuid7
 
 DOORBELL = "sync"
-RING = f"SET LOCAL synchronous_commit = off; NOTIFY {DOORBELL}".encode()
+# Wakes the relay; nothing waits for a disk. A doorbell that fails costs a second: the relay sweeps.
+RING = f"SELECT set_config('synchronous_commit', 'off', TRUE), pg_notify('{DOORBELL}', '')"
 
 WRITE = """
 WITH recorded AS (
@@ -95,7 +96,6 @@ def last() -> prepared.Asked | None:
     if not facts:
         return None
     connection.run_on_commit = [hook for hook in hooks if not isinstance(hook[1], Recorded)]
-    transaction.on_commit(ring, robust=True)
     return written([fact.row() for fact in facts])
 
 
@@ -105,17 +105,3 @@ def written(rows: list[tuple]) -> prepared.Asked:
         return WRITE, [list(column) for column in zip(*rows, strict=True)]
     ((id, subject, *told),) = rows
     return WRITE_ONE, [subject, id, *told]
-
-
-_wanted, _ringing = Lock(), Lock()
-
-
-def ring() -> None:
-    """Wake the relay; nothing waits for a disk. A doorbell that fails costs a second: the relay sweeps.
-
-    Of many threads at once one rings and one waits to ring next; that is after the commits of all others as well.
-    """
-    if _wanted.acquire(blocking=False):
-        with _ringing:
-            _wanted.release()
-            prepared.execute(connection.connection, RING)

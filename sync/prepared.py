@@ -5,6 +5,7 @@ psycopg, by the types that PostgreSQL says parameters and columns have: no calle
 statements are neither logged nor counted by Django, and carry no context of pghistory.
 """
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
@@ -24,6 +25,8 @@ Given = Sequence | Mapping
 Asked = tuple[str, Given]  # a statement and its parameters
 STALE = {"26000", "0A000"}  # it was deallocated; what it gives is of another type by now
 
+logger = logging.getLogger(__name__)
+
 _numbers = count(1)
 _known: WeakKeyDictionary[psycopg.Connection, dict[str, "Statement"]] = WeakKeyDictionary()
 
@@ -36,30 +39,29 @@ def run(sql: str, parameters: Given = ()) -> list[tuple]:
     return together((sql, parameters))[0]
 
 
-def together(*asked: Asked, commit: bool = False) -> list[list[tuple]]:
+def together(*asked: Asked, commit: bool = False, after: str = "") -> list[list[tuple]]:
     """The rows of each statement, all of them asked for in one round trip; outside transactions they are one.
 
-    What opens a transaction goes ahead of its first statement, its end with the last one if this is to `commit`. After
-    one that fails none is run. Raises what Django's cursor raises.
+    What opens a transaction goes ahead of its first statement, its end with the last one if this is to `commit`, and
+    `after` it a statement whose failure is only logged. After one that fails none is run. Raises what Django's cursor
+    raises.
     """
     connection.ensure_connection()
     with connection.wrap_database_errors:
         database = connection.connection
         known = _known.setdefault(database, {})
         try:
-            return _run(database, [(_statement(known, database, sql), given) for sql, given in asked], commit)
+            statements = [(_statement(known, database, sql), given) for sql, given in asked]
+            return _run(database, statements, commit, [_statement(known, database, after)] if after else [])
         except psycopg.Error as error:
             if error.sqlstate in STALE:
                 known.clear()
             raise
 
 
-def execute(database: psycopg.Connection, sql: bytes) -> None:
-    """Run statements that take and give nothing. Raises psycopg.Error."""
-    _checked(database.pgconn.exec_(sql))
-
-
-def _run(database: psycopg.Connection, asked: list[tuple["Statement", Given]], commit: bool) -> list:
+def _run(
+    database: psycopg.Connection, asked: list[tuple["Statement", Given]], commit: bool, after: list["Statement"]
+) -> list[list[tuple]]:
     pgconn = database.pgconn
     is_idle = pgconn.transaction_status == TransactionStatus.IDLE
     opens = bool(asked) and is_idle and not database.autocommit  # as psycopg would, before its next statement
@@ -69,8 +71,13 @@ def _run(database: psycopg.Connection, asked: list[tuple["Statement", Given]], c
         ((statement, given),) = asked
         return [statement.rows(statement.execute(pgconn, statement.values_of(given)))]
     around = [partial(pgconn.send_query_params, word, None) for word in (b"BEGIN", b"COMMIT")]
-    sent = [*around[:opens], *sent, *around[1 : 1 + commit]]
-    results = [_checked(result) for result in _answers(database, sent)] if sent else []
+    sent = [*around[:opens], *sent, *around[1 : 1 + commit], *(partial(each.send, pgconn, ()) for each in after)]
+    results = _answers(database, sent) if sent else []
+    for result in results[: len(sent) - len(after)]:
+        _checked(result)
+    for result in results[len(sent) - len(after) :]:
+        if result.status != ExecStatus.TUPLES_OK:
+            logger.warning("After a commit: %s", result.get_error_message())
     return [statement.rows(result) for (statement, _given), result in zip(asked, results[opens:], strict=False)]
 
 

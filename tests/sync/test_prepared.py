@@ -238,6 +238,20 @@ class TestStatementsTogether:
             assert connection.connection.info.transaction_status == TransactionStatus.IDLE
         assert written() == ["a", "b"]
 
+    def test_may_be_followed_by_one_whose_failure_is_only_logged(self, caplog):
+        with transaction.atomic():
+            prepared.together((WRITE, ["a", 1]), commit=True, after="SELECT 1 / 0")
+        assert "division by zero" in caplog.text
+        assert (written(), prepared.run("SELECT 1")) == (["a"], [(1,)])
+
+    def test_that_fail_are_not_followed(self):
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY SEQUENCE calls")
+        ending = partial(prepared.together, (WRITE, [None, 1]), commit=True, after="SELECT nextval('calls')")
+        with pytest.raises(IntegrityError):
+            in_a_block(ending)
+        assert prepared.run("SELECT nextval('calls')") == [(1,)]
+
     def test_that_fail_end_nothing(self):
         ending = partial(prepared.together, ("SELECT 1 / %s::integer", [0]), commit=True)
         with pytest.raises(DataError):
