@@ -21,7 +21,7 @@ $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 $(PYTHON) -m venv --clear .venv
 endef
 
-.PHONY: up reset test test-slow bench check lint floors migrations deployable pins-in-step messages-in-step lock messages \
+.PHONY: up reset test test-slow faults bench check lint floors migrations deployable pins-in-step messages-in-step lock messages \
 	runtime development venv
 .NOTPARALLEL:
 
@@ -40,6 +40,9 @@ test: development ## The suite but for its long tests
 
 test-slow: development ## The long tests: whole journeys, faults, browsers
 	@$(PY) -m pytest -m slow $(ARGS)
+
+faults: development ## Processes and Valkey die at random for a minute under load; HUB_FAULTS_SEED=7 is another minute
+	@HUB_FAULTS_SECONDS=$${HUB_FAULTS_SECONDS:-60} $(PY) -m pytest tests/faults $(ARGS)
 
 bench: development ## What it costs against the least it can cost: all benches, or BENCH=ledger; SCALE=0.01 is quick
 	@$(PY) -m tests.bench $(BENCH)
