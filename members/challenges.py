@@ -52,12 +52,14 @@ def ask(
 ) -> SmsChallenge:
     """Keep a new challenge and send its code. Known and unknown numbers take the same way.
 
-    Raises Problem `rate_limited` beyond the quotas of (channel, address), of the device, of the phone and of everybody
-    together, whatever `prove_human` raises, and what `sms.send` raises, after which there is no challenge. Call it
-    outside a transaction.
+    Raises Problem `rate_limited` beyond the quotas of (channel, address), of the device, of the channel, of the phone
+    and of everybody together, whatever `prove_human` raises, and what `sms.send` raises, after which there is no
+    challenge. Call it outside a transaction.
     """
     _count_asker(channel, address, device)
     prove_human()
+    if channel.sms_per_day is not None:
+        quotas.count(f"sms-of/{channel.code}", limit=channel.sms_per_day, every=DAY)
     _count(f"sms/{_who(phone)}", PER_PHONE)
     _count("sms", EVERYBODY)
     code = f"{secrets.randbelow(10**6):06d}"

@@ -11,7 +11,7 @@ from members.models import Consent, Identity, Member, Policy, Session
 from sync import events, prepared
 from sync.clock import Clock
 from sync.http import Problem, instant
-from sync.models import Audience, Channel, Stream
+from sync.models import Audience, Channel, Stream, Visible
 from sync.rows import Rows
 
 MEMBERS = Rows(Member)
@@ -24,11 +24,14 @@ SELECT EXISTS (
 
 
 def as_me(member: Member, seen_by: Channel | None = None, on: Channel | None = None) -> dict:
-    """The member as the contract shows them to themselves; to a channel, with the ways into its sharing group.
+    """The member as the contract shows them to themselves; to a channel, what its row lets it see of them, with the
+    ways into its sharing group.
 
     `on` is the channel whose policies count, where nobody but the member looks.
     """
-    return {
+    hidden = hidden_from(seen_by)
+    identities = () if "identities" in hidden else identities_of(member.id, seen_by)
+    shown = {
         "id": str(member.id),
         "number": member.number,
         "nickname": member.nickname,
@@ -37,13 +40,19 @@ def as_me(member: Member, seen_by: Channel | None = None, on: Channel | None = N
         "birthday": member.birthday and member.birthday.isoformat(),
         "email": member.email,
         "phone": member.phone_mask or None,
-        "identities": [as_identity(identity) for identity in identities_of(member.id, seen_by)],
+        "identities": [as_identity(identity) for identity in identities],
         "consents_required": consents_required(member.id, seen_by or on),
         "status": member.status,
         "version": member.version,
         "created_at": instant(member.created_at),
         "updated_at": instant(member.updated_at),
     }
+    return {name: value for name, value in shown.items() if name not in hidden}
+
+
+def hidden_from(channel: Channel | None) -> set[str]:
+    """The fields of a member that a channel's row keeps from it: they are left out of what it is told."""
+    return set(Visible.values) - set(channel.visible_fields) if channel else set()
 
 
 def shown_address(url: str) -> str:

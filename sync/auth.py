@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 
-from sync import prepared
+from sync import prepared, quotas
 from sync.act import Actor
 from sync.http import Problem
 from sync.models import Channel, ChannelKey
@@ -101,7 +101,9 @@ def by_key(token: str, _ahead: prepared.Asked | None = None) -> Proof:
         raise Problem("channel_inactive")
     if key.last_used_at is None or timezone.now() - key.last_used_at > timedelta(minutes=1):
         ChannelKey.objects.filter(pk=key.pk).update(last_used_at=Now())
-    code = key.channel.code
+    code, limit = key.channel.code, key.channel.calls_per_minute
+    if limit is not None:
+        quotas.count(f"calls/{code}", limit=limit, every=60)
     return Proof(BACKEND, Actor("channel", code, code), key.channel, scopes=frozenset(key.scopes))
 
 

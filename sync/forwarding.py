@@ -71,12 +71,14 @@ def forward_due() -> int:
 def send(push: ForwardedPush) -> Outcome:
     """Send once, as the courier does: where the connection leads is judged when it is made, nothing is followed."""
     now = datetime.now(UTC)
-    return asyncio.run(_posted(push.endpoint.url, str(push.pk), push.body.encode(), push.endpoint.secret, now))
+    body, (secret, *old) = push.body.encode(), push.endpoint.secrets(now)
+    return asyncio.run(post_alone(push.endpoint.url, signed(str(push.pk), body, secret, now, *old), body))
 
 
-async def _posted(url: str, name: str, body: bytes, secret: str, now: datetime) -> Outcome:
+async def post_alone(url: str, headers: dict, body: bytes) -> Outcome:
+    """Post once, on a connection of its own."""
     async with new_session() as session:
-        return await post(session, url, signed(name, body, secret, now), body)
+        return await post(session, url, headers, body)
 
 
 def drop_old() -> int:

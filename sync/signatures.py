@@ -40,18 +40,23 @@ def signature(identity: str, timestamp: str, body: bytes, secret: str) -> str:
 
 
 class Signed(BaseAuthentication):
-    """A channel's backend, by X-Channel and a signature under the channel's inbound secret."""
+    """A channel's backend, by X-Channel and a signature under an inbound secret of the channel that is valid now."""
 
     def authenticate(self, request):
         named = auth.Caller().by_channel(request)
         if named is None:
             raise Problem("channel_required")
-        channel = named.channel
-        if not channel.inbound_secret:
+        channel, now = named.channel, timezone.now()
+        if not any(verifies(request, secret, now) for secret in channel.inbound_secrets(now)):
             raise Problem("signature_invalid")
-        try:
-            verify(request.headers, request._request.body, channel.inbound_secret, timezone.now())
-        except Invalid as error:
-            raise Problem("signature_invalid") from error
         by = Actor("channel", channel.code, channel.code)
         return by, auth.Proof(auth.BACKEND, by, channel)
+
+
+def verifies(request, secret: str, now: datetime) -> bool:
+    """Whether a request is signed with this secret."""
+    try:
+        verify(request.headers, request._request.body, secret, now)
+    except Invalid:
+        return False
+    return True

@@ -158,4 +158,5 @@ def seen(member: Member, request, asked: UUID) -> dict:
     """The member to a channel; `merged_into` when another was asked for."""
     body = queries.as_me(member, seen_by=request.auth.channel)
     absorbed = str(member.id) if member.id != asked else None
-    return body | {"email": mask_email(member.email), "merged_into": absorbed}
+    masked = {"email": mask_email(member.email)} if "email" in body else {}
+    return body | masked | {"merged_into": absorbed}

@@ -6,10 +6,11 @@ from members import granting
 from members.api.channel import namespace
 from members.api.shapes import as_session, consents, device_id, device_of, secret_answer
 from members.api.shown import GrantOut
-from members.api.sign_in import SIGNED_IN, SignInView
+from members.api.sign_in import SIGNED_IN, SignInView, offered
 from members.models import Identity
 from members.signing_in import sign_in
 from sync.http import Choice, Input, Text
+from sync.models import Method
 from sync.views import ChannelView
 
 
@@ -35,7 +36,7 @@ class SignInGrants(ChannelView):
 
     @extend_schema(request=GrantIn, responses={201: GrantOut})
     def post(self, request):
-        given, channel = GrantIn.read(request), request.auth.channel
+        given, channel = GrantIn.read(request), offered(request.auth.channel, Method.GRANT)
         named = given["identity"]
         place = namespace(named, channel, field="identity.app_id")
         grant = granting.issue(
@@ -60,7 +61,7 @@ class ByGrant(SignInView):
     @extend_schema(request=RedeemIn, responses=SIGNED_IN)
     def post(self, request):
         grant = RedeemIn.read(request)["grant"]
-        granted = granting.read(grant, request.auth.channel)
+        granted = granting.read(grant, offered(request.auth.channel, Method.GRANT))
         arrived = sign_in(
             shown=granted.shown,
             consents=granted.consents,

@@ -167,8 +167,18 @@ class ResolvedOut(serializers.Serializer):
 
 
 class SeenMemberOut(MeOut):
-    """The member to a channel; `merged_into` when another was asked for."""
+    """The member to a channel; `merged_into` when another was asked for.
 
+    A field that the channel's row keeps from it is left out.
+    """
+
+    nickname = text(required=False)
+    avatar_url = text(required=False)
+    gender = serializers.ChoiceField(Member.Gender.values, required=False)
+    birthday = serializers.DateField(allow_null=True, required=False)
+    email = text(allow_null=True, required=False)
+    phone = text(allow_null=True, required=False)
+    identities = IdentityOut(many=True, required=False)
     merged_into = serializers.UUIDField(allow_null=True)
 
 

@@ -17,13 +17,13 @@ from members.api.shapes import (
 )
 from members.api.shown import BegunOut, ConsentRequiredOut, PoliciesOut, SentOut, SessionOut
 from members.identity import Shown, of_phone, of_wechat
-from members.models import Member
+from members.models import Identity, Member
 from members.models import SmsChallenge as Challenge
 from members.signing_in import sign_in
 from sync import quotas
 from sync.http import Choice, Input, Phone, Problem, Text
 from sync.http.described import refusal
-from sync.models import Channel
+from sync.models import Channel, Method
 from sync.secret import blind_index
 from sync.views import ClientView
 
@@ -82,6 +82,8 @@ class SmsCodes(ClientView):
         purpose = given["purpose"]
         if purpose != Challenge.Purpose.SIGN_IN and proof.session is None:
             raise Problem("not_authenticated")
+        if purpose == Challenge.Purpose.SIGN_IN:
+            offered(proof.channel, Method.PHONE)
         challenge = challenges.ask(
             purpose=purpose,
             phone=own_phone(proof.member) if purpose == Challenge.Purpose.STEP_UP else given["phone"],
@@ -129,7 +131,7 @@ class ByPhone(SignInView):
     @extend_schema(request=PhoneIn, parameters=[DEVICE_ID], responses=SIGNED_IN)
     def post(self, request):
         given = PhoneIn.read(request)
-        channel = request.auth.channel
+        channel = offered(request.auth.channel, Method.PHONE)
         challenge = challenges.attempt(given["challenge_id"], given["code"], purpose="sign_in", channel=channel)
         evidence = of_phone(challenge.phone, rules.SMS)
         return self.answer(request, Shown(evidence, lambda: challenges.spend(challenge)), given)
@@ -146,6 +148,7 @@ class ByMiniProgram(SignInView):
     @extend_schema(request=WechatIn, parameters=[DEVICE_ID], responses=SIGNED_IN)
     def post(self, request):
         given, channel = WechatIn.read(request), only(request.auth.channel, Channel.Kind.MINI_PROGRAM)
+        offered(channel, Method.MINI_PROGRAM)
         shown = registration.of_code(given["code"], channel) or self.exchanged(given["code"], channel)
         return self.answer(request, shown, given)
 
@@ -159,7 +162,7 @@ class WebsiteStart(SignInView):
 
     @extend_schema(request=None, responses=BegunOut)
     def post(self, request):
-        channel = only(request.auth.channel, Channel.Kind.WEBSITE)
+        channel = offered(only(request.auth.channel, Channel.Kind.WEBSITE), Method.WEBSITE)
         begun = website_login.begin(channel, redirect_uri=f"{origin_of(request, channel)}/")
         return secret_answer(vars(begun) | {"expires_in": seconds(website_login.LIFETIME)})
 
@@ -175,6 +178,7 @@ class ByWebsite(SignInView):
     @extend_schema(request=WebsiteIn, parameters=[DEVICE_ID], responses=SIGNED_IN)
     def post(self, request):
         given, channel = WebsiteIn.read(request), only(request.auth.channel, Channel.Kind.WEBSITE)
+        offered(channel, Method.WEBSITE)
         website_login.finish(channel, state=given["state"], verifier=given["verifier"])
         person = wechat.website(channel, given["code"])
         return self.answer(request, Shown(of_wechat(person, channel)), given)
@@ -192,6 +196,7 @@ class Register(SignInView):
     def post(self, request):
         given = RegistrationIn.read(request)
         shown = registration.read(given["registration_token"], request.auth.channel)
+        offered(request.auth.channel, method_of(shown, request.auth.channel))
         return self.answer(request, shown, given)
 
 
@@ -200,6 +205,23 @@ def only(channel: Channel, kind: str) -> Channel:
     if channel.kind != kind:
         raise Problem("forbidden")
     return channel
+
+
+def offered(channel: Channel, method: str) -> Channel:
+    """The channel, when its row offers this way to sign in; raises Problem `forbidden`."""
+    if method not in channel.sign_in_methods:
+        raise Problem("forbidden", _("This channel does not offer this way to sign in"))
+    return channel
+
+
+def method_of(shown: Shown, channel: Channel) -> str:
+    """The way in which a proof came that waited for consent."""
+    first = shown.evidence[0]
+    if first.said:
+        return Method.GRANT
+    if first.kind == Identity.Kind.PHONE:
+        return Method.PHONE
+    return Method.MINI_PROGRAM if channel.kind == Channel.Kind.MINI_PROGRAM else Method.WEBSITE
 
 
 def origin_of(request, channel: Channel) -> str:

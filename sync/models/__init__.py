@@ -1,4 +1,4 @@
-from sync.models.channels import Channel, ChannelKey, Endpoint, Scope, SharingGroup
+from sync.models.channels import Channel, ChannelKey, Endpoint, Method, Scope, SharingGroup, Visible
 from sync.models.cockpit import Alert, AlertRule, Discrepancy, Measure, Notice, ReconciliationRun
 from sync.models.deliveries import Attempt, Delivery
 from sync.models.facts import Acknowledged, Audience, Batch, Event, Settled, Stream, Ticket
@@ -24,6 +24,7 @@ __all__ = [
     "IdempotentAnswer",
     "InboxMessage",
     "Measure",
+    "Method",
     "Notice",
     "Quota",
     "ReconciliationRun",
@@ -32,4 +33,5 @@ __all__ = [
     "SharingGroup",
     "Stream",
     "Ticket",
+    "Visible",
 ]

@@ -9,6 +9,7 @@ from members import sms
 from members.models import SmsChallenge
 from sync.act import act
 from sync.http import Problem
+from sync.models import Channel
 from sync.secret import blind_index
 from tests import make
 
@@ -208,3 +209,12 @@ def test_the_console_is_no_sender_in_production(settings, caplog):
 def test_nothing_is_sent_within_an_act():
     with pytest.raises(sms.SentInsideAnAct):
         act(sms.send)(phone="+8613800138000", code="123456", challenge_id=None)
+
+
+def test_a_channel_has_so_many_codes_in_a_day_as_its_row_says(website, settings, still_windows):
+    settings.QUOTA_FACTOR = 1
+    Channel.objects.filter(code="website").update(sms_per_day=1)
+    assert [ask(website, make.mobile()).status_code for _turn in range(2)] == [202, 429]
+    assert ask(make.client("mini-program"), make.mobile()).status_code == 202
+    Channel.objects.update(sms_per_day=None)
+    assert ask(website, make.mobile()).status_code == 202
