@@ -2,9 +2,10 @@
 
 A cursor costs several times the processor time of the statement it sends. Values are still turned to and from Python by
 psycopg, by the types that PostgreSQL says parameters and columns have: no caller says how wide an integer is. Such
-statements are neither logged nor counted by Django, and carry no context of pghistory.
+statements are neither logged nor counted by Django; who stands behind a request of staff goes ahead of them.
 """
 
+import json
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,15 +15,17 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connection
+from pghistory import config, runtime
 from psycopg import generators
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, Format, TransactionStatus
+from psycopg.pq import DiagnosticField, ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 
 PLACEHOLDER = re.compile(r"%(?:\((\w+)\))?s|%%")
 Given = Sequence | Mapping
 Asked = tuple[str, Given]  # a statement and its parameters
+AUDITED = "SELECT set_config('pghistory.context_id', %s, TRUE), set_config('pghistory.context_metadata', %s, TRUE)"
 STALE = {"26000", "0A000"}  # it was deallocated; what it gives is of another type by now
 
 logger = logging.getLogger(__name__)
@@ -47,12 +50,15 @@ def together(*asked: Asked, commit: bool = False, after: str = "") -> list[list[
     raises.
     """
     connection.ensure_connection()
+    told = _audited()
+    asked = (*told, *asked)
     with connection.wrap_database_errors:
         database = connection.connection
         known = _known.setdefault(database, {})
         try:
             statements = [(_statement(known, database, sql), given) for sql, given in asked]
-            return _run(database, statements, commit, [_statement(known, database, after)] if after else [])
+            rows = _run(database, statements, commit, [_statement(known, database, after)] if after else [])
+            return rows[len(told) :]
         except psycopg.Error as error:
             if error.sqlstate in STALE:
                 known.clear()
@@ -73,9 +79,12 @@ def _run(
     around = [partial(pgconn.send_query_params, word, None) for word in (b"BEGIN", b"COMMIT")]
     sent = [*around[:opens], *sent, *around[1 : 1 + commit], *(partial(each.send, pgconn, ()) for each in after)]
     results = _answers(database, sent) if sent else []
-    for result in results[: len(sent) - len(after)]:
+    told, told_after = results[: len(sent) - len(after)], results[len(sent) - len(after) :]
+    for result in told:
         _checked(result)
-    for result in results[len(sent) - len(after) :]:
+    if commit and told[-1].command_status != b"COMMIT":  # of a transaction that failed before, it is a rollback
+        raise psycopg.errors.InFailedSqlTransaction("A statement failed, somebody swallowed it, and all was undone")
+    for result in told_after:
         if result.status != ExecStatus.TUPLES_OK:
             logger.warning("After a commit: %s", result.get_error_message())
     return [statement.rows(result) for (statement, _given), result in zip(asked, results[opens:], strict=False)]
@@ -89,10 +98,12 @@ def _answers(database: psycopg.Connection, sent: list[Callable[[], None]]) -> li
         for send in sent:
             send()
         pgconn.pipeline_sync()
-        return database.wait(_collected(pgconn, len(sent)))
-    finally:
-        if pgconn.status == ConnStatus.OK:
-            pgconn.exit_pipeline_mode()
+        results = database.wait(_collected(pgconn, len(sent)))
+    except BaseException:
+        pgconn.finish()  # interrupted: answers would be taken for those of the next question
+        raise
+    pgconn.exit_pipeline_mode()
+    return results
 
 
 def _collected(pgconn: PGconn, count: int):
@@ -101,6 +112,14 @@ def _collected(pgconn: PGconn, count: int):
         results += yield from generators.fetch_many(pgconn)
     yield from generators.fetch_many(pgconn)  # the mark that ends it
     return results
+
+
+def _audited() -> list[Asked]:
+    """What pghistory puts before statements of a cursor, in the same transaction, where a context is open."""
+    context = getattr(runtime._tracker, "value", None)
+    if context is None:
+        return []
+    return [(AUDITED, [str(context.id), json.dumps(context.metadata, cls=config.json_encoder())])]
 
 
 def _statement(known: dict[str, "Statement"], database: psycopg.Connection, sql: str) -> "Statement":

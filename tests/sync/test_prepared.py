@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
+import pghistory
 import pytest
 from django.db import (
     DataError,
@@ -16,10 +17,15 @@ from django.db import (
     connection,
     transaction,
 )
+from pghistory.core import event_models
 from psycopg.pq import TransactionStatus
 
+from orders.models import Order
 from sync import prepared
+from sync.ids import uuid7
 from sync.models import Stream
+from sync.rows import Rows
+from tests.orders import make_orders as o
 from tests.statements import ROUND_TRIPS, sent
 
 WRITE = "INSERT INTO sync_stream (subject, head) VALUES (%s, %s)"
@@ -272,6 +278,20 @@ class TestStatementsTogether:
         with pytest.raises(ProgrammingError):
             prepared.together(("SELECT 1", []), ("SELECT 2", []))
         assert prepared.together(("SELECT 1", []), ("SELECT 2", [])) == [[(1,)], [(2,)]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_stands_behind_a_request_of_staff_is_in_the_history_of_what_it_wrote():
+    order = o.order()
+    rows = Rows(Order)
+    order.pk, order.number, order.external_id = uuid7(), "D1", "W-77"
+    with pghistory.context(staff=7, path="/admin/"), sent(ROUND_TRIPS) as waits:
+        prepared.run(*rows.insert(order))
+    prepared.run("UPDATE orders_order SET version = 2 WHERE id = %s", [order.pk])
+    (history,) = event_models(tracks_model=Order)
+    kept = history.objects.filter(pgh_obj=order.pk).order_by("pgh_id").values_list("pgh_context__metadata", flat=True)
+    assert list(kept) == [{"staff": 7, "path": "/admin/"}, None]
+    assert len(waits) == 1 + 2 * 2  # both statements are prepared first
 
 
 def in_a_block(*works) -> None:
