@@ -13,6 +13,12 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# Not public, whatever a version of Python says of them: metadata of Oracle's and Azure's clouds, relays of 6to4,
+# documentation, segment routing.
+NEVER = [
+    ipaddress.ip_network(each)
+    for each in ("192.0.0.0/24", "168.63.129.16/32", "192.88.99.0/24", "3fff::/20", "5f00::/16")
+]
 
 
 class Refused(Exception):
@@ -64,6 +70,8 @@ def is_internal(ip: str) -> bool:
     allowed = (ipaddress.ip_network(network, strict=False) for network in settings.INTERNAL_NETWORKS)
     if any(address.version == network.version and address in network for network in allowed):
         return False
+    if any(address.version == network.version and address in network for network in NEVER):
+        return True
     site_local = address.version == 6 and address.is_site_local
     return not address.is_global or address.is_multicast or address.is_reserved or site_local
 

@@ -6,14 +6,16 @@ head makes the next one due. A claim is a lease with a token of its own: who com
 """
 
 LEASE = 60  # seconds
+FAILING = "120 hours"  # of nothing but failure: then an endpoint is disabled
 FLIGHT = "1 second"  # a head in flight may be finished by a statement that does not see yet what waits behind it
 
 CLAIM = f"""
 WITH room AS (
-    SELECT n.id, n.url, n.secret, greatest(%(most)s - coalesce(b.busy, 0), 0) AS free
+    SELECT n.id, n.url, n.secret, CASE WHEN n.overlap_until > now() THEN n.old_secret END AS old_secret,
+        coalesce(b.free, %(start)s) AS free
     FROM sync_endpoint n
     JOIN sync_channel c ON c.id = n.channel_id AND c.is_active
-    LEFT JOIN unnest(%(endpoints)s::uuid[], %(busy)s::int[]) AS b (id, busy) ON b.id = n.id
+    LEFT JOIN unnest(%(endpoints)s::uuid[], %(free)s::int[]) AS b (id, free) ON b.id = n.id
     WHERE n.is_active
 ), due AS (
     SELECT d.* FROM room CROSS JOIN LATERAL (
@@ -42,20 +44,23 @@ WITH room AS (
     FROM judged j WHERE d.id = j.id AND j.head IS NULL
     RETURNING d.id, d.event_id, d.endpoint_id, d.attempts, d.position
 )
-SELECT looked.at AS looked_at, c.id AS delivery, c.endpoint_id, c.attempts, room.url, room.secret, {{columns}}
+SELECT looked.at AS looked_at, c.id AS delivery, c.endpoint_id, c.attempts, room.url, room.secret, room.old_secret,
+    {{columns}}
 FROM (SELECT count(*) AS at FROM due) looked
 LEFT JOIN (claimed c JOIN room ON room.id = c.endpoint_id JOIN sync_event e ON e.id = c.event_id) ON true
 ORDER BY c.position
 """  # noqa: S608 - constants
 
-WRITE = """
+WRITE = f"""
 WITH told AS (
     SELECT * FROM unnest(%(deliveries)s::bigint[], %(leases)s::uuid[], %(states)s::text[], %(pauses)s::float8[],
-        %(statuses)s::int[], %(errors)s::text[], %(responses)s::text[], %(milliseconds)s::int[], %(ats)s::timestamptz[])
-        AS t (delivery, lease, state, pause, status, error, response, milliseconds, at)
+        %(statuses)s::int[], %(errors)s::text[], %(responses)s::text[], %(milliseconds)s::int[], %(connected)s::int[],
+        %(sent)s::int[], %(answered)s::int[], %(ats)s::timestamptz[])
+        AS t (delivery, lease, state, pause, status, error, response, milliseconds, connected, sent, answered, at)
 ), tried AS (
-    INSERT INTO sync_attempt (delivery_id, at, milliseconds, status, error, response)
-    SELECT d.id, t.at, t.milliseconds, t.status, t.error, t.response
+    INSERT INTO sync_attempt
+        (delivery_id, at, milliseconds, connected, sent, answered, status, error, response)
+    SELECT d.id, t.at, t.milliseconds, t.connected, t.sent, t.answered, t.status, t.error, t.response
     FROM told t JOIN sync_delivery d ON d.id = t.delivery
 ), done AS (
     UPDATE sync_delivery d SET
@@ -79,15 +84,19 @@ WITH told AS (
 )
 UPDATE sync_endpoint n SET
     last_success_at = CASE WHEN s.well THEN clock_timestamp() ELSE n.last_success_at END,
-    failing_since = CASE WHEN NOT s.well THEN coalesce(n.failing_since, clock_timestamp()) END,
+    -- Who is disabled begins anew when somebody enables it.
+    failing_since = CASE
+        WHEN NOT s.well AND NOT s.gone AND coalesce(n.failing_since > now() - interval '{FAILING}', true)
+        THEN coalesce(n.failing_since, clock_timestamp()) END,
     is_active = n.is_active AND NOT s.gone
-        AND (s.well OR coalesce(n.failing_since > now() - interval '120 hours', true)),
+        AND (s.well OR coalesce(n.failing_since > now() - interval '{FAILING}', true)),
     disabled_reason = CASE
         WHEN s.gone THEN '410 Gone'
-        WHEN NOT s.well AND n.failing_since <= now() - interval '120 hours' THEN '120 h'
+        WHEN s.well AND n.is_active THEN ''
+        WHEN n.failing_since <= now() - interval '{FAILING}' THEN '120 h'
         ELSE n.disabled_reason END
 FROM (SELECT endpoint_id, well, coalesce(gone, false) AS gone FROM standing) s
 WHERE n.id = s.endpoint_id AND (
-    NOT s.well OR n.failing_since IS NOT NULL OR n.last_success_at IS NULL
+    NOT s.well OR n.failing_since IS NOT NULL OR n.disabled_reason <> '' OR n.last_success_at IS NULL
     OR n.last_success_at < now() - interval '10 seconds')
-"""
+"""  # noqa: S608 - constants

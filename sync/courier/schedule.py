@@ -11,13 +11,19 @@ GONE = 410
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one try. `status` is null without an answer, `error` a word for what went wrong."""
+    """What came of one try. `status` is null without an answer, `error` a word for what went wrong.
+
+    `connected`, `sent` and `answered` are milliseconds since its beginning, null when it did not come to that.
+    """
 
     status: int | None
     error: str = ""
     retry_after: float | None = None
     response: str = ""
     milliseconds: int = 0
+    connected: int | None = None
+    sent: int | None = None
+    answered: int | None = None
 
     @property
     def is_success(self) -> bool:
@@ -27,6 +33,11 @@ class Outcome:
     def is_refusal(self) -> bool:
         """An answer that says that repeating will not help."""
         return self.status is not None and 400 <= self.status < 500 and self.status not in WORTH_REPEATING
+
+    @property
+    def is_strain(self) -> bool:
+        """A sign that the receiver cannot keep up, or is not there."""
+        return self.status is None or self.status >= 500 or self.status in WORTH_REPEATING
 
 
 @dataclass(frozen=True)

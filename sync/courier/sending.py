@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import ssl
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -15,9 +17,9 @@ from sync.addresses import is_internal
 from sync.courier.schedule import Outcome
 from sync.secret import unseal
 
-TIMEOUT = 15.0  # seconds, from the first byte of the request to the status of the answer
-READ = 20_000  # bytes of an answer at most
-KEPT = 1_000  # characters of it
+TIMEOUT = 15.0  # seconds until the status of the answer, connecting included
+LISTENING = 2.0  # seconds for what follows the status: it decides nothing
+READ = 20_000  # bytes of an answer that are kept
 NOT_PUBLIC = "is not public"
 BROKEN = {
     aiohttp.ClientConnectorDNSError: "dns",
@@ -26,6 +28,8 @@ BROKEN = {
     aiohttp.InvalidURL: "address",
     aiohttp.ClientConnectorError: "connect",
     aiohttp.ServerDisconnectedError: "disconnected",
+    aiohttp.ClientOSError: "reset",
+    ConnectionError: "reset",
 }
 
 
@@ -33,14 +37,37 @@ class Refused(OSError):
     """The address leads into a network that is not public."""
 
 
-def new_session() -> aiohttp.ClientSession:
-    """A client that keeps connections, follows nothing, remembers nothing and trusts no environment."""
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=10, socket_factory=guarded)
+@dataclass
+class Times:
+    """When a try got how far, in milliseconds since its beginning."""
+
+    began: float = field(default_factory=perf_counter)
+    connected: int | None = None
+    sent: int | None = None
+    answered: int | None = None
+
+    def now(self) -> int:
+        """Milliseconds since the beginning."""
+        return int((perf_counter() - self.began) * 1000)
+
+    def told(self) -> dict[str, int | None]:
+        """As an outcome takes them."""
+        far = {"connected": self.connected, "sent": self.sent, "answered": self.answered}
+        return {"milliseconds": self.now(), **far}
+
+
+def new_session(trusted: ssl.SSLContext | bool = True) -> aiohttp.ClientSession:
+    """A client that keeps connections, follows nothing, remembers nothing and trusts no environment.
+
+    `trusted` names other certificate authorities than the machine's.
+    """
+    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=10, socket_factory=guarded, ssl=trusted)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(total=None),
+        trace_configs=[_timed()],
         headers={"User-Agent": "member-hub/1", "Content-Type": "application/json"},
     )
 
@@ -57,28 +84,36 @@ def guarded(address) -> socket.socket:
 
 async def post(session: aiohttp.ClientSession, url: str, headers: dict, body: bytes) -> Outcome:
     """Post once and judge the answer; redirects are not followed. Never raises but for cancellation."""
-    began = perf_counter()
+    times = Times()
     try:
-        async with asyncio.timeout(TIMEOUT) as limit:
-            async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
-                told = await _head_of(answer, limit.when())
-                return _judged(answer, told, _since(began))
+        async with asyncio.timeout(TIMEOUT):
+            answer = await session.post(url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=times)
+        times.answered = times.now()
+        async with answer:
+            return _judged(answer, await _head_of(answer), times)
     except TimeoutError:
-        return Outcome(None, "timeout", milliseconds=_since(began))
+        return Outcome(None, "timeout", **times.told())
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Outcome(None, _word(error), milliseconds=_since(began))
+        return Outcome(None, _word(error), **times.told())
 
 
-def signed(event_id: str, body: bytes, secret: str, now: datetime) -> dict[str, str]:
-    """The Standard Webhooks headers of this try."""
-    signature = _signer(secret).sign(event_id, now, body.decode())
+def signed(event_id: str, body: bytes, secret: str, now: datetime, *old: str) -> dict[str, str]:
+    """The Standard Webhooks headers of this try; an old secret that is valid still signs beside the new one."""
+    told = body.decode()
+    signature = " ".join(_signer(each).sign(event_id, now, told) for each in (secret, *old))
     return {"webhook-id": event_id, "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
 
 
 @lru_cache(maxsize=1_000)
-def opened(endpoint: UUID, sealed: bytes) -> str:
-    """An endpoint's secret, from the row's ciphertext."""
-    return unseal(sealed, f"sync_endpoint.secret:{endpoint}").decode()
+def opened(endpoint: UUID, sealed: bytes, column: str = "secret") -> str:
+    """A secret of an endpoint, from the row's ciphertext in this column."""
+    return unseal(sealed, f"sync_endpoint.{column}:{endpoint}").decode()
+
+
+def secrets_of(row: dict) -> list[str]:
+    """The secrets that sign what an endpoint is sent now, of a claimed row: the old one while it is valid still."""
+    found = [opened(row["endpoint_id"], row["secret"])]
+    return [*found, opened(row["endpoint_id"], row["old_secret"], "old_secret")] if row["old_secret"] else found
 
 
 @lru_cache(maxsize=1_000)
@@ -86,11 +121,26 @@ def _signer(secret: str) -> Webhook:
     return Webhook(secret)
 
 
-async def _head_of(answer: aiohttp.ClientResponse, deadline: float) -> bytes:
-    """What can be read of an answer before the time is up; its status counts, whatever becomes of the rest."""
+def _timed() -> aiohttp.TraceConfig:
+    """Notes when a connection was made and when the last of a request was sent."""
+
+    async def connected(_session, context, _params):
+        context.trace_request_ctx.connected = context.trace_request_ctx.now()
+
+    async def sent(_session, context, _params):
+        context.trace_request_ctx.sent = context.trace_request_ctx.now()
+
+    told = aiohttp.TraceConfig()
+    told.on_connection_create_end.append(connected)
+    told.on_request_chunk_sent.append(sent)
+    return told
+
+
+async def _head_of(answer: aiohttp.ClientResponse) -> bytes:
+    """What can be read of an answer in a moment; its status counts, whatever becomes of the rest."""
     told = bytearray()
     try:
-        async with asyncio.timeout_at(deadline - 0.1):
+        async with asyncio.timeout(LISTENING):
             while len(told) < READ and (part := await answer.content.read(READ - len(told))):
                 told += part
     except (TimeoutError, aiohttp.ClientError, OSError):
@@ -98,21 +148,21 @@ async def _head_of(answer: aiohttp.ClientResponse, deadline: float) -> bytes:
     return bytes(told)
 
 
-def _judged(answer: aiohttp.ClientResponse, told: bytes, milliseconds: int) -> Outcome:
-    text = told.decode("utf-8", "replace").replace("\0", "\ufffd")[:KEPT]
+def _judged(answer: aiohttp.ClientResponse, told: bytes, times: Times) -> Outcome:
+    text = told.decode("utf-8", "replace").replace("\0", "\ufffd")
     error = "" if answer.ok and answer.status < 300 else "redirect" if 300 <= answer.status < 400 else "status"
-    return Outcome(answer.status, error, retry_after(answer.headers.get("Retry-After")), text, milliseconds)
+    return Outcome(answer.status, error, retry_after(answer.headers.get("Retry-After")), text, **times.told())
 
 
 def retry_after(given: str | None) -> float | None:
     """Seconds, from a number of them or a date; None when there is none, or nothing that makes sense."""
     if not given:
         return None
-    if given.isascii() and given.isdigit() and len(given) < 10:
-        return float(given)
+    if given.isascii() and given.isdigit():
+        return float(given)  # any number of them: infinite at worst, and how long is honoured is the schedule's matter
     try:
         at = parsedate_to_datetime(given)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max((at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)
 
@@ -121,7 +171,3 @@ def _word(error: Exception) -> str:
     if NOT_PUBLIC in str(getattr(error, "os_error", error)):  # one of several addresses: the rest is only text
         return "address"
     return next((word for kind, word in BROKEN.items() if isinstance(error, kind)), "protocol")
-
-
-def _since(began: float) -> int:
-    return int((perf_counter() - began) * 1000)

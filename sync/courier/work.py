@@ -5,6 +5,7 @@ import logging
 import random
 import signal
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -18,8 +19,10 @@ from psycopg_pool import AsyncConnectionPool
 from sync import postgres
 from sync.courier import DOORBELL
 from sync.courier.claims import CLAIM, WRITE
+from sync.courier.replays import STEP
 from sync.courier.schedule import Outcome, Verdict, verdict
-from sync.courier.sending import new_session, opened, post, signed
+from sync.courier.sending import new_session, post, secrets_of, signed
+from sync.courier.width import START, Width
 from sync.envelope import COLUMNS, cloud_event
 from sync.health import BEAT
 
@@ -27,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 SWEEP = 1.0  # seconds without a doorbell
 BEAT_EVERY = 5.0
-PER_ENDPOINT = 64  # requests in flight, so that a slow endpoint holds up nobody but itself
+RESOLVERS = 64  # threads that ask for names: who has a slow name server holds up nobody else
 FAREWELL = 4.0  # seconds that requests in flight get at the end
 CLAIM_DUE = CLAIM.format(columns=COLUMNS)
 
@@ -51,6 +54,7 @@ class Courier:
         self.due = asyncio.Event()
         self.finished = asyncio.Event()
         self.busy: Counter[UUID] = Counter()
+        self.widths: dict[UUID, Width] = {}
         self.flying: set[asyncio.Task] = set()
         self.results: list[Result] = []
         self.beat_at = 0.0
@@ -62,12 +66,13 @@ class Courier:
 
     async def run(self) -> None:
         """Deliver until stopped; outlives every loss of PostgreSQL."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(RESOLVERS, "resolver"))
         known = postgres.parameters("courier") | {"row_factory": dict_row}
         async with (
             AsyncConnectionPool(kwargs=known, min_size=1, max_size=3, open=False) as self.pool,
             new_session() as self.session,
         ):
-            beside = [asyncio.ensure_future(each) for each in (self._listen(), self._write_all())]
+            beside = [asyncio.ensure_future(each) for each in (self._listen(), self._write_all(), self._replay_all())]
             while not self.stopping:
                 await self._outliving(self._turn)
             if self.flying:
@@ -83,6 +88,7 @@ class Courier:
         rows = await self.claim(lease)
         for row in rows if rows[0]["delivery"] else ():
             self.busy[row["endpoint_id"]] += 1
+            self.widths.setdefault(row["endpoint_id"], Width())
             task = asyncio.ensure_future(self._deliver(row, lease))
             self.flying.add(task)
             task.add_done_callback(self.flying.discard)
@@ -92,7 +98,8 @@ class Courier:
 
     async def claim(self, lease: UUID) -> list[dict]:
         """Lease what is due and may be sent now; one empty row when there is nothing."""
-        known = {"most": PER_ENDPOINT, "lease": lease, "endpoints": list(self.busy), "busy": list(self.busy.values())}
+        free = [width.room(self.busy[endpoint]) for endpoint, width in self.widths.items()]
+        known = {"start": START, "lease": lease, "endpoints": list(self.widths), "free": free}
         async with self.pool.connection() as connection:
             return await (await connection.execute(CLAIM_DUE, known, prepare=True)).fetchall()
 
@@ -100,13 +107,15 @@ class Courier:
         """Try once. The result is written by `_write_all`, together with those of others."""
         now, body = datetime.now(UTC), cloud_event(row)
         try:
-            headers = signed(str(row["id"]), body, opened(row["endpoint_id"], row["secret"]), now)
+            secret, *old = secrets_of(row)
+            headers = signed(str(row["id"]), body, secret, now, *old)
             outcome = await post(self.session, row["url"], headers, body)
         except Exception:
             logger.exception("Delivery %s", row["delivery"])
             outcome = Outcome(None, "internal")
         finally:
             self._free(row["endpoint_id"])
+        self.widths[row["endpoint_id"]].learn(outcome)
         told = verdict(outcome, row["attempts"] + 1, settings.COURIER_SCHEDULE, random.random())  # noqa: S311
         self.results.append(Result(row["delivery"], lease, told, outcome, now))
         self.finished.set()
@@ -132,6 +141,21 @@ class Courier:
         self.due.set()
         for pause in {each.verdict.pause for each in results if 0 < each.verdict.pause < SWEEP}:
             asyncio.get_running_loop().call_later(pause, self.due.set)
+
+    async def _replay_all(self) -> None:
+        while True:
+            await self._outliving(self._replay)
+            await asyncio.sleep(SWEEP)
+
+    async def _replay(self) -> None:
+        """Queue what staff asked for again, page by page, as long as its endpoint keeps up."""
+        while not self.stopping:
+            async with self.pool.connection() as connection:
+                step = await (await connection.execute(STEP, prepare=True)).fetchone()
+            if step is None:
+                return
+            if step["queued"]:
+                self.due.set()
 
     async def _outliving(self, work) -> None:
         try:
@@ -171,6 +195,9 @@ def columns_of(results: list[Result]) -> dict[str, list]:
         "errors": [each.outcome.error for each in results],
         "responses": [each.outcome.response for each in results],
         "milliseconds": [each.outcome.milliseconds for each in results],
+        "connected": [each.outcome.connected for each in results],
+        "sent": [each.outcome.sent for each in results],
+        "answered": [each.outcome.answered for each in results],
         "ats": [each.at for each in results],
     }
 

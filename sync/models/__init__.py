@@ -1,6 +1,6 @@
 from sync.models.channels import Channel, ChannelKey, Endpoint, Method, Scope, SharingGroup, Visible
 from sync.models.cockpit import Alert, AlertRule, Discrepancy, Measure, Notice, ReconciliationRun
-from sync.models.deliveries import Attempt, Delivery
+from sync.models.deliveries import Attempt, Delivery, Replay
 from sync.models.facts import Acknowledged, Audience, Batch, Event, Settled, Stream, Ticket
 from sync.models.forwarding import ForwardedPush
 from sync.models.incoming import IdempotentAnswer, InboxMessage, Quota
@@ -28,6 +28,7 @@ __all__ = [
     "Notice",
     "Quota",
     "ReconciliationRun",
+    "Replay",
     "Scope",
     "Settled",
     "SharingGroup",

@@ -1,9 +1,12 @@
-"""What is pushed out: one delivery per event and endpoint, one attempt per try."""
+"""What is pushed out: one delivery per event and endpoint, one attempt per try; and what staff had sent again."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from sync.ids import uuid7
 
 
 class Delivery(models.Model):
@@ -51,12 +54,19 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """One try: when, how long, what came back. Never changed."""
+    """One try: when, how long, what came back. Never changed.
+
+    `connected`, `sent` and `answered` are milliseconds since its beginning; null is what it did not come to, or a
+    connection that was open already.
+    """
 
     id = models.BigAutoField(primary_key=True)
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="tries", verbose_name=_("delivery"))
     at = models.DateTimeField(_("at"))
     milliseconds = models.PositiveIntegerField(_("took (ms)"))
+    connected = models.PositiveIntegerField(_("connected after (ms)"), null=True)
+    sent = models.PositiveIntegerField(_("sent after (ms)"), null=True)
+    answered = models.PositiveIntegerField(_("first answer after (ms)"), null=True)
     status = models.PositiveSmallIntegerField(_("answer"), null=True)
     error = models.CharField(_("kind of error"), max_length=40, blank=True)
     response = models.TextField(_("head of the answer"), blank=True)
@@ -67,3 +77,36 @@ class Attempt(models.Model):
 
     def __str__(self):
         return f"{self.delivery_id} {self.status or self.error}"
+
+
+class Replay(models.Model):
+    """What staff had sent to an endpoint again: chosen deliveries at once, or a range of the one order page by page.
+
+    `first` and `last` are positions, both included; the courier is done up to `reached`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    endpoint = models.ForeignKey("sync.Endpoint", models.CASCADE, related_name="replays", verbose_name=_("endpoint"))
+    chosen = ArrayField(models.BigIntegerField(), default=list, blank=True, verbose_name=_("chosen deliveries"))
+    first = models.PositiveBigIntegerField(_("from position"))
+    last = models.PositiveBigIntegerField(_("to position"))
+    is_whole = models.BooleanField(
+        _("also what has arrived"), default=False, help_text=_("Otherwise only what failed for good or was never sent")
+    )
+    reason = models.CharField(_("reason"), max_length=200)
+    by = models.CharField(_("by"), max_length=80)
+    reached = models.PositiveBigIntegerField(_("done up to position"), default=0)
+    queued = models.PositiveIntegerField(_("queued"), default=0)
+    created_at = models.DateTimeField(_("created"), db_default=Now())
+    finished_at = models.DateTimeField(_("finished"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("replay"), _("replays")
+        constraints = [
+            models.UniqueConstraint(fields=["endpoint"], condition=Q(finished_at=None), name="replay_one_at_a_time"),
+            models.CheckConstraint(condition=Q(first__lte=F("last") + 1), name="replay_range_in_order"),
+            models.CheckConstraint(condition=~Q(reason=""), name="replay_has_reason"),
+        ]
+
+    def __str__(self):
+        return f"{self.first}–{self.last}"

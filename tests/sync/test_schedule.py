@@ -49,7 +49,12 @@ def test_retry_after_is_honoured_up_to_twice_the_step(asked, pause):
     assert after(Outcome(503, retry_after=asked), 2).pause == pause
 
 
-@pytest.mark.parametrize("given", [None, "", "soon", "-5", "1e9", "9" * 40])
+@pytest.mark.parametrize("given", ["1000000000", "9" * 40, "9" * 5_000])
+def test_a_retry_after_of_ages_is_twice_the_step(given):
+    assert after(Outcome(503, retry_after=retry_after(given)), 2).pause == 600
+
+
+@pytest.mark.parametrize("given", [None, "", "soon", "-5", "1e9", "Mon, 99999999999 Jan 2026 00:00:00 GMT"])
 def test_a_retry_after_that_makes_no_sense_is_none(given):
     assert retry_after(given) is None
 
