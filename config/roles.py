@@ -37,7 +37,17 @@ ORDERS = ("order", "line", "payment", "paymentcase", "refund", "refundline", "sh
 ORDERS += ("shippingupload", "superseded", "intervention", "orderterms", "shippingfile", "shippingrow")
 BILLS = ("merchant", "bill", "billline")
 CHANNELS = ("channel", "sharinggroup", "endpoint")
-TRAFFIC = ("event", "delivery", "attempt", "inboxmessage", "acknowledged", "audience", "stream", "forwardedpush")
+TRAFFIC = (
+    "event",
+    "delivery",
+    "attempt",
+    "inboxmessage",
+    "inboxreplay",
+    "acknowledged",
+    "audience",
+    "stream",
+    "forwardedpush",
+)
 WATCH = ("reconciliationrun", "discrepancy", "alert", "alertrule", "notice", "measure", "heartbeat")
 MACHINERY = ("settled", "batch", "ticket", "idempotentanswer", "quota")
 WAYS_IN = ("smschallenge", "membercode", "websitelogin", "registration", "signingrant", "wechattoken")
@@ -69,6 +79,7 @@ ASKS_ABOUT_PEOPLE = {"members.add_request", "members.freeze_member"}
 DECIDES_ABOUT_PEOPLE = ASKS_ABOUT_PEOPLE | {"members.approve_request"}
 SHOWN_ON_REASON = _view("orders", ["recipient", "disclosure"])
 SHIPS = {"orders.ship_order", "orders.edit_recipient"}
+REPLAYS = {"sync.replay_inboxmessage"}
 MOVES_MONEY = {"orders.mark_paid", "orders.refund_order", "orders.decide_payment_case"}
 READS_PROVIDERS = {"orders.read_provider_messages"} | _view("sync", ["inboxmessage"])
 HANDLES_ORDERS = SHIPS | {"orders.enter_order", "orders.cancel_order", "orders.reassign_order"}
@@ -98,6 +109,7 @@ ROLES: dict[str, set[str]] = {
     | _edit("orders", "orderterms", "carrier")
     | HANDLES_ORDERS
     | MOVES_MONEY
+    | REPLAYS
     | READS_PROVIDERS
     | _view("orders", [*BILLS, "merchantkey", "disclosure"])
     | _view("sync", ["channelkey"])
@@ -136,6 +148,7 @@ ROLES: dict[str, set[str]] = {
     | TRAFFIC_SEEN
     | MACHINERY_SEEN
     | WATCH_SEEN
+    | REPLAYS
     | _edit("sync", "endpoint", "alertrule")
     | _view("sync", ["channelkey"])
     | {"config.view_dashboard"},

@@ -1,20 +1,15 @@
 """Facts from outside: stored as they came, then applied once, in order per subject, by the same acts as every change.
 
-A message is known again by (sender, message id). `sender` is `channels/<code>` or `<provider>/<account>`; a sender
-speaks only words of its own: a channel those of the contract, a provider those that begin with its name. What cannot
-be applied is quarantined with the reason; what fails for a passing reason is tried again and holds up its subject. What
-is told of something not known yet is parked: it holds up nothing, and is woken by the act that makes it known.
+How they are kept is in `sync/receiving.py`. What cannot be applied is quarantined with the reason, from where it may
+be replayed (`sync/quarantine.py`); what fails for a passing reason is tried again and holds up its subject. What is
+told of something not known yet is parked: it holds up nothing, and is woken by the act that makes it known.
 """
 
-import hashlib
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import F, Min
 from django.db.models.functions import Now
@@ -30,12 +25,12 @@ from sync.http.input import loads
 from sync.http.problems import LOCK_TIMEOUT
 from sync.ids import request_id
 from sync.models import Channel, InboxMessage
+from sync.receiving import CHANNELS, TYPE_UNKNOWN, Fact, handler_of, store, store_many
 
 logger = logging.getLogger(__name__)
 
-ACCEPTED, DUPLICATE, QUARANTINED = "accepted", "duplicates", "quarantined"
-CHANNELS = "channels"
-WORDS_OF_CHANNELS = {"member", "order", "points"}
+__all__ = ["Fact", "Outside", "Waits", "apply", "apply_at_once", "apply_due", "store", "store_many", "wake"]
+
 PASSING = (OperationalError, InterfaceError, PoolTimeout)
 PASSING_CODES = {"rate_limited", "payment_in_progress"}  # and all that is our own fault
 LONGEST_PAUSE = 60  # seconds between two tries
@@ -48,6 +43,10 @@ WINDOW = 1_000  # subjects that a sweep looks at
 WAKE = """
 UPDATE sync_inboxmessage SET state = 'waiting', next_at = now() WHERE waits_for = %s AND state = 'parked' RETURNING id
 """
+
+
+class Unheard(Exception):
+    """Nobody applies what a sender tells."""
 
 
 class Waits(Exception):
@@ -67,80 +66,6 @@ class Outside(Exception):
     def __init__(self, work: Callable[[], object]):
         super().__init__()
         self.work = work
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A message as it came. `body` is JSON: of a channel the whole CloudEvent, of a provider what it tells."""
-
-    message_id: str
-    type: str
-    subject: str
-    body: bytes
-
-    @property
-    def digest(self) -> bytes:
-        return hashlib.sha256(self.body).digest()
-
-
-def store(sender: str, message_id: str, type: str, subject: str, body: bytes) -> bool:
-    """Keep one message. False when it was known already, or will not be applied."""
-    return store_many(sender, [Fact(message_id, type, subject, body)])[ACCEPTED] == 1
-
-
-def store_many(sender: str, facts: Iterable[Fact]) -> Counter:
-    """Keep messages. Returns how many were `accepted`, `duplicates` or `quarantined`."""
-    fresh, verdicts = {}, Counter()
-    for fact in facts:
-        if (first := fresh.setdefault(fact.message_id, fact)) is not fact:
-            verdicts[_judge_again(sender, fact, first.digest)] += 1
-    rows = [_row(sender, fact) for fact in fresh.values()]
-    InboxMessage.objects.bulk_create(rows, ignore_conflicts=True)
-    known = InboxMessage.objects.filter(sender=sender, message_id__in=list(fresh))
-    kept = {message_id: (pk, bytes(digest)) for message_id, pk, digest in known.values_list(*KEPT)}
-    for row in rows:
-        pk, digest = kept[row.message_id]
-        if pk != row.pk:
-            verdicts[_judge_again(sender, fresh[row.message_id], digest)] += 1
-        else:
-            verdicts[QUARANTINED if row.state == InboxMessage.State.QUARANTINED else ACCEPTED] += 1
-    return verdicts
-
-
-KEPT = ("message_id", "pk", "body_digest")
-
-
-def _row(sender: str, fact: Fact, **fields) -> InboxMessage:
-    known = handler_of(sender, fact.type) is not None
-    fields.setdefault("state", InboxMessage.State.WAITING if known else InboxMessage.State.QUARANTINED)
-    fields.setdefault("problem", "" if known else "type_unknown")
-    fields.setdefault("message_id", fact.message_id)
-    return InboxMessage(
-        sender=sender,
-        type=fact.type,
-        subject=fact.subject,
-        body=fact.body.decode(),
-        body_digest=fact.digest,
-        correlation_id=request_id.get(),
-        **fields,
-    )
-
-
-def _judge_again(sender: str, fact: Fact, digest: bytes) -> str:
-    """A message whose id is known: the same again, or another one under the same id, which is kept for a person."""
-    if digest == fact.digest:
-        return DUPLICATE
-    name = f"{fact.message_id[:230]}#{fact.digest.hex()[:16]}"
-    other = _row(sender, fact, message_id=name, state=InboxMessage.State.QUARANTINED, problem="id_reused")
-    InboxMessage.objects.bulk_create([other], ignore_conflicts=True)
-    return QUARANTINED
-
-
-def handler_of(sender: str, type: str) -> str | None:
-    """The dotted path of what applies this type for this sender; None when nothing does."""
-    kind, word = sender.partition("/")[0], type.partition(".")[0]
-    own = word in WORDS_OF_CHANNELS if kind == CHANNELS else word == kind.replace("-", "_")
-    return settings.INBOX_HANDLERS.get(type) if own else None
 
 
 def apply_at_once(sender: str, subjects: Iterable[str]) -> None:
@@ -205,6 +130,8 @@ def _handle(head: InboxMessage) -> bool:
         _try(head)
     except Waits as waits:
         return _park(head, waits)
+    except Unheard:
+        return _quarantine(head, TYPE_UNKNOWN)
     except Problem as problem:
         is_passing = problem.status >= 500 or problem.code in PASSING_CODES
         return _put_off(head, problem.code) if is_passing else _quarantine(head, _reason(problem))
@@ -231,6 +158,9 @@ def _apply(head: InboxMessage) -> None:
     message = InboxMessage.objects.select_for_update(no_key=True).filter(pk=head.pk, state=head.State.WAITING).first()
     if message is None:
         return  # applied meanwhile
+    path = handler_of(message.sender, message.type)
+    if path is None:
+        raise Unheard
     told, sender = loads(message.body.encode()), message.sender
     kind, _slash, name = sender.partition("/")
     channel = Channel.objects.get(code=name) if kind == CHANNELS else None
@@ -239,7 +169,7 @@ def _apply(head: InboxMessage) -> None:
     occurred_at = parse_datetime(time) if time else message.received_at
     held = request_id.set(message.correlation_id)
     try:
-        import_string(handler_of(sender, message.type))(channel, data, occurred_at, by)
+        import_string(path)(channel, data, occurred_at, by)
     finally:
         request_id.reset(held)
     message.state, message.applied_at, message.attempts = head.State.APPLIED, Clock(), message.attempts + 1
@@ -247,7 +177,7 @@ def _apply(head: InboxMessage) -> None:
 
 
 def _quarantine(head: InboxMessage, reason: str) -> bool:
-    _change(head, state=head.State.QUARANTINED, problem=reason)
+    _change(head, state=head.State.QUARANTINED, problem=reason, quarantined_at=Clock())
     return True
 
 

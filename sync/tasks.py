@@ -5,14 +5,16 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from sync import alerts, forwarding, idempotency, inbox, quotas, retention, tickets
+from sync import alerts, forwarding, idempotency, inbox, quarantine, quotas, retention, tickets
 
 
 @shared_task(acks_late=True, soft_time_limit=60)
 def apply_inbox(**_later):
-    """Apply facts that could not be applied when they came."""
+    """Apply facts that could not be applied when they came; tell the alerts what waits, and what waits for a person."""
+    quarantine.replay_by_the_clock()
     inbox.apply_due()
     alerts.measure("inbox.parked_seconds", inbox.parked_seconds())
+    alerts.measure("inbox.quarantined", quarantine.fresh())
 
 
 @shared_task(acks_late=True, soft_time_limit=120)
@@ -31,3 +33,4 @@ def forget(**_later):
     retention.drop_messages()
     retention.drop_events()
     forwarding.drop_old()
+    quarantine.drop_old()

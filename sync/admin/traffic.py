@@ -1,4 +1,4 @@
-"""What travels: events, deliveries and their attempts, the inbox. Looked at, never edited."""
+"""What travels: events, deliveries and their attempts. Looked at, never edited."""
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +16,6 @@ from sync.models import (
     Event,
     Heartbeat,
     IdempotentAnswer,
-    InboxMessage,
     Quota,
     Settled,
     Stream,
@@ -124,47 +123,6 @@ class AttemptAdmin(HubAdmin):
     fieldsets = [
         (None, {"fields": [shown.link("delivery", _("Delivery")), shown.link("delivery__endpoint", _("Endpoint"))]}),
         (_("What came back"), {"fields": [("status", "error"), "milliseconds", shown.at("at", _("At")), "response"]}),
-    ]
-
-
-@admin.register(InboxMessage)
-class InboxMessageAdmin(HubAdmin):
-    within = staticmethod(scope.of_sender)
-    list_display = [
-        shown.fact("type", _("Type")),
-        "message_id",
-        shown.code("sender", _("Sender")),
-        shown.state("state", _("State")),
-        "attempts",
-        shown.at("received_at", _("Received")),
-        shown.at("applied_at", _("Applied")),
-    ]
-    list_filter = ["state", ("received_at", RangeDateTimeFilter)]
-    list_filter_submit = True
-    ordering = ["-id"]
-    searches = [search.by_id("pk"), search.exactly("message_id", "subject")]
-    search_help_text = _("Message id or subject")
-    fieldsets = [
-        (None, {"fields": [("type", "sender"), "message_id", "subject"]}),
-        (
-            _("State"),
-            {
-                "fields": [
-                    (shown.state("state", _("State")), "attempts"),
-                    ("problem", "waits_for"),
-                    "correlation_id",
-                ]
-            },
-        ),
-        (
-            _("Times"),
-            {
-                "fields": [
-                    (shown.at("received_at", _("Received")), shown.at("next_at", _("Next try"))),
-                    shown.at("applied_at", _("Applied")),
-                ]
-            },
-        ),
     ]
 
 

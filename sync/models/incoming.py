@@ -1,5 +1,6 @@
 """What comes in: facts that channels and providers push, answers kept for repeats, quotas."""
 
+import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -36,9 +37,11 @@ class InboxMessage(models.Model):
     received_at = models.DateTimeField(_("received"), db_default=Now())
     next_at = models.DateTimeField(_("next try"), db_default=Now())
     applied_at = models.DateTimeField(_("applied"), null=True)
+    quarantined_at = models.DateTimeField(_("quarantined"), null=True)
 
     class Meta:
         verbose_name, verbose_name_plural = _("inbox message"), _("inbox messages")
+        permissions = [("replay_inboxmessage", "Can try inbox messages again")]
         constraints = [
             models.UniqueConstraint(fields=["sender", "message_id"], name="inbox_message_once"),
             models.CheckConstraint(
@@ -50,11 +53,39 @@ class InboxMessage(models.Model):
             models.Index(fields=["sender", "subject", "id"], condition=Q(state="waiting"), name="inbox_waiting"),
             models.Index(fields=["waits_for"], condition=Q(state="parked"), name="inbox_parked"),
             models.Index(fields=["next_at"], condition=Q(state="parked"), name="inbox_parked_due"),
+            models.Index(fields=["problem", "id"], condition=Q(state="quarantined"), name="inbox_quarantined"),
             models.Index(fields=["subject", "id"], name="inbox_subject"),
+            models.Index(fields=["correlation_id", "id"], name="inbox_chain"),
         ]
 
     def __str__(self):
         return f"{self.type} {self.message_id}"
+
+
+class InboxReplay(models.Model):
+    """That a message was taken out of quarantine to be tried again: by whom, why, and what was wrong with it before.
+
+    Never changed. Messages are dropped by statements that know no other table: no constraint holds them together.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    message = models.ForeignKey(
+        InboxMessage, models.CASCADE, related_name="replays", db_constraint=False, verbose_name=_("inbox message")
+    )
+    at = models.DateTimeField(_("tried again"), db_default=Now())
+    by = models.CharField(_("by"), max_length=80)
+    reason = models.CharField(_("reason"), max_length=500)
+    problem = models.TextField(_("what was wrong"))
+    quarantined_at = models.DateTimeField(_("quarantined"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("replay of a message"), _("replays of messages")
+        constraints = [models.CheckConstraint(condition=~Q(reason=""), name="inbox_replay_has_reason")]
+        indexes = [models.Index(fields=["at"], name="inbox_replay_age")]
+        triggers = [pgtrigger.Protect(name="never_changed", operation=pgtrigger.Update)]
+
+    def __str__(self):
+        return f"{self.message_id} {self.by}"
 
 
 class IdempotentAnswer(models.Model):

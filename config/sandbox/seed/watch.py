@@ -21,6 +21,7 @@ WATCHED = [  # code, name, measure, window in seconds, threshold, least samples
     ("payment-states-unknown", "微信支付返回未知状态", "wechat_pay.states_unknown", FIVE_MINUTES, 0.5, 1),
     ("payment-certificates", "微信支付平台证书更新失败", "wechat_pay.certificates_failed", AN_HOUR, 0.5, 1),
     ("bills-missing", "微信支付账单缺失", "bills.missing", AN_HOUR, 0.5, 1),
+    ("inbox-quarantined", "收到的消息被隔离", "inbox.quarantined", FIVE_MINUTES, 0.5, 1),
     ("refunds-stuck", "退款卡在支付机构", "refunds.stuck", FIVE_MINUTES, 0.5, 1),
 ]
 
