@@ -1,0 +1,249 @@
+"""The receivers of docs/receivers, each a process, receive what the courier signs and sends and read the hub's feed."""
+
+import json
+import socket
+import time
+from uuid import uuid4
+
+import pytest
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+from django.db.models.functions import Now
+
+from sync.models import Attempt, Delivery, Event
+from tests import make
+from tests.config.sandbox_servers import served
+from tests.docs.programs import NAMES, OTHER_SECRET, RECEIVERS, Program, running, signed
+from tests.orders import make_orders as o
+from tests.sync import make_deliveries
+from tests.sync.patience import until
+from tests.sync.receiver import SECRET
+from tests.sync.test_courier import courier_running
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOBODY = "http://127.0.0.1:9"  # a port where nothing listens
+
+
+@pytest.fixture
+def hub() -> str:
+    with served(get_wsgi_application()) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def courier(settings):
+    settings.COURIER_SCHEDULE = [0.1] * 7
+    with courier_running() as running_courier:
+        yield running_courier
+
+
+@pytest.fixture
+def key() -> str:
+    """A key of the mini-program's backend."""
+    return make.backend_client("mini-program").headers["Authorization"].removeprefix("Bearer ")
+
+
+@pytest.fixture(params=NAMES)
+def program(request, tmp_path, hub, key) -> Program:
+    """A receiver of the mini-program that can read the feed."""
+    with running(request.param, tmp_path, hub=hub, key=key) as started:
+        yield started
+
+
+@pytest.fixture(params=NAMES)
+def lonely(request, tmp_path, key) -> Program:
+    """A receiver that cannot reach the hub."""
+    with running(request.param, tmp_path, hub=NOBODY, key=key, looks_back=False) as started:
+        yield started
+
+
+def subscribe(program: Program, *types: str):
+    made = make_deliveries.endpoint(make.channel("mini-program"), program.url, types=list(types))
+    made.secret = SECRET
+    made.save()
+    return made
+
+
+def ring() -> None:
+    """What the relay does: events get their place, deliveries are made, the courier is woken."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sync_settle()")
+        cursor.execute("NOTIFY courier")
+
+
+def place(member=None, **fields) -> dict:
+    """An order placed by the website's backend, settled."""
+    buyer = {"member_id": str(member.pk)} if member else {"contact": {"phone": make.mobile(), "name": "王"}}
+    placed = make.backend_client("website").post("orders", o.body(**buyer, **fields))
+    assert placed.status_code == 201, placed.json()
+    ring()
+    return placed.json()
+
+
+def pay(order: dict) -> None:
+    paid = {"provider": "offline", "transaction_id": order["number"], "amount_fen": order["total_fen"]}
+    backend = make.backend_client("website")
+    answer = backend.post(f"orders/{order['number']}/payments", paid | {"paid_at": make.NOON.isoformat()})
+    assert answer.status_code == 201, answer.json()
+    ring()
+
+
+def cloud_event(sequence: int, subject: str, **data) -> dict:
+    """An event as the hub would send it, of a stream the hub knows nothing of."""
+    order = {"number": "D1", "version": sequence, "status": "paid", **data}
+    return {
+        "specversion": "1.0",
+        "id": str(uuid4()),
+        "source": "/channels/website",
+        "type": "order.updated",
+        "subject": subject,
+        "sequence": str(sequence),
+        "data": order,
+    }
+
+
+def sequences(subject: str) -> list[int]:
+    return list(Event.objects.filter(subject=subject).order_by("sequence").values_list("sequence", flat=True))
+
+
+def delivered() -> bool:
+    return not Delivery.objects.exclude(state="delivered").exists()
+
+
+def test_what_the_courier_sends_is_applied_once_however_often_it_comes(program, courier):
+    subscribe(program)
+    member = make.member()
+    order = place(member)
+    subject = f"member/{member.pk}"
+    until(lambda: delivered() and program.applied(subject) == sequences(subject))
+    shown = program.shown()
+    assert (shown["orders"], shown["waiting"]) == ({order["number"]: "pending_payment"}, 0)
+
+    Delivery.objects.update(state="waiting", next_at=Now(), finished_at=None)
+    ring()
+    until(lambda: delivered() and Attempt.objects.count() == 2 * Delivery.objects.count())
+    assert set(Attempt.objects.values_list("status", flat=True)) == {204}
+    assert program.applied(subject) == sequences(subject)
+    assert program.shown() == shown
+
+
+def test_what_the_hub_did_not_sign_just_now_is_refused(program):
+    event = cloud_event(1, "order/D1")
+    body = json.dumps(event).encode()
+    good = signed(body)["webhook-signature"]
+    assert program.send(body, signature=signed(body, secret=OTHER_SECRET)["webhook-signature"]) == 401
+    assert program.send(body + b" ", signature=good) == 401
+    for changed in ({"id": ""}, {"timestamp": ""}, {"signature": ""}, {"id": "msg-2"}, {"timestamp": "soon"}):
+        assert program.send(body, **changed) == 401
+    for malformed in (good.replace("v1,", "v1"), good.replace("v1,", ""), good.replace("v1,", "v2,"), "v1,"):
+        assert program.send(body, signature=malformed) == 401
+    for seconds in (-302, 302):
+        then = {name.removeprefix("webhook-"): value for name, value in signed(body, seconds=seconds).items()}
+        assert program.send(body, id=then["id"], timestamp=then["timestamp"], signature=then["signature"]) == 401
+    assert program.send(b"[]") == program.send(b"{}") == program.send(b"not json") == 400
+    shown = program.shown()
+    assert (shown["applied"], shown["waiting"]) == (0, 0)
+
+
+def test_a_time_near_enough_is_taken(program):
+    body = json.dumps(cloud_event(1, "order/D1")).encode()
+    for seconds in (-290, 290):
+        then = signed(body, seconds=seconds)
+        assert program.send(body, timestamp=then["webhook-timestamp"], signature=then["webhook-signature"]) == 204
+
+
+def test_during_the_overlap_of_two_secrets_either_will_do(program):
+    """The hub signs with both; the receiver may know the old one, the new one or both."""
+    body = json.dumps(cloud_event(1, "order/D1")).encode()
+    new, old = (signed(body, secret=each)["webhook-signature"] for each in (OTHER_SECRET, SECRET))
+    assert program.send(body, signature=f"{new} {old}") == 204
+    program.kill()
+    program.secrets = [OTHER_SECRET, SECRET]
+    program.start()
+    assert program.send(body, signature=old) == program.send(body, signature=new) == 204
+    assert program.send(body, signature=f"v1,{'A' * 43}= v1a,x") == 401
+
+
+def test_what_comes_out_of_order_is_applied_in_order(lonely):
+    subject = "order/D1"
+    one, two, three, late = (cloud_event(number, subject) for number in (1, 2, 3, 2))
+    assert lonely.send(one) == 204
+    until(lambda: lonely.applied(subject) == [1])
+    assert lonely.send(three) == 204
+    until(lambda: lonely.shown()["waiting"] == 1)
+    assert lonely.applied(subject) == [1]
+    assert lonely.send(two) == 204
+    until(lambda: lonely.applied(subject) == [1, 2, 3])
+    assert lonely.send(late) == 204
+    until(lambda: lonely.shown()["late"] == 1)
+    assert lonely.shown()["subjects"] == {subject: 3}
+
+
+def test_other_subjects_and_events_without_a_place_do_not_wait(lonely):
+    assert lonely.send(cloud_event(2, "order/D1")) == lonely.send(cloud_event(1, "order/D2", number="D2")) == 204
+    alone = cloud_event(1, "") | {"type": "wechat.event"}
+    del alone["subject"], alone["sequence"]
+    assert lonely.send(alone) == 204
+    until(lambda: lonely.shown()["subjects"] == {"order/D2": 1, f"event/{alone['id']}": 1})
+
+
+def test_what_is_missing_is_fetched_from_the_feed(program, courier):
+    subscribe(program, "order.paid")
+    member = make.member()
+    order = place(member)
+    assert not Delivery.objects.exists()
+    pay(order)
+    subject = f"member/{member.pk}"
+    until(lambda: delivered() and program.applied(subject) == sequences(subject))
+    assert len(sequences(subject)) > Delivery.objects.count() == 1
+    shown = program.shown()
+    assert (shown["orders"], shown["waiting"]) == ({order["number"]: "paid"}, 0)
+    assert shown["cursor"]
+
+
+def test_what_never_was_for_this_channel_is_not_waited_for(program):
+    other = make.backend_client(make.channel("stranger", group="another"))
+    other.post("orders", o.body(contact={"phone": make.mobile(), "name": "李"}))
+    ring()
+    subject = Event.objects.get().subject
+    assert program.send(cloud_event(7, subject)) == 204
+    until(lambda: program.applied(subject) == [7])
+    assert program.send(cloud_event(9, subject)) == 204
+    until(lambda: program.applied(subject) == [7, 9])
+
+
+def test_after_a_kill_it_goes_on_where_it_was(program, courier):
+    subscribe(program)
+    member = make.member()
+    subject = f"member/{member.pk}"
+    first = place(member)
+    until(lambda: delivered() and program.applied(subject) == sequences(subject))
+    program.kill()
+    pay(first)
+    second = place(member)
+    until(lambda: Attempt.objects.filter(status=None).exists())
+    Delivery.objects.exclude(state="delivered").delete()  # nothing but the feed tells of these
+
+    program.start()
+    until(lambda: program.applied(subject) == sequences(subject))
+    Delivery.objects.update(state="waiting", next_at=Now(), finished_at=None)
+    ring()
+    until(delivered)
+    assert program.shown()["orders"] == {first["number"]: "paid", second["number"]: "pending_payment"}
+    assert program.applied(subject) == sequences(subject)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_answers_at_once_even_when_the_hub_does_not(name, tmp_path, key):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hub = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with running(name, tmp_path, hub=hub, key=key, looks_back=False) as program:
+            began = time.monotonic()
+            for number in range(3):
+                assert program.send(cloud_event(5, f"order/D{number}")) == 204
+            assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("path", sorted(RECEIVERS.glob("*/receiver.*")), ids=lambda path: path.suffix)
+def test_a_receiver_is_short_enough_to_be_read(path):
+    assert len(path.read_text().splitlines()) <= 400
