@@ -1,6 +1,18 @@
 """Members as staff see them: masked, scoped to their channels, changed only by acts."""
 
-from members.admin import consents, freezes, identities, linking, notices, people, privacy, profile, requests, sessions
+from members.admin import (
+    consents,
+    freezes,
+    identities,
+    linking,
+    notices,
+    people,
+    privacy,
+    profile,
+    requests,
+    sessions,
+    traced,
+)
 
 __all__ = [
     "consents",
@@ -13,4 +25,5 @@ __all__ = [
     "profile",
     "requests",
     "sessions",
+    "traced",
 ]

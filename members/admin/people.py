@@ -7,7 +7,7 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from members.admin.consents import guardian_link, what_is_allowed
 from members.models import Consent, Identity, LinkCase, Member, Merge, Session
 from sync import events
-from sync.admin import scope, search, shown
+from sync.admin import scope, search, shown, tracing
 from sync.admin.pages import ByChannel, HubAdmin
 from sync.admin.panels import Explained, Panel, show_on
 from sync.models import Event
@@ -85,5 +85,6 @@ show_on(
         lambda it: {"q": events.of_member(it.pk)},
         without=("subject",),
         place=90,
+        way=lambda _request, it: {"title": _("Follow a message"), "url": tracing.looking_for(it.number)},
     ),
 )

@@ -91,13 +91,19 @@ def link(field: str, label) -> Callable:
     return _column(field, label, lambda value, _row: linked(value))
 
 
+def address(row) -> str:
+    """Where a row's page is; nothing where it has none."""
+    try:
+        return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[quote(row.pk)])
+    except NoReverseMatch:
+        return ""
+
+
 def linked(row, text: object = None) -> str:
     """A link to a row's page."""
     if row is None:
         return EMPTY
-    try:
-        url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[quote(row.pk)])
-    except NoReverseMatch:
+    if not (url := address(row)):
         return str(text or row)
     return format_html('<a class="hub-link" href="{}">{}</a>', url, text or row)
 

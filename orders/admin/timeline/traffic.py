@@ -15,6 +15,7 @@ from orders.admin.timeline.entry import Entry, Story, joined, page_of
 from orders.models import Order
 from orders.payments import wechat_pay
 from sync import events
+from sync.admin import tracing
 from sync.admin.shown import BAD, BUSY, GOOD
 from sync.http.problems import CODES
 from sync.models import Delivery, Event, InboxMessage
@@ -67,7 +68,7 @@ def facts(story: Story) -> Iterator[Entry]:
         version = _("Version %(version)s") % {"version": each["data__version"]}
         more = [joined([version, *reached.get(each["id"], ())])]
         tone = BAD if any(_("was not reached") in text for text in reached.get(each["id"], ())) else "quiet"
-        url = reverse("admin:sync_event_change", args=[each["id"]])
+        url = tracing.page_of(each["id"])
         rank = STEPS.get(each["type"], 4)
         words = FACTS.get(each["type"], each["type"])
         yield Entry(each["time"], "order", words, each["actor"], tone, more, url, rank=rank)

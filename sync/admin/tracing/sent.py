@@ -1,0 +1,167 @@
+"""Where an event was pushed: each endpoint, each try with what was sent and what came back, and what comes next."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from sync.admin import shown
+from sync.admin.masking import masked
+from sync.admin.tracing.times import after, lasted, precise
+from sync.models import Attempt, Delivery, Endpoint, Event
+from sync.secret import Unreadable
+from sync.signatures import signature
+
+MOST_TRIES = 300
+LATE = timedelta(seconds=10)  # what is due and not taken for so long waits for a courier that does not come
+State = Delivery.State
+ERRORS = {
+    "timeout": gettext_lazy("no answer within 15 s"),
+    "dns": gettext_lazy("its name does not resolve"),
+    "tls": gettext_lazy("its certificate is not believed"),
+    "address": gettext_lazy("its address leads inside: refused"),
+    "connect": gettext_lazy("no connection"),
+    "reset": gettext_lazy("cut the connection"),
+    "disconnected": gettext_lazy("hung up without an answer"),
+    "protocol": gettext_lazy("what it answered is no HTTP"),
+    "redirect": gettext_lazy("a redirect is not followed"),
+    "status": gettext_lazy("answered with a failure"),
+    "internal": gettext_lazy("the hub itself failed: see its log"),
+}
+
+
+@dataclass
+class Try:
+    """One attempt as the page shows it. `headers` are those of the signature, as they were sent."""
+
+    attempt: Attempt
+    at: str
+    since: str
+    answer: object
+    words: object
+    response: str
+    headers: list[tuple[str, str]]
+
+
+@dataclass
+class Sent:
+    """A delivery as the page shows it: `said` is what became of it, or what comes next."""
+
+    delivery: Delivery
+    state: object
+    tone: str
+    said: str
+    took: str
+    tries: list[Try] = field(default_factory=list)
+
+    @property
+    def is_in_flight(self) -> bool:
+        return self.delivery.state == State.WAITING
+
+
+def told(event: Event, body: bytes, rows: QuerySet, tries: QuerySet | None, now: datetime) -> list[Sent]:
+    """Every delivery of an event among `rows`, with its attempts among `tries`: three queries at most."""
+    deliveries = list(rows.filter(event=event).select_related("endpoint__channel").order_by("id"))
+    attempts = _attempts(deliveries, tries)
+    heads = _heads(event, deliveries, rows)
+    return [_sent(each, event, body, attempts[each.pk], heads.get(each.endpoint_id), now) for each in deliveries]
+
+
+def _attempts(deliveries: list[Delivery], tries: QuerySet | None) -> dict[int, list[Attempt]]:
+    found = defaultdict(list)
+    if tries is not None and deliveries:
+        for each in tries.filter(delivery__in=deliveries).order_by("-id")[:MOST_TRIES]:
+            found[each.delivery_id].append(each)
+    return found
+
+
+def _heads(event: Event, deliveries: list[Delivery], rows: QuerySet) -> dict:
+    """What a delivery waits behind: the first one about the same subject that is not settled at that endpoint."""
+    waiting = {each.endpoint_id: each.position for each in deliveries if each.state == State.WAITING}
+    if not waiting:
+        return {}
+    ahead = rows.filter(
+        subject=event.subject, state=State.WAITING, endpoint__in=waiting, position__lt=max(waiting.values())
+    )
+    return {each.endpoint_id: each for each in ahead.order_by("endpoint", "position").distinct("endpoint")}
+
+
+def _sent(delivery: Delivery, event: Event, body: bytes, attempts: list[Attempt], head, now: datetime) -> Sent:
+    tone = {State.DELIVERED: shown.GOOD, State.DEAD: shown.BAD}.get(delivery.state)
+    tone = tone or (shown.BAD if is_stuck(delivery) else shown.BUSY)
+    sent = Sent(
+        delivery,
+        shown.tag(delivery.get_state_display(), tone),
+        tone,
+        said(delivery, head, now),
+        lasted(event.time, delivery.finished_at) if delivery.state == State.DELIVERED else "",
+    )
+    sent.tries = [_try(each, event, body, delivery.endpoint) for each in attempts]
+    return sent
+
+
+def _try(attempt: Attempt, event: Event, body: bytes, endpoint: Endpoint) -> Try:
+    is_good = attempt.status is not None and 200 <= attempt.status < 300
+    return Try(
+        attempt=attempt,
+        at=precise(attempt.at),
+        since=after(event.time, attempt.at),
+        answer=shown.tag(attempt.status or "–", shown.GOOD if is_good else shown.BAD),
+        words=ERRORS.get(attempt.error, attempt.error),
+        response=masked(attempt.response),
+        headers=_headers(attempt, event, body, endpoint),
+    )
+
+
+def _headers(attempt: Attempt, event: Event, body: bytes, endpoint: Endpoint) -> list[tuple[str, str]]:
+    """The headers of a try: made of what never changes, and of the endpoint's secrets, which are not shown."""
+    at = str(int(attempt.at.timestamp()))
+    signed = " ".join(signature(str(event.pk), at, body, each) for each in _secrets(endpoint, attempt.at))
+    signed = signed or _("not known any more: the secret was replaced since")
+    return [("webhook-id", str(event.pk)), ("webhook-timestamp", at), ("webhook-signature", signed)]
+
+
+def _secrets(endpoint: Endpoint, at: datetime) -> list[str]:
+    """What signed at that time; nothing when the secret of that time is not the one in force."""
+    if endpoint.secret_at and at < endpoint.secret_at:
+        return []
+    try:
+        return endpoint.secrets(at)
+    except Unreadable:
+        return []
+
+
+def is_stuck(delivery: Delivery) -> bool:
+    """Whether nothing will happen by itself: somebody switched something off."""
+    return delivery.state == State.WAITING and not (delivery.endpoint.is_active and delivery.endpoint.channel.is_active)
+
+
+def said(delivery: Delivery, head: Delivery | None, now: datetime) -> str:
+    """What became of it; of what waits, what it waits for."""
+    at = {"at": precise(delivery.finished_at), "count": delivery.attempts}
+    if delivery.state == State.DELIVERED:
+        return _("Has it since %(at)s.") % at
+    if delivery.state == State.DEAD:
+        return _("Given up at %(at)s after %(count)s tries: nothing more happens by itself.") % at
+    return _waiting(delivery, head, now)
+
+
+def _waiting(delivery: Delivery, head: Delivery | None, now: datetime) -> str:
+    endpoint, due = delivery.endpoint, delivery.next_at
+    if not endpoint.channel.is_active:
+        return _("Waits: the channel is switched off.")
+    if not endpoint.is_active:
+        return _("Waits: the endpoint is switched off (%(why)s).") % {"why": endpoint.disabled_reason or _("by hand")}
+    if delivery.leased_until and delivery.leased_until > now:
+        return _("Is being sent now.")
+    if head and head.position < delivery.position:
+        told = {"position": head.position, "at": precise(head.next_at), "count": head.attempts}
+        return _("Waits behind position %(position)s of the same subject (%(count)s tries, next at %(at)s).") % told
+    if due > now:
+        return _("Next try at %(at)s, in %(rest)s.") % {"at": precise(due), "rest": lasted(now, due)}
+    if now - due > LATE:
+        return _("Due for %(late)s: no courier has taken it.") % {"late": lasted(due, now)}
+    return _("Due now.")
