@@ -73,9 +73,16 @@ NAVIGATION = [
     ),
     _group(
         _("Sync"),
+        {
+            "title": _("Follow a message"),
+            "icon": "conversion_path",
+            "link": reverse_lazy("admin:sync_event_trace"),
+            "permission": _may("sync.view_event"),
+        },
         _page(_("Events"), "bolt", "sync", "event"),
         _page(_("Deliveries"), "outbox", "sync", "delivery"),
         _page(_("Attempts"), "history", "sync", "attempt"),
+        _page(_("Replays"), "replay", "sync", "replay"),
         _page(_("Inbox"), "inbox", "sync", "inboxmessage"),
     ),
     _group(

@@ -41,6 +41,7 @@ TRAFFIC = (
     "event",
     "delivery",
     "attempt",
+    "replay",
     "inboxmessage",
     "inboxreplay",
     "acknowledged",
@@ -79,7 +80,7 @@ ASKS_ABOUT_PEOPLE = {"members.add_request", "members.freeze_member"}
 DECIDES_ABOUT_PEOPLE = ASKS_ABOUT_PEOPLE | {"members.approve_request"}
 SHOWN_ON_REASON = _view("orders", ["recipient", "disclosure"])
 SHIPS = {"orders.ship_order", "orders.edit_recipient"}
-REPLAYS = {"sync.replay_inboxmessage"}
+REPLAYS = {"sync.replay_inboxmessage", "sync.add_replay"}
 MOVES_MONEY = {"orders.mark_paid", "orders.refund_order", "orders.decide_payment_case"}
 READS_PROVIDERS = {"orders.read_provider_messages"} | _view("sync", ["inboxmessage"])
 HANDLES_ORDERS = SHIPS | {"orders.enter_order", "orders.cancel_order", "orders.reassign_order"}
@@ -97,7 +98,7 @@ TITLES = {
 ROLES: dict[str, set[str]] = {
     "operator": LOOKS,
     "administrator": LOOKS
-    | _edit("sync", "channel", "sharinggroup", "endpoint", "alertrule")
+    | _edit("sync", "channel", "sharinggroup", "endpoint", "channelkey", "alertrule")
     | _edit("members", "policy", "noticetemplate")
     | _edit("loyalty", "programme", "tier", "earnrule")
     | {"loyalty.activate_earnrule"}
@@ -112,7 +113,6 @@ ROLES: dict[str, set[str]] = {
     | REPLAYS
     | READS_PROVIDERS
     | _view("orders", [*BILLS, "merchantkey", "disclosure"])
-    | _view("sync", ["channelkey"])
     | {
         "orders.change_merchantkey",
         "auth.view_group",

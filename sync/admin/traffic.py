@@ -4,7 +4,8 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
-from sync.admin import scope, search, shown
+from sync.admin import replays, scope, search, shown, tracing
+from sync.admin.masking import masked
 from sync.admin.pages import ByChannel, HubAdmin
 from sync.admin.panels import Panel, show_on
 from sync.models import (
@@ -33,6 +34,7 @@ class EventAdmin(HubAdmin):
         shown.code("source", _("Source")),
         shown.at("time", _("Time")),
         shown.at("settled__at", _("Settled")),
+        tracing.link(_("Its way")),
     ]
     list_select_related = ["settled"]
     list_filter = [("time", RangeDateTimeFilter)]
@@ -61,9 +63,12 @@ class EventAdmin(HubAdmin):
         (_("Content"), {"fields": [shown.laid_out("data", _("Data"))]}),
     ]
 
+    def get_urls(self):
+        return [*tracing.urls(self), *super().get_urls()]
+
 
 @admin.register(Delivery)
-class DeliveryAdmin(HubAdmin):
+class DeliveryAdmin(replays.Again, HubAdmin):
     within = staticmethod(scope.of_channel("endpoint__channel"))
     list_display = [
         "id",
@@ -122,7 +127,17 @@ class AttemptAdmin(HubAdmin):
     ordering = ["-id"]
     fieldsets = [
         (None, {"fields": [shown.link("delivery", _("Delivery")), shown.link("delivery__endpoint", _("Endpoint"))]}),
-        (_("What came back"), {"fields": [("status", "error"), "milliseconds", shown.at("at", _("At")), "response"]}),
+        (
+            _("What came back"),
+            {
+                "fields": [
+                    ("status", "error"),
+                    (shown.at("at", _("At")), "milliseconds"),
+                    ("connected", "sent", "answered"),
+                    shown.computed("response", _("head of the answer"), lambda it: masked(it.response) or shown.EMPTY),
+                ]
+            },
+        ),
     ]
 
 
@@ -207,4 +222,12 @@ def _tone_of(status: int | None) -> str:
     return shown.GOOD if status and 200 <= status < 300 else shown.BAD
 
 
-show_on(Delivery, Panel(Attempt, lambda it: {"delivery": it}, without=("delivery__endpoint", "delivery__event__type")))
+show_on(
+    Delivery,
+    Panel(
+        Attempt,
+        lambda it: {"delivery": it},
+        without=("delivery__endpoint", "delivery__event__type"),
+        way=replays.AGAIN,
+    ),
+)

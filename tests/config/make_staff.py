@@ -169,6 +169,7 @@ class World:
         self.event = make_deliveries.event(f"member/{self.member.pk}", data={"id": str(self.member.pk)})
         make_deliveries.delivery(self.endpoint, self.event)
         make_deliveries.attempts(self.endpoint, 500)
+        make_deliveries.replay(self.endpoint)
         pushed = {"sender": "wechat/wx-website", "type": "user_enter_tempsession", "message_id": "p-1"}
         ForwardedPush.objects.create(endpoint=self.endpoint, body="{}", **pushed)
         make.backend_client(self.website)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from sync import events, prepared
 from sync.act import SYSTEM
 from sync.ids import uuid7
-from sync.models import Attempt, Channel, Delivery, Endpoint, Event, Settled
+from sync.models import Attempt, Channel, Delivery, Endpoint, Event, Replay, Settled
 
 
 def endpoint(channel: Channel, url: str = "https://shop.example/hook", **fields) -> Endpoint:
@@ -39,3 +39,9 @@ def attempts(endpoint: Endpoint, *statuses: int | None, seconds_ago: float = 0) 
         state = {"state": "delivered", "finished_at": Now(), "next_at": None} if status == 200 else {}
         made = delivery(endpoint, **state)
         Attempt.objects.create(delivery=made, at=at, milliseconds=5, status=status, error="" if status else "timeout")
+
+
+def replay(endpoint: Endpoint, **fields) -> Replay:
+    """One that is over."""
+    known = {"first": 1, "last": 9, "reached": 9, "reason": "补发", "by": "staff/1", "finished_at": Now()}
+    return Replay.objects.create(endpoint=endpoint, **known | fields)
