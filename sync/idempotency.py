@@ -7,15 +7,16 @@ transaction, then stores its answer; a crash in between frees the key after a mi
 
 import hashlib
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.http import HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from sync import act, auth
+from sync.clock import Clock
 from sync.http import Problem
 from sync.http.problems import problem_for
 from sync.models import IdempotentAnswer
@@ -51,17 +52,37 @@ def caller_of(request) -> str:
 
 
 def digest_of(request) -> bytes:
-    """Method, path with query, and the raw body."""
+    """Method, path with query, and the raw body; of a form with files its parts, whatever marks where they begin."""
     raw = request._request
-    return hashlib.sha256(f"{request.method} {raw.get_full_path()}\n".encode() + raw.body).digest()
+    asked = hashlib.sha256(f"{request.method} {raw.get_full_path()}\n".encode())
+    if (raw.content_type or "").startswith("multipart/"):
+        for part in _parts(request):
+            asked.update(hashlib.sha256(part).digest())
+    else:
+        asked.update(raw.body)
+    return asked.digest()
+
+
+def _parts(request) -> Iterator[bytes]:
+    """Names and contents of a form, in one order. Raises Problem for a form that cannot be read."""
+    files = request.FILES
+    for name, values in sorted(request.POST.lists()):
+        for value in values:
+            yield from (b"field", name.encode(), value.encode())
+    for name, given in sorted(files.lists()):
+        for file in given:
+            yield from (b"file", name.encode(), (file.name or "").encode(), (file.content_type or "").encode())
+            yield hashlib.sha256(file.read()).digest()
+            file.seek(0)
 
 
 def rendered(view, handler, request, args, kwargs) -> HttpResponse:
-    """Run the view; errors become the answers they would be, but for a deadlock, which the act around it retries."""
+    """Run the view; errors become the answers they would be, but for the database's: they end the act around it, which
+    retries a deadlock."""
     try:
         response = handler(request, *args, **kwargs)
     except Exception as error:  # every error of a view has its answer
-        if act.is_retried(error) and not view.calls_outside:
+        if isinstance(error, OperationalError | InterfaceError) and not view.calls_outside:
             raise
         response = problem_for(error, {})
     if hasattr(response, "render"):
@@ -97,11 +118,15 @@ def _outside(answer: IdempotentAnswer, run) -> HttpResponse:
     if known:
         return known
     response = run()
-    if storable(response):
-        _fill(answer, response).save()
-    else:
-        answer.delete()
+    with transaction.atomic():
+        if held := _ours(answer):
+            _fill(held, response).save() if storable(response) else held.delete()
     return response
+
+
+def _ours(answer: IdempotentAnswer) -> IdempotentAnswer | None:
+    """The row that was committed as in flight; None when it took so long that the key was given to somebody else."""
+    return IdempotentAnswer.objects.select_for_update().filter(pk=answer.pk, status=None).first()
 
 
 def _reserve(answer: IdempotentAnswer) -> HttpResponse | None:
@@ -117,10 +142,10 @@ def _reserve(answer: IdempotentAnswer) -> HttpResponse | None:
 
 def _known(answer: IdempotentAnswer) -> HttpResponse | None:
     """The stored answer to the same request; a row that is too old, or whose run died, is dropped."""
-    stored = IdempotentAnswer.objects.filter(caller=answer.caller, key=answer.key).first()
+    stored = IdempotentAnswer.objects.filter(caller=answer.caller, key=answer.key).annotate(now=Clock()).first()
     if stored is None:
         return None
-    age = timezone.now() - stored.created_at
+    age = stored.now - stored.created_at
     if age > KEPT or (stored.status is None and age > IN_FLIGHT):
         stored.delete()
         return None

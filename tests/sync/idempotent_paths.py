@@ -7,9 +7,10 @@ from rest_framework.response import Response
 from sync import events
 from sync.act import act
 from sync.http import Input, Problem, Text
-from sync.models import SharingGroup
+from sync.models import IdempotentAnswer, SharingGroup
 from sync.views import ChannelView
 
+lost: list[str] = []  # what ends the database's connection in the acts to come
 clashes: list[str] = []  # how the database gives up the acts to come
 
 
@@ -24,6 +25,10 @@ def found(*, code: str, name: str, by) -> SharingGroup:
     events.record("group.founded", subject=f"group/{code}", data={"code": code}, by=by)
     if name == "clash" and clashes:
         connection.cursor().execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{clashes.pop()}'; END $$")
+    if name == "lost" and lost:
+        connection.cursor().execute(f"SELECT {lost.pop()}")  # the connection, and whatever was not committed
+    if name == "overtaken":
+        IdempotentAnswer.objects.all().delete()
     if name == "refuse":
         raise Problem("order_state")
     if name == "deny":

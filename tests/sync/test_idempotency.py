@@ -140,6 +140,36 @@ def test_a_request_whose_process_died_frees_its_key_after_a_minute():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_crash_in_the_middle_leaves_neither_effect_nor_key():
+    client = backend("website")
+    idempotent_paths.lost += ["pg_terminate_backend(pg_backend_pid())"]
+    assert post(client, name="lost").status_code == 503
+    assert IdempotentAnswer.objects.count() == founded() == 0
+    assert post(client, name="lost").status_code == 201
+    assert founded() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_crash_while_something_is_asked_outside_holds_the_key_for_a_minute():
+    client = backend("website")
+    idempotent_paths.lost += ["pg_terminate_backend(pg_backend_pid())"]
+    assert post(client, "/api/v1/outside", name="lost").status_code in {500, 503}
+    connections.close_all()
+    if IdempotentAnswer.objects.exists():  # it could not even be freed
+        assert post(client, "/api/v1/outside", name="lost").json()["code"] == "idempotency_key_in_flight"
+        IdempotentAnswer.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+    assert post(client, "/api/v1/outside", name="lost").status_code == 201
+    assert founded() == 1
+
+
+@pytest.mark.django_db
+def test_one_that_took_so_long_that_its_key_was_freed_still_answers():
+    client = backend("website")
+    assert post(client, "/api/v1/outside", name="overtaken").status_code == 201
+    assert not IdempotentAnswer.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("path", PATHS)
 def test_twenty_at_once_have_one_effect(path):
     client = backend("website")
