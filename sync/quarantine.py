@@ -16,8 +16,7 @@ from django.db.models.functions import Now
 from sync import inbox
 from sync.act import SYSTEM, Actor, act
 from sync.clock import Clock
-from sync.models import InboxMessage
-from sync.models.incoming import InboxReplay
+from sync.models import InboxMessage, InboxReplay
 from sync.receiving import TYPE_UNKNOWN, handler_of
 
 State = InboxMessage.State

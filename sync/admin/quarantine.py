@@ -21,8 +21,7 @@ from sync.admin.pages import HubAdmin
 from sync.admin.panels import Panel, show_on
 from sync.echo import ECHO
 from sync.http.problems import CODES
-from sync.models import InboxMessage
-from sync.models.incoming import InboxReplay
+from sync.models import InboxMessage, InboxReplay
 from sync.receiving import ID_REUSED, TYPE_UNKNOWN
 
 REPLAY = "sync.replay_inboxmessage"

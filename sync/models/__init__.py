@@ -3,7 +3,7 @@ from sync.models.cockpit import Alert, AlertRule, Discrepancy, Measure, Notice, 
 from sync.models.deliveries import Attempt, Delivery, Replay
 from sync.models.facts import Acknowledged, Audience, Batch, Event, Settled, Stream, Ticket
 from sync.models.forwarding import ForwardedPush
-from sync.models.incoming import IdempotentAnswer, InboxMessage, Quota
+from sync.models.incoming import IdempotentAnswer, InboxMessage, InboxReplay, Quota
 from sync.models.processes import Heartbeat
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Heartbeat",
     "IdempotentAnswer",
     "InboxMessage",
+    "InboxReplay",
     "Measure",
     "Method",
     "Notice",
