@@ -40,6 +40,9 @@ class Loyalty:
         found = Account.objects.select_for_update(no_key=True).filter(member__in=member_ids)
         list(found.order_by("member_id").values_list("id", flat=True))
 
+    def introduce(self, member_id: UUID, groups: list[int], by: Actor) -> None:
+        """Points are fetched with the member."""
+
     def holds_value(self, member_id: UUID) -> bool:
         """Points in any state, debt, purchases and bonuses, or a tier."""
         empty = dict.fromkeys(COMPONENTS, 0)

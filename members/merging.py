@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from members import notices, queries, rules, services, sessions
+from members import notices, queries, rules, services, sessions, sight
 from members.models import Address, Identity, Member, Merge, PrivacyRequest, Request, Session
 from members.moving import ways_in
 from members.records import all_records
@@ -158,6 +158,7 @@ def _join(made: Merge, sealed: dict, by: Actor) -> None:
     source, target = made.source, made.target
     _lock_floors(source, target)
     _tell("member.merged", source, target, by)
+    admitted = sight.share(source, target)
     before = _shape(target)
     for records in all_records():
         journal = records.move(source.id, target.id)
@@ -166,7 +167,7 @@ def _join(made: Merge, sealed: dict, by: Actor) -> None:
     source.refresh_from_db()
     source.status, source.merged_into = Member.Status.MERGED, target
     source.save(update_fields=["status", "merged_into"])
-    made.journal["admitted"] = _admit_all(source, target)
+    made.journal["admitted"] = admitted
     services.touch(source)
     _tell_changed(target, before, by)
     made.at, made.sealed = clock.now(), json.dumps(sealed)
@@ -189,12 +190,6 @@ def _part(merge: Merge, source: Member, target: Member) -> None:
 def _lock_floors(source: Member, target: Member) -> None:
     for records in reversed(all_records()):  # orders before accounts: the order of locks
         records.lock([source.id, target.id])
-
-
-def _admit_all(source: Member, target: Member) -> list[str]:
-    """Who saw the source sees the survivor; returns the channels that did not before."""
-    seen = Audience.objects.filter(subject=events.of_member(source.id)).select_related("channel").order_by("channel")
-    return [str(each.channel_id) for each in seen if admit(events.of_member(target.id), each.channel)]
 
 
 def _admit_own(target: Member, merge: Merge) -> None:

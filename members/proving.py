@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from members import identity, linking, notices, rules, services, sessions
+from members import identity, linking, notices, rules, services, sessions, sight
 from members.identity import Evidence, Taken
 from members.models import Identity, LinkCase, Member, Session
 from members.signing_in import SignedIn, opened
-from sync import clock, events
+from sync import clock
 from sync.act import Actor, act
 from sync.http import Problem
-from sync.services import admit
 
 Spend = Callable[[], None]
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -171,7 +170,7 @@ def _settled(door: Door, other: Member, proven_at: datetime) -> linking.Settled:
 
 
 def _phone_of_survivor(door: Door, settled: linking.Settled) -> SignedIn:
-    admit(events.of_member(settled.member.id), door.session.channel)
+    sight.show(settled.member, door.session.channel)
     row, is_new = door.attach(settled.member, adopts=True)
     if is_new:
         services.touch(settled.member)

@@ -6,7 +6,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import ClassVar, Protocol
 from uuid import UUID
 
@@ -36,8 +36,16 @@ from members.models import (
     Session,
     SmsChallenge,
 )
+from sync import events
 from sync.act import Actor
 from sync.forgetting import Words
+from sync.models import Audience
+
+# All that a fact may name as changed of a member, sorted.
+EVERYTHING = (
+    *("addresses", "avatar_url", "birthday", "consents", "consents_required", "created_at", "email", "gender"),
+    *("identities", "nickname", "number", "phone", "status"),
+)
 
 
 class StillOpen(Exception):
@@ -71,6 +79,9 @@ class Records(Protocol):
 
     def claim(self, member_id: UUID, phone: str, by: Actor) -> None:
         """The locked member has just proven a phone (E.164): what waited for whoever proves it is theirs."""
+
+    def introduce(self, member_id: UUID, groups: list[int], by: Actor) -> None:
+        """These sharing groups see the locked member from now on: record for them what there is to see."""
 
     def figures(self, member_id: UUID) -> Iterable[Figure]:
         """How the member stands, for staff who compare two: (what, how), masked and in their words."""
@@ -139,6 +150,13 @@ class Members:
     def claim(self, member_id: UUID, phone: str, by: Actor) -> None:
         """The phone itself is tied to the member by the act that proves it."""
 
+    def introduce(self, member_id: UUID, groups: list[int], by: Actor) -> None:
+        """All of the member, as one change: whoever is told fetches it."""
+        subject, data = events.of_member(member_id), partial(_as_changed, member_id)
+        known = Audience.objects.filter(subject=subject).exclude(channel__group__in=groups)
+        others = list(known.values_list("channel__group", flat=True).distinct())
+        events.record_for(groups, others, "member.updated", subject=subject, data=data, by=by)
+
     def export(self, member_id: UUID) -> dict:
         """The person, their ways in, addresses, consents, sessions and what they asked for; of others nothing."""
         return copying.copy_of(member_id)
@@ -166,3 +184,9 @@ class Members:
     def restore(self, source: UUID, target: UUID, journal: dict) -> None:
         """Everything goes back that is still as the merge left it."""
         moving.restore(source, target, journal)
+
+
+def _as_changed(member_id: UUID) -> dict:
+    """The data of a fact that all of a member is new to who is told, as the act leaves the member."""
+    version = Member.objects.values_list("version", flat=True).get(pk=member_id)
+    return {"id": str(member_id), "version": version, "changed": list(EVERYTHING)}

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from members import identity, profile, queries, services
+from members import identity, profile, queries, services, sight
 from members.identity import SAID, Kind, Proof, Taken
 from members.models import Consent, Identity, Member
 from sync import clock, events, quotas
@@ -22,7 +22,6 @@ from sync.clock import Clock
 from sync.http import Problem
 from sync.models import Channel
 from sync.secret import blind_index, mask_id, mask_phone
-from sync.services import admit
 
 DAY = 86_400
 PER_MASK = (20, DAY)  # (phones of one mask new to a channel, seconds): 10,000 phones share a mask
@@ -127,7 +126,7 @@ def _resolved(person: Person, channel: Channel, by: Actor) -> tuple[Member, bool
             data = services.as_linked(member, row)
             events.record("member.identity_linked", subject=events.of_member(member.id), data=data, by=by)
     if person.shown:
-        admit(events.of_member(member.id), channel)
+        sight.show(member, channel)
     return member, created
 
 

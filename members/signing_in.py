@@ -5,14 +5,13 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from members import consent, identity, linking, registration, rules, services, sessions
+from members import consent, identity, linking, registration, rules, services, sessions, sight
 from members.identity import Evidence, Shown, Taken
 from members.models import Identity, LinkCase, Member, Policy, Scope, Session
 from sync import clock, events
 from sync.act import Actor, act
 from sync.http import Problem
 from sync.models import Channel
-from sync.services import admit
 
 
 @dataclass(frozen=True)
@@ -156,6 +155,7 @@ def _registered(arrival: Arrival) -> Member:
     by = Actor("member", str(member.id), arrival.channel.code)
     data = services.changed(member, "identities", *kinds)
     events.record("member.registered", subject=events.of_member(member.id), data=data, by=by)
+    sight.begin(member, arrival.channel)
     return member
 
 
@@ -198,7 +198,7 @@ def _opened(arrival: Arrival, item: Evidence | None = None, held: Identity | Non
             proven=arrival.proven,
             by=arrival.by,
         )
-    admit(events.of_member(settled.member.id), arrival.channel)
+    sight.show(settled.member, arrival.channel)
     wanted = Session(channel=arrival.channel, proven=arrival.proven, device=arrival.device)
     wanted.device_id = arrival.device_id
     wanted.assurance = max(item.assurance for item in arrival.shown.evidence)

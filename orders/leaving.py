@@ -87,8 +87,8 @@ def _forget_shown(member: UUID) -> dict[str, int]:
     parcels.update(watch=Shipment.Watch.OVER, watch_at=None, callback=None)
     changed = Order.objects.filter(pk__in=noted | told)
     changed.update(buyer_note=None, version=F("version") + 1, updated_at=Clock())
-    for order in queries.whole().filter(pk__in=noted | told).order_by("id").iterator(BATCH):
-        events.record("order.updated", subject=events.of_member(member), data=queries.told(order), by=SYSTEM)
+    found = queries.whole().filter(pk__in=noted | told).order_by("id").iterator(BATCH)
+    events.record_many("order.updated", ((events.of_member(member), queries.told(each)) for each in found), by=SYSTEM)
     return counts
 
 

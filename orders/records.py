@@ -54,6 +54,10 @@ class Orders:
         """Guests' orders with that phone."""
         claiming.claim(member=member_id, phone=phone, by=by)
 
+    def introduce(self, member_id: UUID, groups: list[int], by: Actor) -> None:
+        """Their orders on channels of these groups, oldest first."""
+        _tell(Order.objects.filter(member=member_id, channel__group__in=groups), member_id, by)
+
     def figures(self, member_id: UUID) -> Iterable[Figure]:
         """How many orders, what was paid for them and what went back."""
         sums = {"paid": Sum("paid_fen", default=0), "refunded": Sum("refunded_fen", default=0)}
@@ -95,6 +99,11 @@ def _handed(rows: QuerySet[Order], member: UUID) -> list[str]:
     ids = list(rows.order_by("id").values_list("id", flat=True))
     moved = Order.objects.filter(pk__in=ids)
     moved.update(member_id=member, version=F("version") + 1, updated_at=Clock())
-    for order in queries.whole().filter(pk__in=ids).order_by("id").iterator(BATCH):
-        events.record("order.updated", subject=events.of_member(member), data=queries.told(order), by=SYSTEM)
+    _tell(moved, member, SYSTEM)
     return [str(each) for each in ids]
+
+
+def _tell(rows: QuerySet[Order], member: UUID, by: Actor) -> None:
+    """Tell each of these orders on a member's stream, as it is."""
+    found = queries.whole().filter(pk__in=rows.values("pk")).order_by("id").iterator(BATCH)
+    events.record_many("order.updated", ((events.of_member(member), queries.told(each)) for each in found), by=by)

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from sync import events, prepared
 
 RETRIES = 3
-DEADLOCK, SERIALIZATION = "40P01", "40001"
+AGAIN = {"40P01", "40001"} | prepared.STALE  # a deadlock, what cannot be serialised
 
 
 class NotAnAct(Exception):
@@ -66,20 +66,25 @@ def act(function: Callable) -> Callable:
 
 
 def outermost(work: Callable):
-    """Run `work` in a transaction of its own with its events written last; a deadlock is retried."""
+    """Run `work` in a transaction of its own with its events written last; a deadlock is retried.
+
+    Not once it is committed: what hooks raise after that is raised, and the act stays done.
+    """
     if any(not block._from_testcase for block in connection.atomic_blocks) or (
         connection.in_atomic_block and not connection.atomic_blocks
     ):
         raise NotAnAct("An act must not run inside a transaction of somebody else")
     for left in range(RETRIES, -1, -1):
+        is_over = False
         try:
             with ActAtomic():
                 result = work()
                 connection.validate_no_broken_transaction()  # a part refused, and somebody swallowed it
                 end(events.last())
+                is_over = True
             return result
-        except OperationalError as error:
-            if not left or not is_retried(error):
+        except DatabaseError as error:
+            if is_over or not left or not is_retried(error):
                 raise
 
 
@@ -94,6 +99,6 @@ def end(last: prepared.Asked | None) -> None:
 
 
 def is_retried(error: Exception) -> bool:
-    """Whether the database gave up this transaction for another one's sake: the same again will do."""
-    sqlstate = getattr(error.__cause__, "sqlstate", "")
-    return isinstance(error, OperationalError) and sqlstate in {DEADLOCK, SERIALIZATION}
+    """Whether the database gave up this transaction for another one's sake, or for a plan that is out of date: the same
+    again will do."""
+    return isinstance(error, DatabaseError) and getattr(error.__cause__, "sqlstate", "") in AGAIN

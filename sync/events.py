@@ -5,7 +5,7 @@ are locked in ascending order. After the commit, and in the same round trip, one
 (`sync/relay.py`): in the act's own transaction it would make all commits wait for each other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -21,17 +21,18 @@ RING = f"SELECT set_config('synchronous_commit', 'off', TRUE), pg_notify('{DOORB
 
 WRITE = """
 WITH recorded AS (
-    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-        WITH ORDINALITY AS r(id, subject, type, source, actor, correlation_id, data, n)
+    SELECT * FROM unnest(
+        %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]
+    ) WITH ORDINALITY AS r(id, subject, type, source, actor, correlation_id, data, only_for, n)
 ), streams AS (
     INSERT INTO sync_stream AS s (subject, head)
     SELECT subject, count(*) FROM recorded GROUP BY subject ORDER BY subject
     ON CONFLICT (subject) DO UPDATE SET head = s.head + EXCLUDED.head
     RETURNING subject, head
 )
-INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, time)
+INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, only_for, time)
 SELECT r.id, r.subject, s.head + 1 - row_number() OVER (PARTITION BY r.subject ORDER BY r.n DESC),
-    r.type, r.source, r.actor, r.correlation_id, r.data::jsonb, clock_timestamp()
+    r.type, r.source, r.actor, r.correlation_id, r.data::jsonb, r.only_for::bigint[], clock_timestamp()
 FROM recorded r JOIN streams s USING (subject) ORDER BY r.n
 """
 
@@ -42,8 +43,8 @@ WITH stream AS (
     ON CONFLICT (subject) DO UPDATE SET head = s.head + 1
     RETURNING subject, head
 )
-INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, time)
-SELECT %s::uuid, subject, head, %s, %s, %s, %s, %s::text::jsonb, clock_timestamp() FROM stream
+INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, only_for, time)
+SELECT %s::uuid, subject, head, %s, %s, %s, %s, %s::text::jsonb, %s::text::bigint[], clock_timestamp() FROM stream
 """
 
 
@@ -51,23 +52,52 @@ class NotInAnAct(Exception):
     """A fact can only be recorded in the act that makes it true."""
 
 
+class Waiting:
+    """Facts on the on-commit list, for the end of their act."""
+
+    def rows(self) -> list[tuple]:
+        """As they are written: id, subject, type, source, actor, correlation, data, groups told."""
+        raise NotImplementedError
+
+    def __call__(self):
+        raise NotInAnAct("Facts were committed without being written")
+
+
 @dataclass(eq=False)
-class Recorded:
-    """A fact waiting on the on-commit list for the end of its act."""
+class Recorded(Waiting):
+    """One fact."""
 
     type: str
     subject: str
     data: dict | Callable[[], dict]
     by: object
+    only_for: Iterable[int] | None = None
+    others: Iterable[int] | None = None  # who is told the same act's other facts of this type and subject
     id: UUID = field(default_factory=uuid7)
 
     def row(self) -> tuple:
-        """As it is written: id, subject, type, source, actor, correlation, data."""
+        """As it is written."""
         data = orjson.dumps(self.data() if callable(self.data) else self.data, default=str).decode()
-        return self.id, self.subject, self.type, self.by.source, str(self.by), request_id.get(), data
+        groups = None if self.only_for is None else f"{{{','.join(map(str, self.only_for))}}}"
+        return self.id, self.subject, self.type, self.by.source, str(self.by), request_id.get(), data, groups
 
-    def __call__(self):
-        raise NotInAnAct(f"{self.type} was committed without being written")
+    def rows(self) -> list[tuple]:
+        return [self.row()]
+
+
+@dataclass(eq=False)
+class RecordedMany(Waiting):
+    """Facts of one type about many subjects."""
+
+    type: str
+    facts: list[tuple[str, dict]]
+    by: object
+
+    def rows(self) -> list[tuple]:
+        told = self.type, self.by.source, str(self.by), request_id.get()
+        return [
+            (uuid7(), subject, *told, orjson.dumps(data, default=str).decode(), None) for subject, data in self.facts
+        ]
 
 
 def of_member(member: UUID) -> str:
@@ -82,21 +112,62 @@ def of_order(number: str) -> str:
 
 def record(type: str, *, subject: str, data: dict | Callable[[], dict], by) -> UUID:
     """Append a fact to the act that is open; a callable `data` is asked at the end of the act. Returns its id."""
-    if not connection.in_atomic_block:
-        raise NotInAnAct(type)
     fact = Recorded(type, subject, data, by)
-    transaction.on_commit(fact)
+    _append(fact)
     return fact.id
 
 
+def record_for(groups: list[int], others: list[int], type: str, *, subject: str, data: dict, by) -> UUID:
+    """Append a fact that is told to the channels of some sharing groups only, of those that see the subject.
+
+    It takes the place of what else the act tells them of this type and subject: that is for the `others`.
+    """
+    fact = Recorded(type, subject, data, by, groups, others)
+    _append(fact)
+    return fact.id
+
+
+def record_many(type: str, facts: Iterable[tuple[str, dict]], *, by) -> int:
+    """Append facts of one type about any number of subjects: (subject, data), in their order. Returns how many.
+
+    However many, they are one entry of the act, written by the one statement that writes all of its facts.
+    """
+    found = list(facts)
+    if found:
+        _append(RecordedMany(type, found, by))
+    return len(found)
+
+
+def _append(facts: Waiting) -> None:
+    if not connection.in_atomic_block:
+        raise NotInAnAct(facts.type)
+    transaction.on_commit(facts)
+
+
 def last() -> prepared.Asked | None:
-    """The act's last statement: it writes what was recorded and survived, in that order. None if nothing was."""
-    hooks = connection.run_on_commit
-    facts = [hook[1] for hook in hooks if isinstance(hook[1], Recorded)]
-    if not facts:
+    """The act's last statement: it writes what was recorded and survived, in that order. None if nothing was.
+
+    Raises NotInAnAct when asking for their data records more: nothing would write it.
+    """
+    waiting = [hook[1] for hook in connection.run_on_commit if isinstance(hook[1], Waiting)]
+    if not waiting:
         return None
-    connection.run_on_commit = [hook for hook in hooks if not isinstance(hook[1], Recorded)]
-    return written([fact.row() for fact in facts])
+    _share_out([each for each in waiting if isinstance(each, Recorded)])
+    rows = [row for each in waiting for row in each.rows()]
+    others = [hook for hook in connection.run_on_commit if not isinstance(hook[1], Waiting)]
+    if len(others) + len(waiting) < len(connection.run_on_commit):
+        raise NotInAnAct("A fact was recorded by what another one tells")
+    connection.run_on_commit = others
+    return written(rows)
+
+
+def _share_out(facts: list[Recorded]) -> None:
+    """Nobody is told twice: once a fact is for some groups only, the like of it is for the others."""
+    for special in [fact for fact in facts if fact.others is not None]:
+        for fact in facts:
+            if fact.others is None and (fact.type, fact.subject) == (special.type, special.subject):
+                told = special.others if fact.only_for is None else fact.only_for
+                fact.only_for = sorted({*told} & {*special.others})
 
 
 def written(rows: list[tuple]) -> prepared.Asked:

@@ -28,6 +28,7 @@ WHERE s.position > %s AND s.position <= %s AND (%s::text[] = '{{}}' OR e.type = 
         SELECT FROM sync_audience a JOIN sync_channel c ON c.id = a.channel_id
         WHERE a.subject = e.subject AND c.group_id = %s)
     ELSE EXISTS (SELECT FROM sync_channel own WHERE own.code = e.data->>'channel' AND own.group_id = %s) END
+    AND (e.only_for IS NULL OR %s = ANY (e.only_for))
 ORDER BY s.position LIMIT %s
 """  # noqa: S608 - a constant
 
@@ -76,14 +77,14 @@ def feed(channel: Channel, *, after: int, limit: int, types: list[str]) -> FeedP
     """A page of all that the channel's sharing group may see. Positions are given after commit: none appears late.
 
     What belongs to a channel (the data of an order names it) is seen by that channel's group alone, whoever else sees
-    the member.
+    the member; what is told only to some groups, by these.
     """
     with connection.cursor() as cursor:
         cursor.execute(REACH, [after, WINDOW])
         reach, looked_through = cursor.fetchone()
     if reach is None:
         return FeedPage([], after, False)
-    rows = _rows(FEED, [after, reach, types, types, channel.group_id, channel.group_id, limit + 1])
+    rows = _rows(FEED, [after, reach, types, types, *[channel.group_id] * 3, limit + 1])
     if len(rows) > limit:
         return FeedPage([cloud_event(row) for row in rows[:limit]], rows[limit - 1]["position"], True)
     return FeedPage([cloud_event(row) for row in rows], reach, looked_through == WINDOW)

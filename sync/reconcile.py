@@ -42,7 +42,7 @@ JOIN LATERAL (
     UNION
     SELECT seen_on.id, seen_on.group_id FROM sync_audience a JOIN sync_channel seen_on ON seen_on.id = a.channel_id
     WHERE a.subject = e.subject AND a.since <= e.time AND e.data->>'channel' IS NULL
-) told ON true
+) told ON e.only_for IS NULL OR told.group_id = ANY (e.only_for)
 JOIN sync_channel c ON c.group_id = told.group_id AND c.is_active
 JOIN sync_endpoint n ON n.channel_id = c.id AND n.is_active
 WHERE e.time > now() - interval '1 day'

@@ -63,9 +63,8 @@ def tell_batch(days: int, after: Place, batch: int = BATCH) -> tuple[Place | Non
         accounts = cursor.fetchall()
         cursor.execute(TELL, {"days": days, "accounts": [row[0] for row in accounts]})
         told = cursor.fetchall()
-    for member, points, at, *balance in told:
-        expiring = as_expiring(points, at, balance)
-        events.record("points.expiring", subject=events.of_member(member), data=expiring, by=SYSTEM)
+    news = ((events.of_member(member), as_expiring(points, at, balance)) for member, points, at, *balance in told)
+    events.record_many("points.expiring", news, by=SYSTEM)
     _notify(told)
     last = accounts[-1] if accounts else None
     return last and (last[1], last[0]), len(told)

@@ -1,6 +1,7 @@
 """What happened: streams of events, the order in which they settled, and who may see them."""
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -66,11 +67,17 @@ class Event(models.Model):
     data = models.JSONField(_("data"))
     time = models.DateTimeField(_("time"), db_default=Now())
     xid = TransactionId(db_default=CurrentTransaction(), editable=False)
+    # The sharing groups that are told, of those that see the subject; null: all of them.
+    only_for = ArrayField(models.BigIntegerField(), verbose_name=_("told only to"), null=True, editable=False)
 
     class Meta:
         verbose_name, verbose_name_plural = _("event"), _("events")
         constraints = [models.UniqueConstraint(fields=["subject", "sequence"], name="event_sequence_once")]
-        indexes = [models.Index(fields=["xid"], name="event_xid"), models.Index(fields=["time"], name="event_time")]
+        indexes = [
+            models.Index(fields=["xid"], name="event_xid"),
+            models.Index(fields=["time"], name="event_time"),
+            models.Index(fields=["correlation_id"], condition=~Q(correlation_id=""), name="event_request"),
+        ]
         triggers = [NEVER_CHANGED]
 
     def __str__(self):

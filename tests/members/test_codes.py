@@ -61,7 +61,7 @@ def test_the_till_finds_the_member_and_sees_them_from_then_on(client, till):
     assert first.json() == again.json() == {"member": {"id": str(client.member.pk)}, "created": False}
     assert till.get(f"members/{client.member.pk}").status_code == 200
     assert Audience.objects.filter(subject=events.of_member(client.member.pk), channel=till.channel).count() == 1
-    assert make.types_of(client.member) == []
+    assert make.types_of(client.member) == ["member.updated"]  # all of them, told to the till
 
 
 def test_what_the_till_says_beside_the_code_is_noted_of_that_member(client, till):

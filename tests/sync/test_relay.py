@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from sync import act, envelope, events, postgres
-from sync.act import Actor
+from sync.act import SYSTEM, Actor
 from sync.models import Batch, Delivery, Event, Heartbeat, Settled
 from sync.relay import Relay
 from sync.services import admit
@@ -59,8 +59,7 @@ def open_act(subject: str, type: str):
     """A transaction of somebody else that has written an event and not committed yet."""
     with postgres.connect("test") as connection, connection.transaction():
         fact = events.Recorded(type, subject, {}, WEB)
-        row = [[fact.id], [subject], [type], [WEB.source], [str(WEB)], [""], ["{}"]]
-        connection.execute(events.WRITE, row)
+        connection.execute(events.WRITE, [[value] for value in fact.row()])
         yield
 
 
@@ -96,8 +95,8 @@ def test_an_event_whose_id_was_drawn_first_and_that_commits_last_is_not_skipped(
 
 def test_an_act_that_is_rolled_back_leaves_no_place():
     with postgres.connect("test") as connection, connection.transaction(force_rollback=True):
-        row = [[events.uuid7()], ["member/1"], ["order.lost"], ["/hub"], ["system/hub"], [""], ["{}"]]
-        connection.execute(events.WRITE, row)
+        lost = events.Recorded("order.lost", "member/1", {}, SYSTEM)
+        connection.execute(events.WRITE, [[value] for value in lost.row()])
         happen("member/2", "order.kept")
         settle()
     settle()
