@@ -135,7 +135,9 @@ class Again:
         found = self.get_queryset(request).filter(pk=key)
         if not found:
             raise Http404
-        return self._asked(request, found, reverse("admin:sync_delivery_change", args=[key]))
+        is_traced = request.GET.get("from") == "trace"  # where its event is followed
+        way = ("admin:sync_event_traced", found[0].event_id) if is_traced else ("admin:sync_delivery_change", key)
+        return self._asked(request, found, reverse(way[0], args=way[1:]))
 
     def _asked(self, request, rows, back: str):
         form = WhyForm(request.POST if "reason" in request.POST else None)

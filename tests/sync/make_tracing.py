@@ -14,11 +14,13 @@ from tests.sync import make_deliveries
 REQUEST = "req-3am.0001"
 
 
-def recorded(subject: str = "", type: str = "order.paid", *, by=make.STAFF, request: str = REQUEST, **data) -> Event:
+def recorded(
+    subject: str = "", type: str = "order.paid", *, by=make.STAFF, request: str = REQUEST, only_for=None, **data
+) -> Event:
     """An event that a request caused, not settled yet."""
     held = request_id.set(request)
     try:
-        fact = events.Recorded(type, subject or f"member/{uuid7()}", data, by)
+        fact = events.Recorded(type, subject or f"member/{uuid7()}", data, by, only_for)
         prepared.run(*events.written([fact.row()]))
     finally:
         request_id.reset(held)

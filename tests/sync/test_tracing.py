@@ -11,7 +11,8 @@ from standardwebhooks import Webhook
 
 from sync.admin.masking import masked
 from sync.admin.tracing import finding, looking_for, page_of, times
-from sync.models import Acknowledged, Endpoint, Event
+from sync.courier import replays
+from sync.models import Acknowledged, Endpoint, Event, InboxMessage
 from tests import make
 from tests.config import make_staff
 from tests.orders import make_orders
@@ -235,6 +236,28 @@ def test_sockets_confirm_by_how_far_they_are(engineer, member, website, sequence
     assert word in heard.state
 
 
+def test_from_here_it_is_sent_again_by_permission_and_with_a_reason(member, website):
+    event = make_tracing.settled(of(member))
+    delivery = make_tracing.tried(make_deliveries.endpoint(website), event, 500, state="dead")
+    administrator = make_staff.signed_in("administrator", [website])
+    (sent,) = follow(administrator, event).context["way"].sent
+    assert administrator.get(sent.way["url"]).status_code == 200
+    answer = administrator.post(sent.way["url"], {"reason": "接收方已恢复"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, page_of(event.pk))
+    delivery.refresh_from_db()
+    assert delivery.state == "waiting"
+    assert "接收方已恢复" in said(follow(administrator, event))
+    manager = make_staff.signed_in("manager", [website])
+    (sent,) = follow(manager, event).context["way"].sent
+    assert sent.way is None
+
+
+def test_told_to_some_groups_only_is_the_reason(engineer, member, website):
+    make_deliveries.endpoint(website)
+    event = make_tracing.settled(of(member), only_for=[0])
+    assert "只告知了其他共享组" in said(follow(engineer, event))
+
+
 def test_what_the_same_request_caused_is_beside_it(engineer, member):
     event, other = make_tracing.settled(of(member)), make_tracing.settled(of(member), "points.earned")
     make_tracing.settled(of(member), request="another")
@@ -280,6 +303,14 @@ def test_parts_one_may_not_look_at_are_not_told(member, website):
     assert way.unsent == []
 
 
+def test_a_request_is_found_by_an_index():
+    make_tracing.settled()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        assert "event_request" in Event.objects.filter(correlation_id=REQUEST).explain()
+        assert "inbox_request" in InboxMessage.objects.filter(correlation_id=REQUEST).explain()
+
+
 # --- what it costs ------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("rows", [1, 3])
 def test_the_page_costs_the_same_however_much_happened(engineer, member, website, rows):
@@ -287,14 +318,15 @@ def test_the_page_costs_the_same_however_much_happened(engineer, member, website
     make_tracing.message(event)
     for turn in range(rows):
         endpoint = make_deliveries.endpoint(website, f"https://shop.example/{turn}")
-        make_tracing.tried(endpoint, event, *[500] * rows)
+        delivery = make_tracing.tried(endpoint, event, *[500] * rows)
+        replays.resend([delivery.pk], by="staff/1", reason="again")
         make_deliveries.endpoint(website, f"https://shop.example/{turn}/other", types=["x.y"])
         make_tracing.settled(of(member), "points.earned")
     Acknowledged.objects.create(subject=event.subject, channel=website, sequence=rows)
     follow(engineer, event)
     with CaptureQueriesContext(connection) as asked:
         assert follow(engineer, event).status_code == 200
-    assert len(asked) == 18
+    assert len(asked) == 20
 
 
 @pytest.mark.parametrize("rows", [1, 3])

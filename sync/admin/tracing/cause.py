@@ -3,12 +3,12 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from sync.admin import scope, shown
+from sync.admin.tracing.names import Names
 from sync.admin.tracing.times import after
 from sync.models import Delivery, Event, InboxMessage
 
@@ -31,8 +31,7 @@ def actor(request, event: Event) -> object:
     kind, _slash, key = event.actor.partition("/")
     match kind:
         case "staff":
-            known = User.objects.filter(pk=key).first() if key.isdecimal() else None
-            return f"{_('Staff')} · {known.get_full_name() or known.username}" if known else event.actor
+            return f"{_('Staff')} · {Names([event.actor]).of(event.actor)}"
         case "channel":
             held = {each.code: each for each in scope.sight(request).channels}
             return format_html("{} · {}", _("Backend"), shown.linked(held[key]) if key in held else key)

@@ -8,14 +8,17 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from sync.admin import shown
+from sync.admin import replays, shown
 from sync.admin.masking import masked
+from sync.admin.tracing.names import Names
 from sync.admin.tracing.times import after, lasted, precise
 from sync.models import Attempt, Delivery, Endpoint, Event
 from sync.secret import Unreadable
 from sync.signatures import signature
 
 MOST_TRIES = 300
+MOST_REPLAYS = 20
+BACK = "from=trace"
 LATE = timedelta(seconds=10)  # what is due and not taken for so long waits for a courier that does not come
 State = Delivery.State
 ERRORS = {
@@ -44,6 +47,7 @@ class Try:
     words: object
     response: str
     headers: list[tuple[str, str]]
+    came: str
 
 
 @dataclass
@@ -56,6 +60,8 @@ class Sent:
     said: str
     took: str
     tries: list[Try] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    way: dict | None = None
 
     @property
     def is_in_flight(self) -> bool:
@@ -113,7 +119,18 @@ def _try(attempt: Attempt, event: Event, body: bytes, endpoint: Endpoint) -> Try
         words=ERRORS.get(attempt.error, attempt.error),
         response=masked(attempt.response),
         headers=_headers(attempt, event, body, endpoint),
+        came=_came(attempt),
     )
+
+
+def _came(attempt: Attempt) -> str:
+    """How far the try came, and when; a connection that was open already took no time."""
+    told = [
+        (_("connected after %(count)s ms"), attempt.connected),
+        (_("sent after %(count)s ms"), attempt.sent),
+        (_("first answer after %(count)s ms"), attempt.answered),
+    ]
+    return " · ".join(words % {"count": count} for words, count in told if count is not None)
 
 
 def _headers(attempt: Attempt, event: Event, body: bytes, endpoint: Endpoint) -> list[tuple[str, str]]:
@@ -132,6 +149,27 @@ def _secrets(endpoint: Endpoint, at: datetime) -> list[str]:
         return endpoint.secrets(at)
     except Unreadable:
         return []
+
+
+def way_again(request, delivery: Delivery) -> dict | None:
+    """Where it is sent again, for those who may, with a reason; it leads back here."""
+    if not (way := replays.AGAIN(request, delivery)) or is_stuck(delivery):
+        return None
+    return way | {"url": f"{way['url']}?{BACK}", "is_next": delivery.state == State.DEAD}
+
+
+def note_replays(found: list[Sent], rows: QuerySet) -> None:
+    """Who had these deliveries sent again, and why: chosen ones, or all of a range that was passed."""
+    if not found:
+        return
+    position = found[0].delivery.position
+    of = {each.delivery.endpoint_id: each for each in found}
+    passed = rows.filter(endpoint__in=of, first__lte=position, reached__gte=position).order_by("-id")[:MOST_REPLAYS]
+    names = Names(each.by for each in passed)
+    for each in passed:
+        if not each.chosen or of[each.endpoint_id].delivery.pk in each.chosen:
+            told = {"who": names.of(each.by), "at": precise(each.created_at), "reason": masked(each.reason)}
+            of[each.endpoint_id].again.append(_("Sent again by %(who)s at %(at)s: %(reason)s") % told)
 
 
 def is_stuck(delivery: Delivery) -> bool:

@@ -23,9 +23,9 @@ def told(event: Event, endpoints: list[Endpoint], groups: set) -> list[Unsent]:
 def groups_of(event: Event, audience: list[Channel], channels: list[Channel]) -> set:
     """The sharing groups that are told of an event: of what belongs to a channel that one's, else the subject's."""
     own = event.data.get("channel")
-    if own is not None:
-        return {each.group_id for each in channels if each.code == own}
-    return {each.group_id for each in audience}
+    seeing = [each for each in channels if each.code == own] if own is not None else audience
+    groups = {each.group_id for each in seeing}
+    return groups if event.only_for is None else groups & set(event.only_for)
 
 
 def _why(event: Event, endpoint: Endpoint, groups: set) -> str:
@@ -35,6 +35,8 @@ def _why(event: Event, endpoint: Endpoint, groups: set) -> str:
     if event.actor == f"channel/{channel.code}":
         return _("This channel's own backend caused it: it is not sent back.")
     if channel.group_id not in groups:
+        if event.only_for is not None:
+            return _("It was told to other sharing groups only.")
         return _("The channel's sharing group does not see this subject.")
     if endpoint.types and event.type not in endpoint.types:
         return _("The endpoint does not ask for this type.")

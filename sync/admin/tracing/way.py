@@ -23,6 +23,7 @@ from sync.models import (
     Event,
     Heartbeat,
     InboxMessage,
+    Replay,
 )
 
 LATE = timedelta(seconds=5)  # the relay sweeps each second
@@ -85,7 +86,12 @@ class Way:
         if not self.may(Delivery):
             return []
         tries = self.rows(Attempt) if self.may(Attempt) else None
-        return sent.told(self.event, self.body, self.rows(Delivery), tries, self.now)
+        found = sent.told(self.event, self.body, self.rows(Delivery), tries, self.now)
+        for each in found:
+            each.way = sent.way_again(self.request, each.delivery)
+        if self.may(Replay):
+            sent.note_replays(found, self.rows(Replay))
+        return found
 
     @cached_property
     def audience(self) -> list[Audience]:

@@ -1,0 +1,103 @@
+"""Following one message in a real browser, by keyboard alone: from a request id to what failed, and sent again."""
+
+import os
+
+import httpx
+import psycopg
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.screen import SHOWS_FOCUS
+from tests.browser.test_staff_pages import desk  # noqa: F401 - the desk is theirs
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+NOWHERE = "http://127.0.0.1:9/hook"  # nobody listens
+
+
+def sold(hub, request: str) -> None:
+    """An order of the website's backend, told under this request id: pushed to the other channel."""
+    with httpx.Client(base_url=hub.url, trust_env=False, timeout=20) as client:
+        key = client.get("/sandbox/credentials").json()["channels"]["website"]["api_key"]
+        item = {"sku": "TEA-1", "name": "明前龙井", "quantity": 1, "unit_price_fen": 12_900}
+        body = {"external_id": request, "items": [item], "shipping_fen": 0, "discounts": [], "points_to_redeem": 0}
+        headers = {"Authorization": f"Bearer {key}", "X-Request-ID": request}
+        answer = client.post("/api/v1/orders", json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+
+
+def shoot(page, name):
+    if folder := os.environ.get("SHOTS"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def point_to(hub, url: str) -> str:
+    """Let the mini-program's endpoint lead elsewhere; where it led."""
+    with psycopg.connect(hub.database_url, autocommit=True) as database:
+        found = database.execute(
+            "SELECT n.id, n.url FROM sync_endpoint n JOIN sync_channel c ON c.id = n.channel_id WHERE c.code = %s",
+            ["mini-program"],
+        ).fetchone()
+        database.execute("UPDATE sync_endpoint SET url = %s WHERE id = %s", [url, found[0]])
+    return found[1]
+
+
+def tab_to(page, text: str) -> None:
+    """Go there by the Tab key alone; every stop on the way shows where the focus is."""
+    for _stop in range(80):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        if focused.count() and text in focused.inner_text():
+            assert focused.evaluate(SHOWS_FOCUS), focused.evaluate("e => e.outerHTML")
+            return
+    raise AssertionError(f"the Tab key never came to {text}")
+
+
+def test_from_a_request_id_to_what_failed_and_sent_again_by_keyboard(desk, hub):  # noqa: F811
+    page = desk("admin").page
+    led_to = point_to(hub, NOWHERE)
+    page.goto(f"{hub.url}/admin/sync/event/trace/")
+    expect(page.locator(".hub-explained")).to_contain_text("X-Request-ID")
+    shoot(page, "1-empty")
+    page.keyboard.type("req-nobody-ever")
+    page.keyboard.press("Enter")
+    expect(page.locator("[role=status]")).to_contain_text("您能看到的内容里没有它")
+    shoot(page, "2-nothing")
+
+    with hub.without("relay"):
+        sold(hub, "req-0300")
+        page.locator("#find").fill("X-Request-ID: req-0300")
+        page.keyboard.press("Enter")
+        expect(page.locator("#state")).to_have_text("等待中继")
+        shoot(page, "3-in-flight")
+    expect(page.locator("#state")).to_have_text("失败重试中")  # by itself
+    shoot(page, "4-failing")
+    tab_to(page, "请求头与应答")
+    page.keyboard.press("Enter")
+    expect(page.locator(".hub-tries pre").first).to_contain_text("webhook-signature: v1,")
+    shoot(page, "5-open")
+
+    point_to(hub, led_to)
+    page.keyboard.press("Escape")
+    tab_to(page, "重新推送")
+    page.keyboard.press("Enter")
+    page.fill("[name=reason]", "接收方已恢复")
+    shoot(page, "6-again")
+    page.keyboard.press("Enter")
+    expect(page.locator("#state")).to_have_text("已到达")
+    expect(page.locator(".hub-sent").first).to_contain_text("接收方已恢复")
+    shoot(page, "7-arrived")
+
+
+def test_it_reads_in_english_and_in_the_dark(desk, hub):  # noqa: F811
+    page = desk("admin").page
+    sold(hub, "req-0400")
+    page.goto(f"{hub.url}/admin/sync/event/trace/?q=req-0400")
+    expect(page.locator("#state")).to_have_text("已到达")
+    page.click("nav#nav-sidebar-inner .truncate >> nth=-1")
+    page.click("button:has-text('English')")
+    expect(page.locator("#state")).to_have_text("Arrived")
+    shoot(page, "8-english")
+    page.set_viewport_size({"width": 420, "height": 900})
+    page.evaluate("document.documentElement.classList.add('dark')")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shoot(page, "9-narrow")
