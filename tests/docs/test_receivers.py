@@ -10,6 +10,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from django.db.models.functions import Now
 
+from sync import registry, samples
 from sync.models import Attempt, Delivery, Event
 from tests import make
 from tests.config.sandbox_servers import served
@@ -162,6 +163,28 @@ def test_during_the_overlap_of_two_secrets_either_will_do(program):
     program.start()
     assert program.send(body, signature=old) == program.send(body, signature=new) == 204
     assert program.send(body, signature=f"v1,{'A' * 43}= v1a,x") == 401
+
+
+def test_after_a_change_of_the_secret_the_old_one_will_do_for_a_day(program, courier):
+    endpoint = subscribe(program)
+    new = registry.rotate_outbound(endpoint.pk, as_of=endpoint.secret_at)
+    first = place()
+    until(lambda: first["number"] in program.shown()["orders"])
+    program.kill()
+    program.secrets = [new]
+    program.start()
+    second = place()
+    until(lambda: delivered() and second["number"] in program.shown()["orders"])
+    assert set(Attempt.objects.values_list("status", flat=True)) == {204}
+
+
+def test_what_staff_send_to_try_the_address_changes_nothing(program):
+    endpoint = subscribe(program)
+    for type in (samples.TEST, "order.paid", "order.refunded"):
+        _id, body = samples.sample(type, endpoint)
+        assert program.send(body) == 204
+    shown = program.shown()
+    assert (shown["applied"], shown["waiting"], shown["orders"]) == (0, 0, {})
 
 
 def test_what_comes_out_of_order_is_applied_in_order(lonely):

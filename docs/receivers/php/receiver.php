@@ -20,6 +20,7 @@ declare(strict_types=1);
 const TOLERANCE = 300; // seconds that a signature may be old, or ahead of this clock
 const LARGEST = 1_048_576; // bytes of a body
 const PAGE = 100; // events of a page of the feed
+const SAMPLES = '/hub/samples'; // the source of what staff send to try the address: it is no fact
 const REMEMBERED = 30 * 86_400; // seconds; the hub repeats nothing that is older than 14 days
 
 /**
@@ -307,7 +308,11 @@ function receive(Store $store, array $secrets): int
         return 401;
     }
     try {
-        $store->keep(json_decode($body, flags: JSON_THROW_ON_ERROR));
+        $event = json_decode($body, flags: JSON_THROW_ON_ERROR);
+        place_of($event);
+        if (($event->source ?? '') !== SAMPLES) {
+            $store->keep($event);
+        }
     } catch (JsonException | TypeError | UnexpectedValueException) {
         return 400;
     }
