@@ -1,20 +1,21 @@
-"""Channels, their groups, keys and endpoints."""
-
-import base64
-import secrets
+"""Channels and their groups: all that a channel is, changed here and true for the next request."""
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from guardian.shortcuts import assign_perm
 
-from sync.admin import scope, search, shown
-from sync.admin.outside import judging
-from sync.admin.pages import ByChannel, HubAdmin
+from sync.admin import endpoints, keys, rotating, scope, search, shown
+from sync.admin.choosing import Several, origin
+from sync.admin.pages import HubAdmin
 from sync.admin.panels import Panel, show_on
-from sync.models import Channel, ChannelKey, Delivery, Endpoint, Event, SharingGroup
+from sync.models import Channel, ChannelKey, Delivery, Endpoint, Event, Method, SharingGroup, Visible
 
 MOST_MINUTES = 24 * 60
+LIMITS = ("earn_per_entry", "earn_per_member", "earn_per_day")
+QUOTAS = ("calls_per_minute", "sms_per_day")
+LASTING = ("access_minutes", "session_idle_days", "session_max_days")
 
 
 @admin.register(SharingGroup)
@@ -27,11 +28,32 @@ class SharingGroupAdmin(HubAdmin):
 
 
 class ChannelForm(forms.ModelForm):
-    """Lifetimes that fit together, refused beside the field that does not."""
+    """What does not fit together is refused beside the field that does not."""
+
+    visible_fields = Several(
+        Visible.choices,
+        label=_("What its backend sees of a member"),
+        help_text=_("What is not ticked is left out of every answer to its backend"),
+    )
+    sign_in_methods = Several(
+        Method.choices, label=_("Ways to sign in"), help_text=_("What is not ticked is refused at once")
+    )
+
+    def clean_origins(self) -> list[str]:
+        """As browsers send them, each once."""
+        return list(dict.fromkeys(origin(each) for each in self.cleaned_data["origins"] if each.strip()))
+
+    def clean_app_id(self) -> str:
+        """An app belongs to one channel."""
+        app_id = self.cleaned_data["app_id"].strip()
+        other = app_id and Channel.objects.filter(app_id=app_id).exclude(pk=self.instance.pk).first()
+        if other:
+            raise ValidationError(_("This app belongs to the channel %(channel)s"), params={"channel": other.name})
+        return app_id
 
     def clean(self):
         given = super().clean()
-        minutes, idle, longest = (given.get(name) for name in ChannelAdmin.lasting)
+        minutes, idle, longest = (given.get(name) for name in LASTING)
         if minutes is not None and not 1 <= minutes <= MOST_MINUTES:
             self.add_error("access_minutes", _("From one minute to a day: 1 to 1440"))
         if idle is not None and idle < 1:
@@ -48,83 +70,54 @@ class ChannelAdmin(HubAdmin):
     list_select_related = ["group"]
     list_filter = ["kind", "is_active"]
     searches = [search.exactly("code", "name", "app_id")]
-    limits = ("earn_per_entry", "earn_per_member", "earn_per_day", "refund_window_days")
     form = ChannelForm
-    lasting = ("access_minutes", "session_idle_days", "session_max_days")
-    editable = ("name", "group", "app_id", "merchant_id", "origins", "is_trusted", "is_active", *limits, *lasting)
+    editable = (
+        *("name", "group", "app_id", "merchant_id", "origins", "visible_fields", "sign_in_methods"),
+        *("is_trusted", "is_active", "refund_window_days"),
+        *(*LIMITS, *QUOTAS, *LASTING),
+    )
     on_adding = ("code", "kind", "name", "group")
+    settings = [
+        (_("WeChat"), {"fields": [("app_id", "merchant_id")]}),
+        (_("Members on this channel"), {"fields": ["sign_in_methods", LASTING[:2], LASTING[2], "origins"]}),
+        (_("What its backend may do"), {"fields": ["visible_fields", "is_trusted", QUOTAS]}),
+        (_("Points"), {"fields": [LIMITS, "refund_window_days"]}),
+    ]
     fieldsets = [
         (None, {"fields": [("name", "code"), ("kind", "group"), "is_active"]}),
-        (_("WeChat"), {"fields": [("app_id", "merchant_id")]}),
-        (_("What it may do"), {"fields": ["origins", "is_trusted", limits]}),
-        (_("How long members stay signed in"), {"fields": [lasting[:2], lasting[2]]}),
+        *settings,
         (_("History"), {"fields": [shown.at("created_at", _("Created"))]}),
     ]
+    change_form_outer_after_template = "admin/sync/channel.html"
+
+    def get_fieldsets(self, request, obj=None):
+        new = (None, {"fields": [("code", "name"), ("kind", "group"), "is_active"]})
+        return [new, *self.settings] if obj is None else super().get_fieldsets(request, obj)
+
+    def get_urls(self):
+        return [*rotating.channel_urls(self), *super().get_urls()]
 
     def save_model(self, request, obj, form, change):
         super().save_model(request, obj, form, change)
         if not change:  # else whoever made it could not see it
             assign_perm("sync.view_channel", request.user, obj)
 
-
-@admin.register(ChannelKey)
-class ChannelKeyAdmin(HubAdmin):
-    within = staticmethod(scope.of_channel())
-    list_display = [
-        "label",
-        "channel",
-        shown.computed("scopes", _("Scopes"), lambda key: ", ".join(key.scopes)),
-        shown.at("created_at", _("Created")),
-        shown.at("last_used_at", _("Last used")),
-        shown.at("revoked_at", _("Revoked")),
-    ]
-    list_select_related = ["channel"]
-    list_filter = [ByChannel]
-    lookups = ("channel__id__exact",)
-    fieldsets = [(None, {"fields": list_display})]
+    def explained(self, request, row) -> dict:
+        return {"secrets": rotating.of_channel(self, request, row)}
 
 
-@admin.register(Endpoint)
-class EndpointAdmin(HubAdmin):
-    within = staticmethod(scope.of_channel())
-    list_display = [
-        "url",
-        "channel",
-        shown.yes("is_active", _("Active")),
-        shown.at("last_success_at", _("Last success")),
-        shown.at("failing_since", _("Failing since")),
-    ]
-    list_select_related = ["channel"]
-    list_filter = [ByChannel, "is_active"]
-    lookups = ("channel__id__exact",)
-    editable = ("url", "types", "is_active")
-    on_adding = ("channel", "url", "types")
-    fieldsets = [
-        (None, {"fields": ["channel", "url", "types", "is_active", "disabled_reason"]}),
-        (
-            _("History"),
-            {
-                "fields": [
-                    (shown.at("last_success_at", _("Last success")), shown.at("failing_since", _("Failing since"))),
-                    shown.at("created_at", _("Created")),
-                ]
-            },
-        ),
-    ]
+def _of(channel: Channel) -> dict:
+    return {"channel": channel}
 
-    def get_form(self, request, obj=None, **kwargs):
-        return judging(super().get_form(request, obj, **kwargs), "url")
 
-    def save_model(self, request, obj, form, change):
-        if not change:
-            obj.secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-        super().save_model(request, obj, form, change)
+def _all_of(channel: Channel) -> dict:
+    return {"channel": channel.code}
 
 
 show_on(
     Channel,
-    Panel(Endpoint, lambda channel: {"channel": channel}, lambda it: {"channel": it.code}, without=("channel",)),
-    Panel(ChannelKey, lambda channel: {"channel": channel}, lambda it: {"channel": it.code}, without=("channel",)),
+    Panel(Endpoint, _of, _all_of, without=("channel",), way=endpoints.way),
+    Panel(ChannelKey, _of, _all_of, without=("channel",), way=keys.way),
 )
 show_on(Endpoint, Panel(Delivery, lambda it: {"endpoint": it}, lambda it: {"endpoint__id__exact": it.pk}))
 show_on(Event, Panel(Delivery, lambda event: {"event": event}, without=("event_type", "subject")))
