@@ -25,13 +25,13 @@ class Answer:
 
 
 class Receiver(ThreadingHTTPServer):
-    """`received` are events as they came, `headers` theirs; `answer(number)` says how the n-th is answered."""
+    """`received` are events in order, with `headers` and `bodies`; `answer(number)` says how the n-th is answered."""
 
     daemon_threads = True
     request_queue_size = 256
 
     def __init__(self, answer: Callable[[int], Answer]):
-        self.received, self.headers, self.most_at_once, self.open = [], [], 0, 0
+        self.received, self.headers, self.bodies, self.most_at_once, self.open = [], [], [], 0, 0
         self.answer, self.lock = answer, threading.Lock()
         super().__init__(("127.0.0.1", 0), _Taking)
 
@@ -44,6 +44,7 @@ class Receiver(ThreadingHTTPServer):
         with self.lock:
             self.received.append(event)
             self.headers.append(headers)
+            self.bodies.append(body)
             self.open += 1
             self.most_at_once = max(self.most_at_once, self.open)
             answer = self.answer(len(self.received))
