@@ -4,7 +4,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, InternalError, OperationalError, connection, transaction
 
 from sync import act, events, postgres, prepared
 from sync.act import SYSTEM, NotAnAct
@@ -125,6 +125,86 @@ class TestAnActOfItsOwn:
         deadlocks()
         assert len(tries) == 3
         assert told() == [(1, "order.placed")]
+
+    def test_is_not_run_again_for_what_comes_after_its_commit(self):
+        tries = []
+
+        @act.act
+        def commits():
+            tries.append(1)
+            record()
+            transaction.on_commit(raise_deadlock)
+
+        with pytest.raises(OperationalError):
+            commits()
+        assert len(tries) == 1
+        assert told() == [(1, "order.placed")]
+
+    def test_rings_the_relay_whatever_comes_after_its_commit(self):
+        @act.act
+        def commits():
+            record()
+            transaction.on_commit(raise_deadlock)
+
+        with make_listener() as listener:
+            with pytest.raises(OperationalError):
+                commits()
+            assert [ring.channel for ring in listener.notifies(timeout=30, stop_after=1)] == ["sync"]
+
+    @pytest.mark.parametrize("tells", [True, False])
+    @pytest.mark.parametrize("way", ["cursor", "prepared"])
+    def test_whose_failure_was_swallowed_is_not_taken_for_done(self, tells, way):
+        @act.act
+        def goes_on():
+            transaction.on_commit(lambda: pytest.fail("It was not committed"))
+            if tells:
+                record()
+            with suppress(OperationalError):
+                raise_deadlock(way)
+
+        with pytest.raises(InternalError):
+            goes_on()
+        assert told() == []
+        place("order.placed")
+        assert told() == [(1, "order.placed")]
+
+    def test_whose_part_refused_is_not_taken_for_done(self):
+        @act.act
+        def refuses():
+            raise LookupError
+
+        @act.act
+        def goes_on():
+            record()
+            with suppress(LookupError):
+                refuses()
+
+        with pytest.raises(transaction.TransactionManagementError):
+            goes_on()
+        assert told() == []
+
+    def test_is_tried_again_when_what_it_prepared_is_out_of_date(self):
+        place("order.placed")
+        with connection.cursor() as cursor:
+            cursor.execute("DEALLOCATE ALL")
+        place("order.paid")
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY TABLE changing (a integer)")
+        looks = act.act(lambda: prepared.run("SELECT * FROM changing"))
+        looks()
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE changing ADD b integer")
+        assert looks() == []
+        assert told() == [(1, "order.placed"), (2, "order.paid")]
+
+    def test_may_not_record_when_it_is_asked_what_it_recorded(self):
+        @act.act
+        def asks():
+            events.record("order.placed", subject="member/1", data=lambda: record() or {}, by=SYSTEM)
+
+        with pytest.raises(events.NotInAnAct):
+            asks()
+        assert told() == []
 
     def test_gives_up_after_three_more_tries(self):
         tries = []

@@ -1,6 +1,7 @@
 """Prepared statements on Django's connection: its values, its errors, its transactions."""
 
 import gc
+import signal
 import weakref
 from datetime import UTC, datetime
 from functools import partial
@@ -29,8 +30,13 @@ from tests.orders import make_orders as o
 from tests.statements import ROUND_TRIPS, sent
 
 WRITE = "INSERT INTO sync_stream (subject, head) VALUES (%s, %s)"
+SLEEP = "SELECT pg_sleep(30) AS of_who_is_interrupted"
 SOME_ID = UUID("0192d0f0-0000-7000-8000-000000000001")
 NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+class Interrupted(Exception):
+    """Something happens while an answer is awaited."""
 
 
 def written() -> list[str]:
@@ -263,6 +269,21 @@ class TestStatementsTogether:
         with pytest.raises(DataError):
             in_a_block(lambda: prepared.run(WRITE, ["a", 1]), ending)
         assert written() == []
+
+    def test_that_are_interrupted_leave_no_answers_behind(self):
+        def interrupt(*_signal):
+            raise Interrupted
+
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(Interrupted):
+                prepared.together(("SELECT 1", []), (SLEEP, []))
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        connection.close()
+        prepared.run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query = %s", [SLEEP])
+        assert prepared.together(("SELECT 2", []), ("SELECT 3", [])) == [[(2,)], [(3,)]]
 
     def test_say_so_when_their_connection_goes(self):
         prepared.together(("SELECT 1", []), ("SELECT 2", []))
