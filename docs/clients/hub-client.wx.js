@@ -803,13 +803,14 @@ class Live {
     this._after("connect", wait, () => this._connect());
   }
 
-  /** One frame after the other; what cannot be taken is asked for again, over a new line. */
+  /** One frame after the other, events also of a line that is gone by then; what fails is asked for over a new line. */
   _heard(text, run) {
     this._listen(SILENCE);
     const frame = JSON.parse(text);
     if (frame.kind === "ping") this._say({ kind: "pong" });
     const epoch = this._epoch;
-    const work = () => (run === this._run && epoch === this._epoch ? this._take(frame, epoch) : undefined);
+    const counts = () => epoch === this._epoch && (run === this._run || frame.kind === "event");
+    const work = () => (counts() ? this._take(frame, epoch) : undefined);
     this._work = this._work.then(work).catch((error) => {
       if (error.name !== "HubError") this._client._failed(error, "event");
       if (run === this._run) this._lost(0);

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -55,7 +56,8 @@ class Place:
 
     def close(self) -> None:
         """End the process."""
-        self.node.stdin.close()
+        with suppress(BrokenPipeError):  # it ended by itself
+            self.node.stdin.close()
         self.node.wait(timeout=TIMEOUT)
         self.reader.join(TIMEOUT)
         self.node.stdout.close()
@@ -84,7 +86,7 @@ class Client:
     """One client of a place."""
 
     def __init__(self, place: Place, name: str = "one", **settings):
-        self.place, self.name = place, name
+        self.place, self.name, self.channel = place, name, settings["channel"]
         place.do("make", client=name, settings=settings)
 
     def begin(self, name: str, *args) -> Future:

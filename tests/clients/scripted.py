@@ -77,7 +77,8 @@ class ScriptedHub:
         self.live = serve(self._line, "127.0.0.1", 0)
         self.lines: list[ScriptedLine] = []
         self.opened = threading.Condition()
-        self.threads = [threading.Thread(target=each.serve_forever, daemon=True) for each in (self.http, self.live)]
+        serving = (lambda: self.http.serve_forever(poll_interval=0.02), self.live.serve_forever)
+        self.threads = [threading.Thread(target=each, daemon=True) for each in serving]
         for thread in self.threads:
             thread.start()
 

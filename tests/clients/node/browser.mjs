@@ -6,6 +6,7 @@ const { Line } = createRequire(import.meta.url)("./line.cjs");
 export class Window {
   lines = new Set();
   store = new Map();
+  asked = []; // "POST /api/v1/auth/refresh"
   isFull = false;
   events = new EventTarget();
   queues = new Map();
@@ -13,6 +14,11 @@ export class Window {
   /** Put it where scripts look for it. */
   install(origin) {
     const { events, lines } = this;
+    const { fetch } = globalThis;
+    globalThis.fetch = (url, init = {}) => {
+      this.asked.push(`${init.method ?? "GET"} ${new URL(url).pathname}`);
+      return fetch(url, init);
+    };
     globalThis.addEventListener = (name, listener) => events.addEventListener(name, listener);
     globalThis.localStorage = {
       getItem: (key) => this.store.get(key) ?? null,

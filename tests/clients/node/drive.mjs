@@ -3,6 +3,7 @@
  *
  *   in   {"id", "do": "make", "client", "settings"} · {"id", "do": "call", "client", "name", "args"} · {"id", "do": "see"}
  *        {"id", "do": "place", "name", "args"} (hide, show, online, cut, login, full) · {"id", "do": "dawdle", "ms"}
+ *        {"id", "do": "hurry", "factor"} (timers run so many times faster)
  *   out  {"id", "value"} or {"id", "error"} · {"client", "signal", "detail"}
  */
 import { readFileSync } from "node:fs";
@@ -17,7 +18,9 @@ const [platform, mercy, origin] = process.argv.slice(2);
 const folder = new URL("../../../docs/clients/", import.meta.url);
 const SIGNALS = ["session", "signedout", "connection", "event", "resync", "error"];
 const clients = {};
+const { setTimeout } = globalThis;
 let dawdle = 0;
+let factor = 1;
 
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const place = platform === "wx" ? new Phone({ mercy: Number(mercy) }) : new Window();
@@ -25,17 +28,22 @@ const { HubClient } = platform === "wx" ? miniProgram() : await page();
 
 async function page() {
   place.install(origin);
+  globalThis.setTimeout = hurried;
   return import(new URL("hub-client.js", folder));
 }
 
 /** A realm with the language, timers, a console and `wx`: nothing of a browser, nothing of Node. */
 function miniProgram() {
   const module = { exports: {} };
-  const world = { wx: place.wx, module, exports: module.exports, console, setTimeout, clearTimeout };
+  const world = { wx: place.wx, module, exports: module.exports, console, setTimeout: hurried, clearTimeout };
   const realm = vm.createContext(world);
   vm.runInContext("delete WebAssembly; delete globalThis", realm);
   vm.runInContext(readFileSync(new URL("hub-client.wx.js", folder), "utf8"), realm, { filename: "hub-client.wx.js" });
   return module.exports;
+}
+
+function hurried(work, ms = 0, ...more) {
+  return setTimeout(work, ms / factor, ...more);
 }
 
 function make({ client: name, settings }) {
@@ -71,7 +79,8 @@ function see() {
     name,
     { signedIn, memberId, position: live.position, state: live.state },
   ]);
-  return { clients: Object.fromEntries(seen), lines: place.lines.size, stored: [...place.store], ...place.seen };
+  const { lines, store, asked } = place;
+  return { clients: Object.fromEntries(seen), lines: lines.size, stored: [...store], asked, ...place.seen };
 }
 
 const DOING = {
@@ -79,6 +88,7 @@ const DOING = {
   call,
   see,
   dawdle: ({ ms }) => void (dawdle = ms),
+  hurry: (asked) => void (factor = asked.factor),
   place: ({ name, args = [] }) => void ({
     hide: () => place.hide(),
     show: () => place.show(),
@@ -86,7 +96,6 @@ const DOING = {
     cut: () => [...place.lines].forEach((line) => line.cut()),
     login: (code) => (place.loginCode = code),
     full: (isFull) => (place.isFull = isFull),
-    write: (key, text) => (place.put ? place.put(key, text) : place.store.set(key, text)),
   })[name](...args),
 };
 

@@ -21,6 +21,7 @@ class Phone {
     this.running = new Set();
     this.lines = new Set();
     this.store = new Map();
+    this.asked = []; // "POST /api/v1/auth/refresh"
     this.seen = { requests: 0, sockets: 0, refused: [] };
     this.heard = { hide: [], show: [], network: [] };
     this.loginCode = "";
@@ -80,6 +81,7 @@ class Phone {
     this.hold(url, header, /^https?:/);
     if (!METHODS.includes(method)) throw new TypeError(this.refuse(`wx.request has no ${method}`));
     if (data !== undefined && typeof data !== "string") throw new TypeError(this.refuse("only text is sent here"));
+    this.asked.push(`${method} ${new URL(url).pathname}`);
     return this.task("request", asked, async (signal) => {
       const headers = { "content-type": "application/json", ...lowered(header) };
       const response = await fetch(url, { method, headers, body: method === "GET" ? undefined : data, signal });
