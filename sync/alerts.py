@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.utils import translation
+from django.utils.translation import gettext, gettext_noop
 
 from sync import notices
 from sync.models import Alert, AlertRule, Measure, Notice
@@ -37,6 +40,18 @@ UNION ALL
 SELECT 'endpoint/' || n.id, 1, 0, true FROM sync_endpoint n
 WHERE n.is_active AND n.failing_since IS NOT NULL AND n.id NOT IN (SELECT endpoint_id FROM tried)
 """
+DISABLED = "SELECT 'endpoint/' || id, 1, 1, true FROM sync_endpoint WHERE NOT is_active AND disabled_reason <> ''"
+DEAD = """
+SELECT 'endpoint/' || endpoint_id, count(*), count(*), true FROM (
+    SELECT endpoint_id, finished_at FROM sync_delivery WHERE state = 'dead' ORDER BY id DESC LIMIT 10000
+) newest WHERE finished_at > now() - interval '14 days' GROUP BY endpoint_id
+"""
+OWN = {"deliveries.failing": FAILING, "endpoints.disabled": DISABLED, "deliveries.dead": DEAD}  # of endpoints, as it is
+# Nobody should have to think of these: the rule is made when it has something to say and there is none.
+NEVER_SILENT = {
+    "endpoints.disabled": gettext_noop("Endpoint disabled"),
+    "deliveries.dead": gettext_noop("Push failed for good"),
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,9 @@ def evaluate() -> list[Alert]:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('alerts', 0))")
         if not cursor.fetchone()[0]:
             return []
+    for measure, name in NEVER_SILENT.items():
+        if not AlertRule.objects.filter(measure=measure).exists() and _read(OWN[measure], []):
+            _make(measure, name)
     return [alert for rule in AlertRule.objects.all() for alert in _judge(rule)]
 
 
@@ -101,13 +119,26 @@ def _judge(rule: AlertRule) -> Iterator[Alert]:
 
 
 def _readings(rule: AlertRule) -> list[Reading]:
-    if rule.measure == "deliveries.failing":
-        sql, parameters = FAILING, [rule.window_seconds]
-    else:
-        sql, parameters = PUSHED, [rule.measure, rule.window_seconds]
+    if rule.measure in NEVER_SILENT:
+        return _read(OWN[rule.measure], [])
+    if rule.measure in OWN:
+        return _read(OWN[rule.measure], [rule.window_seconds])
+    return _read(PUSHED, [rule.measure, rule.window_seconds])
+
+
+def _read(sql: str, parameters: list) -> list[Reading]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return [Reading(*row) for row in cursor]
+
+
+def _make(measure: str, name: str) -> None:
+    """A rule told to whoever is told of deliveries that fail."""
+    like = AlertRule.objects.filter(measure="deliveries.failing").order_by("pk").first()
+    told = {"emails": like.emails, "webhook_url": like.webhook_url} if like else {}
+    with translation.override(settings.LANGUAGE_CODE):
+        known = {"name": gettext(name), "measure": measure, "threshold": 1, "minimum": 1}
+    AlertRule.objects.get_or_create(code=measure.replace(".", "-"), defaults=known | told)
 
 
 def _write_notices(alert: Alert, moment: str) -> None:

@@ -5,6 +5,8 @@ from sync.models import AlertRule
 PEOPLE = ["ops@sandbox.invalid"]  # written to mail/ in the data folder
 FIVE_MINUTES, AN_HOUR = 300, 3_600
 WATCHED = [  # code, name, measure, window in seconds, threshold, least samples
+    ("endpoints-disabled", "推送地址被停用", "endpoints.disabled", FIVE_MINUTES, 1, 1),
+    ("deliveries-dead", "消息推送失败待处理", "deliveries.dead", FIVE_MINUTES, 1, 1),
     ("privacy-overdue", "个人信息请求逾期", "privacy.overdue", FIVE_MINUTES, 0.5, 1),
     ("shipping-unsent", "发货信息未上传微信", "wechat.uploads_unsent_minutes", FIVE_MINUTES, 30, 1),
     ("shipping-reminders", "微信催促发货", "wechat.shipping_reminders", AN_HOUR, 0.5, 1),
