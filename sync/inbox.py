@@ -17,7 +17,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.module_loading import import_string
 from psycopg_pool import PoolTimeout
 
-from sync import prepared
+from sync import echo, prepared
 from sync.act import Actor, outermost
 from sync.clock import Clock
 from sync.http import Problem
@@ -132,6 +132,8 @@ def _handle(head: InboxMessage) -> bool:
         return _park(head, waits)
     except Unheard:
         return _quarantine(head, TYPE_UNKNOWN)
+    except echo.Loop:
+        return _quarantine(head, echo.ECHO)
     except Problem as problem:
         is_passing = problem.status >= 500 or problem.code in PASSING_CODES
         return _put_off(head, problem.code) if is_passing else _quarantine(head, _reason(problem))
@@ -146,11 +148,16 @@ def _handle(head: InboxMessage) -> bool:
 
 
 def _try(head: InboxMessage) -> None:
-    for _step in range(STEPS_OUTSIDE):
-        try:
-            return outermost(lambda: _apply(head))
-        except Outside as wanted:
-            wanted.work()
+    """Apply a message in an act; what it tells, at the act's end, carries on the message's correlation."""
+    held = request_id.set(head.correlation_id)
+    try:
+        for _step in range(STEPS_OUTSIDE):
+            try:
+                return outermost(lambda: _apply(head))
+            except Outside as wanted:
+                wanted.work()
+    finally:
+        request_id.reset(held)
     raise Problem("unavailable")  # somebody undoes what is done
 
 
@@ -167,11 +174,9 @@ def _apply(head: InboxMessage) -> None:
     by = Actor("channel", name, name) if channel else Actor("provider", sender)
     data, time = (told["data"], told.get("time")) if channel else (told, None)
     occurred_at = parse_datetime(time) if time else message.received_at
-    held = request_id.set(message.correlation_id)
-    try:
-        import_string(path)(channel, data, occurred_at, by)
-    finally:
-        request_id.reset(held)
+    import_string(path)(channel, data, occurred_at, by)
+    if channel:
+        echo.refuse_loops()
     message.state, message.applied_at, message.attempts = head.State.APPLIED, Clock(), message.attempts + 1
     message.save(update_fields=["state", "applied_at", "attempts"])
 
