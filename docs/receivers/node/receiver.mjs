@@ -282,6 +282,7 @@ async function main() {
     if (status === 204) worker.wake();
   });
   server.requestTimeout = 10_000;
+  server.keepAliveTimeout = 30_000; // longer than the hub keeps an idle connection
   server.listen(Number(env.PORT ?? 8080), env.HOST ?? "127.0.0.1");
   worker.wake();
 }

@@ -9,7 +9,7 @@
 // HUB_URL              https://hub.example
 // HUB_WEBHOOK_SECRETS  the endpoint's secret; several, separated by spaces, while you replace one
 // HUB_API_KEY          a key of the channel with the scope feed:read
-// RECEIVER_DATA        a folder that the web server does not serve and both may write (./receiver-data)
+// RECEIVER_DATA        a folder that the web server does not serve and both may write
 //
 // A webhook is verified, kept as a file and answered; then what is kept is applied. Each event is applied once, by its
 // id; events of one subject in the order of `sequence`. Where a number is missing, the feed is read to its end: what is
@@ -341,7 +341,8 @@ function main(array $arguments): void
 {
     ini_set('display_errors', PHP_SAPI === 'cli' ? '1' : '0');
     set_time_limit(300);
-    $store = new Store(getenv('RECEIVER_DATA') ?: __DIR__ . '/receiver-data');
+    $folder = getenv('RECEIVER_DATA') ?: throw new RuntimeException('RECEIVER_DATA names no folder');
+    $store = new Store($folder);
     $worker = new Worker($store, rtrim((string) getenv('HUB_URL'), '/'), (string) getenv('HUB_API_KEY'));
     if (PHP_SAPI === 'cli') {
         if (($arguments[1] ?? '') === 'show') {

@@ -239,7 +239,7 @@ class Webhook(BaseHTTPRequestHandler):
     """POST: 204 when the event is kept, 401 when it is not the hub's."""
 
     protocol_version = "HTTP/1.1"
-    timeout = 10  # seconds that a sender may take
+    timeout = 30  # seconds that a sender may take, and longer than the hub keeps an idle connection
 
     def do_POST(self):
         length = self.headers.get("Content-Length", "")
