@@ -18,6 +18,14 @@ def _page(title, icon: str, app: str, model: str) -> dict:
     }
 
 
+def _is_tracing(request) -> bool:
+    return request.path.startswith("/admin/sync/event/") and request.path.endswith("/trace/")
+
+
+def _is_events(request) -> bool:
+    return request.path.startswith("/admin/sync/event/") and not _is_tracing(request)
+
+
 def _group(title, *items: dict, collapsible: bool = False) -> dict:
     return {"title": title, "separator": True, "collapsible": collapsible, "items": list(items)}
 
@@ -78,8 +86,9 @@ NAVIGATION = [
             "icon": "conversion_path",
             "link": reverse_lazy("admin:sync_event_trace"),
             "permission": _may("sync.view_event"),
+            "active": _is_tracing,
         },
-        _page(_("Events"), "bolt", "sync", "event"),
+        _page(_("Events"), "bolt", "sync", "event") | {"active": _is_events},
         _page(_("Deliveries"), "outbox", "sync", "delivery"),
         _page(_("Attempts"), "history", "sync", "attempt"),
         _page(_("Replays"), "replay", "sync", "replay"),

@@ -6,8 +6,8 @@
   document.addEventListener("click", async ({ target }) => {
     const button = target.closest?.(".hub-copy");
     if (!button) return;
-    const text = button.dataset.copy ?? document.getElementById(button.dataset.copyOf).textContent;
-    try { await navigator.clipboard.writeText(text); } catch { return select(button.previousElementSibling); }
+    const source = button.dataset.copyOf ? document.getElementById(button.dataset.copyOf) : button.previousElementSibling;
+    try { await navigator.clipboard.writeText(source.textContent); } catch { return select(source); }
     button.dataset.done = "1";
     setTimeout(() => delete button.dataset.done, 1500);
   });

@@ -45,6 +45,7 @@ class Try:
     since: str
     answer: object
     words: object
+    took: str
     response: str
     headers: list[tuple[str, str]]
     came: str
@@ -110,13 +111,15 @@ def _sent(delivery: Delivery, event: Event, body: bytes, attempts: list[Attempt]
 
 
 def _try(attempt: Attempt, event: Event, body: bytes, endpoint: Endpoint) -> Try:
+    words = ERRORS.get(attempt.error, attempt.error)
     is_good = attempt.status is not None and 200 <= attempt.status < 300
     return Try(
         attempt=attempt,
         at=precise(attempt.at),
         since=after(event.time, attempt.at),
-        answer=shown.tag(attempt.status or "–", shown.GOOD if is_good else shown.BAD),
-        words=ERRORS.get(attempt.error, attempt.error),
+        answer=shown.tag(attempt.status or words or shown.EMPTY, shown.GOOD if is_good else shown.BAD),
+        words=words if attempt.status else "",
+        took=_("%(count)s ms") % {"count": attempt.milliseconds},
         response=masked(attempt.response),
         headers=_headers(attempt, event, body, endpoint),
         came=_came(attempt),

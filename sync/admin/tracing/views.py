@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from sync.admin import shown
 from sync.admin.masking import masked
 from sync.admin.tracing import cause, finding
-from sync.admin.tracing.links import page_of
+from sync.admin.tracing.links import looking_for, page_of
 from sync.admin.tracing.times import precise
 from sync.admin.tracing.way import Way, event_of
 from sync.models import Delivery
@@ -61,6 +61,10 @@ def follow(page, request, key):
         "title": _("Follow a message"),
         "way": way,
         "event": event,
+        "original": event,
+        "opts": page.opts,
+        "all_of_subject": looking_for(event.subject),
+        "all_of_request": looking_for(event.correlation_id),
         "type": TYPE(event),
         "subject": SUBJECT(event),
         "actor": cause.actor(request, event),
@@ -81,7 +85,7 @@ def _allow(page, request) -> None:
 
 
 def _answer(page, request, template: str, known: dict, status: int = 200):
-    context = page.admin_site.each_context(request) | {"subtitle": None, "opts": page.opts} | known
+    context = page.admin_site.each_context(request) | {"subtitle": None, "content_title": known["title"]} | known
     response = TemplateResponse(request, template, context, status=status)
     response["Cache-Control"] = "no-store"
     return response

@@ -113,11 +113,16 @@ class Way:
     @cached_property
     def heard(self) -> list[heard.Heard]:
         """What sockets confirmed, of channels that the reader holds."""
-        if not self.may(Acknowledged):
+        if not self.may(Acknowledged) or self.is_guest:
             return []
         held = {each.pk for each in scope.sight(self.request).channels}
         confirmed = self.rows(Acknowledged).filter(subject=self.event.subject).select_related("channel")
         return heard.told(self.event, list(confirmed), [each for each in self.audience if each.channel_id in held])
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether it is about an order without a member."""
+        return self.event.subject.startswith("order/")
 
     @cached_property
     def message(self) -> InboxMessage | None:
@@ -234,7 +239,7 @@ class Way:
         if counts["waiting"]:
             told = _("%(waiting)s of %(count)s endpoints wait. The courier: %(seen)s.")
             return Standing(_("In flight"), told % (counts | {"seen": self.last_seen("courier")}), shown.BUSY)
-        return Standing(_("Arrived"), _("All %(count)s endpoints have it.") % counts, shown.GOOD)
+        return Standing(_("Arrived"), _("Every endpoint it was for has it: %(count)s.") % counts, shown.GOOD)
 
     def missing(self) -> list[str]:
         """Parts that are gone, never kept or not for this reader, said plainly."""
