@@ -74,212 +74,8 @@ export class HubError extends Error {
   readonly isPassing: boolean;
 }
 
-// --- what the hub answers
-
-export interface Consent {
-  purpose: string;
-  version: string;
-}
-
-export interface Policy extends Consent {
-  title: string;
-  text_url: string;
-  required?: boolean;
-}
-
-export interface Challenge {
-  challenge_id: string;
-  /** seconds */
-  expires_in: number;
-  /** seconds */
-  resend_in: number;
-}
-
-export interface Tokens {
-  access_token: string;
-  token_type: "Bearer";
-  expires_in: number;
-  refresh_token: string;
-  refresh_expires_in: number;
-}
-
-export interface Identity {
-  id: string;
-  kind: Known<"phone" | "wechat_openid" | "wechat_unionid" | "external">;
-  channel: string | null;
-  masked: string;
-  proof: string;
-  verified_at: Instant | null;
-}
-
-export interface Me {
-  id: string;
-  number: string;
-  nickname: string;
-  avatar_url: string | null;
-  gender: Known<"">;
-  birthday: string | null;
-  email: string | null;
-  /** masked */
-  phone: string | null;
-  identities: Identity[];
-  consents_required: Policy[];
-  status: Known<"active" | "frozen">;
-  version: number;
-  created_at: Instant;
-  updated_at: Instant;
-}
-
-export interface LinkCase {
-  id: string;
-  kind: Known<"recycled_phone">;
-  proofs_needed: { kind: Known<"sms" | "order_fact" | "old_sign_in">; hint: unknown }[];
-}
-
-export type LinkProof =
-  | { kind: "sms"; challenge_id: string; code: string }
-  | { kind: "order_fact"; number: string; total_fen: number }
-  | { kind: "old_sign_in"; access_token: string };
-
-export interface Session {
-  tokens: Tokens;
-  member: Me;
-  head: number;
-  created: boolean;
-  linked: boolean;
-  absorbed_member_id: string | null;
-  link_case: LinkCase | null;
-  assurance: 1 | 2 | 3;
-}
-
-export interface SignedIn {
-  id: string;
-  channel: string;
-  [field: string]: unknown;
-}
-
-export interface AddressFields {
-  receiver: string;
-  phone: string;
-  province: string;
-  city: string;
-  district?: string | null;
-  street: string;
-  postcode?: string | null;
-  is_default?: boolean;
-}
-
-export interface Address extends AddressFields {
-  id: string;
-  version: number;
-}
-
-export type OrderStatus = Known<
-  | "pending_payment" | "paid" | "partially_shipped" | "shipped" | "delivered" | "completed" | "cancelled" | "refunding"
-  | "partially_refunded" | "refunded"
->;
-
-export interface OrderLine {
-  id: string;
-  external_line_id: string | null;
-  sku: string;
-  name: string;
-  quantity: number;
-  unit_price_fen: number;
-  image_url: string | null;
-  refunded_quantity: number;
-}
-
-export interface Shipment {
-  id: string;
-  carrier: string;
-  carrier_name: string;
-  tracking_number: string;
-  state: string;
-  lines: unknown[];
-  /** `text` is not in events */
-  events: { at: Instant; text?: string; state: string; place: string | null }[];
-}
-
-export interface Order {
-  number: string;
-  channel: string;
-  external_id: string;
-  member_id: string | null;
-  status: OrderStatus;
-  status_label: string;
-  payment_status: Known<"unpaid" | "closed" | "paid">;
-  fulfilment_status: Known<"none" | "partial" | "shipped" | "delivered" | "completed">;
-  refund_status: Known<"none" | "partial" | "full">;
-  lines: OrderLine[];
-  items_fen: number;
-  shipping_fen: number;
-  discounts: { kind: string; code?: string; name: string; amount_fen: number }[];
-  discount_fen: number;
-  points_redeemed: number;
-  points_discount_fen: number;
-  total_fen: number;
-  paid_fen: number;
-  refunded_fen: number;
-  points_earned: number;
-  shipments: Shipment[];
-  /** not in events */
-  buyer_note?: string;
-  placed_at: Instant;
-  paid_at: Instant | null;
-  completed_at: Instant | null;
-  updated_at: Instant;
-  version: number;
-}
-
-export interface Payment {
-  payment_id: string;
-  method: PaymentMethod;
-  /** For wx.requestPayment (`wechat_jsapi`), a QR code (`wechat_native`) or a redirect (`wechat_h5`). */
-  params: Record<string, any>;
-  expires_at: Instant;
-}
-
-export type PaymentMethod = "wechat_jsapi" | "wechat_native" | "wechat_h5";
-
-export interface RefundAsked {
-  items: { line_id: string; quantity: number }[];
-  reason: string;
-}
-
-export interface Points {
-  available: number;
-  pending: number;
-  held: number;
-  debt: number;
-  expiring: { points: number; at: Instant }[];
-  tier: {
-    code: string;
-    name: string;
-    since: Instant | null;
-    until: Instant | null;
-    qualifying: number;
-    next: { code: string; missing: number } | null;
-  };
-  version: number;
-}
-
-export interface PointEntry {
-  id: string;
-  kind: Known<"earned" | "spent" | "held" | "released" | "reversed" | "expired" | "adjusted">;
-  /** signed */
-  points: number;
-  available_after: number;
-  reference: string;
-  channel: string | null;
-  created_at: Instant;
-  available_at: Instant | null;
-  expires_at: Instant | null;
-}
-
-// --- events: CloudEvents 1.0 (API §2)
-
-interface Envelope<T extends string, D> {
+/** CloudEvents 1.0 (API §2). */
+export interface CloudEvent<T extends string, D> {
   specversion: "1.0";
   id: string;
   source: string;
@@ -293,33 +89,472 @@ interface Envelope<T extends string, D> {
   data: D;
 }
 
-type MemberChange = { id: string; version: number; changed: string[] };
-type IdentityChange = { id: string; version: number; identity: { id: string; kind: string; channel: string | null } };
-type ConsentChange = { id: string; purpose: string; version: string };
-type PointsChange = {
-  entry: PointEntry;
-  balance: { available: number; pending: number; held: number; debt: number; version: number };
-};
+export type LinkProof =
+  | { kind: "sms"; challenge_id: string; code: string }
+  | { kind: "order_fact"; number: string; total_fen: number }
+  | { kind: "old_sign_in"; access_token: string };
 
-export type MemberEvent = Envelope<"member.registered" | "member.updated" | "member.erased", MemberChange>;
-export type IdentityEvent = Envelope<"member.identity_linked" | "member.identity_unlinked", IdentityChange>;
-export type ConsentEvent = Envelope<"member.consent_granted" | "member.consent_withdrawn", ConsentChange>;
-export type MergeEvent = Envelope<"member.merged" | "member.unmerged", { from_id: string; into_id: string }>;
-export type FreezeEvent = Envelope<"member.frozen" | "member.unfrozen", { id: string; scopes: string[] }>;
-export type OrderEvent = Envelope<
-  | "order.placed" | "order.updated" | "order.paid" | "order.cancelled" | "order.shipped" | "order.tracking_updated"
-  | "order.delivered" | "order.completed" | "order.refund_requested" | "order.refunded" | "order.claimed",
-  Order
->;
-export type PointsEvent = Envelope<
-  | "points.earned" | "points.spent" | "points.held" | "points.released" | "points.reversed" | "points.expired"
-  | "points.adjusted",
-  PointsChange
->;
-export type TierEvent = Envelope<"tier.changed", { from: string; to: string; at: Instant }>;
+export type PaymentMethod = "wechat_jsapi" | "wechat_native" | "wechat_h5";
+
+// --- of the contract that the hub serves, written from its OpenAPI
+
+export interface ConsentIn {
+  purpose: string;
+  version: string;
+}
+
+export interface OwnAddressIn {
+  receiver: string;
+  phone: string;
+  province: string;
+  city: string;
+  district?: string | null;
+  street: string;
+  postcode?: string | null;
+  is_default?: boolean;
+}
+
+export interface ProfileIn {
+  nickname?: string;
+  gender?: Known<"unknown" | "female" | "male">;
+  birthday?: string | null;
+  email?: string | null;
+}
+
+export interface MyRefundIn {
+  items: MyItemIn[];
+  reason?: string | null;
+}
+
+export interface MyItemIn {
+  line_id: string;
+  quantity: number;
+}
+
+export interface Session {
+  tokens: Tokens;
+  member: Me;
+  head: number;
+  created: boolean;
+  linked: boolean;
+  absorbed_member_id: string | null;
+  link_case: LinkCase | null;
+  assurance: 1 | 2 | 3;
+}
+
+export interface Tokens {
+  access_token: string;
+  token_type: "Bearer";
+  expires_in: number;
+  refresh_token: string;
+  refresh_expires_in: number;
+}
+
+export interface Me {
+  id: string;
+  number: string;
+  nickname: string;
+  avatar_url: string;
+  gender: Known<"unknown" | "female" | "male">;
+  birthday: string | null;
+  email: string | null;
+  phone: string | null;
+  identities: Identity[];
+  consents_required: Policy[];
+  status: Known<"active" | "frozen" | "merged" | "erased">;
+  version: number;
+  created_at: Instant;
+  updated_at: Instant;
+}
+
+export interface Identity {
+  id: string;
+  kind: Known<"phone" | "wechat_openid" | "wechat_unionid" | "external">;
+  channel: string | null;
+  masked: string;
+  proof: Known<"verified" | "attested" | "asserted" | "claimed">;
+  verified_at: Instant | null;
+}
+
+export interface Policy {
+  purpose: string;
+  version: string;
+  title: string;
+  text_url: string;
+}
+
+export interface LinkCase {
+  id: string;
+  kind: Known<"merge" | "recycled_phone">;
+  proofs_needed: Needed[];
+}
+
+export interface Needed {
+  kind: string;
+  hint: string;
+}
+
+export interface Sent {
+  challenge_id: string;
+  expires_in: number;
+  resend_in: number;
+}
+
+export interface Begun {
+  authorize_url: string;
+  state: string;
+  verifier: string;
+  expires_in: number;
+}
+
+export interface OfferedPolicy {
+  purpose: string;
+  version: string;
+  title: string;
+  text_url: string;
+  required: boolean;
+}
+
+export interface SteppedUp {
+  assurance: 3;
+  until: Instant;
+}
+
+export interface SignedIn {
+  id: string;
+  channel: string;
+  device: string;
+  assurance: number;
+  is_current: boolean;
+  created_at: Instant;
+  last_seen_at: Instant;
+}
+
+export interface Address {
+  id: string;
+  receiver: string;
+  phone: string;
+  province: string;
+  city: string;
+  district: string | null;
+  street: string;
+  postcode: string | null;
+  is_default: boolean;
+  version: number;
+}
+
+export interface Consent {
+  purpose: string;
+  version: string;
+  title: string;
+  text_url: string;
+  required: boolean;
+  granted: boolean;
+  granted_version: string | null;
+  at: Instant | null;
+  channel: string | null;
+  may_ask: boolean;
+  ask_after: Instant | null;
+  needs_guardian: boolean;
+}
+
+export interface ExportAsked {
+  id: string;
+}
+
+export interface Export {
+  id: string;
+  state: Known<"waiting" | "ready" | "fetched" | "expired" | "withdrawn">;
+  url?: string;
+  expires_at?: Instant;
+}
+
+export interface Erasure {
+  due_at: Instant;
+}
+
+export interface Order {
+  number: string;
+  channel: string;
+  external_id: string;
+  member_id: string | null;
+  status: Known<"pending_payment" | "paid" | "partially_shipped" | "shipped" | "delivered" | "completed" | "cancelled"
+    | "refunding" | "partially_refunded" | "refunded">;
+  status_label: string;
+  payment_status: Known<"unpaid" | "closed" | "paid">;
+  fulfilment_status: Known<"none" | "partial" | "shipped" | "delivered" | "completed">;
+  refund_status: Known<"none" | "partial" | "full">;
+  lines: Line[];
+  items_fen: number;
+  shipping_fen: number;
+  discounts: Discount[];
+  discount_fen: number;
+  points_redeemed: number;
+  points_discount_fen: number;
+  total_fen: number;
+  paid_fen: number;
+  refunded_fen: number;
+  points_earned: number;
+  shipments: Shipment[];
+  buyer_note: string;
+  placed_at: Instant;
+  paid_at: Instant | null;
+  completed_at: Instant | null;
+  updated_at: Instant;
+  version: number;
+}
+
+export interface Line {
+  id: string;
+  external_line_id: string;
+  sku: string;
+  name: string;
+  quantity: number;
+  unit_price_fen: number;
+  image_url: string;
+  refunded_quantity: number;
+}
+
+export interface Discount {
+  kind: string;
+  code: string;
+  name: string;
+  amount_fen: number;
+}
+
+export interface Shipment {
+  id: string;
+  carrier: string;
+  carrier_name: string;
+  tracking_number: string;
+  state: string;
+  lines: ShippedLine[];
+  events: Tracking[];
+}
+
+export interface ShippedLine {
+  line_id: string;
+  quantity: number;
+}
+
+export interface Tracking {
+  at: Instant;
+  state: string;
+  place: string;
+  text: string;
+}
+
+export interface Payment {
+  payment_id: string;
+  method: Known<"wechat_jsapi" | "wechat_native" | "wechat_h5">;
+  params: Record<string, any>;
+  expires_at: Instant;
+}
+
+export interface Points {
+  available: number;
+  pending: number;
+  held: number;
+  debt: number;
+  version: number;
+  expiring: Expiring[];
+  tier: Tier | null;
+}
+
+export interface Expiring {
+  points: number;
+  at: Instant;
+}
+
+export interface Tier {
+  code: string;
+  name: string;
+  since: Instant;
+  until: Instant | null;
+  qualifying: number;
+  next: NextTier | null;
+  benefits: Benefit[];
+}
+
+export interface NextTier {
+  code: string;
+  missing: number;
+}
+
+export interface Benefit {
+  code: string;
+  name: string;
+  value: string;
+}
+
+export interface Entry {
+  id: string;
+  kind: Known<"earned" | "spent" | "held" | "released" | "reversed" | "expired" | "adjusted">;
+  points: number;
+  available_after: number;
+  reference: string;
+  channel: string | null;
+  created_at: Instant;
+  available_at: Instant | null;
+  expires_at: Instant | null;
+}
+
+export interface Refund {
+  id: string;
+  external_id: string;
+  number: string;
+  state: Known<"requested" | "processing" | "done" | "failed">;
+  items: RefundItem[];
+  shipping_fen: number;
+  amount_fen: number;
+  reason: string;
+  provider: string;
+  refunded_at: Instant | null;
+}
+
+export interface RefundItem {
+  line_id: string;
+  quantity: number;
+  amount_fen: number;
+}
+
+export interface MemberCode {
+  code: string;
+  expires_in: number;
+}
+
+export interface NoticeTemplate {
+  template_id: string;
+  occasion: Known<"order_shipped" | "order_delivered" | "order_refunded" | "points_expiring" | "phone_changed" |
+    "member_merged">;
+  title: string;
+  left: number;
+}
+
+export interface NoticeAnswer {
+  template_id: string;
+  left: number;
+}
+
+export interface MemberChange {
+  id: string;
+  version: number;
+  changed: string[];
+}
+
+export interface IdentityChange {
+  id: string;
+  version: number;
+  identity: ToldIdentity;
+}
+
+export interface ToldIdentity {
+  id: string;
+  kind: Known<"phone" | "wechat_openid" | "wechat_unionid" | "external">;
+  channel: string | null;
+}
+
+export interface ConsentChange {
+  id: string;
+  purpose: string;
+  version: string;
+}
+
+export interface MergeChange {
+  from_id: string;
+  into_id: string;
+}
+
+export interface FreezeChange {
+  id: string;
+  scopes: string[];
+}
+
+export interface OrderChange {
+  number: string;
+  channel: string;
+  external_id: string;
+  member_id: string | null;
+  status: Known<"pending_payment" | "paid" | "partially_shipped" | "shipped" | "delivered" | "completed" | "cancelled"
+    | "refunding" | "partially_refunded" | "refunded">;
+  status_label: string;
+  payment_status: Known<"unpaid" | "closed" | "paid">;
+  fulfilment_status: Known<"none" | "partial" | "shipped" | "delivered" | "completed">;
+  refund_status: Known<"none" | "partial" | "full">;
+  lines: Line[];
+  items_fen: number;
+  shipping_fen: number;
+  discounts: Discount[];
+  discount_fen: number;
+  points_redeemed: number;
+  points_discount_fen: number;
+  total_fen: number;
+  paid_fen: number;
+  refunded_fen: number;
+  points_earned: number;
+  shipments: ShipmentChange[];
+  placed_at: Instant;
+  paid_at: Instant | null;
+  completed_at: Instant | null;
+  updated_at: Instant;
+  version: number;
+  history?: boolean;
+}
+
+export interface ShipmentChange {
+  id: string;
+  carrier: string;
+  carrier_name: string;
+  tracking_number: string;
+  state: string;
+  lines: ShippedLine[];
+  events: TrackingChange[];
+}
+
+export interface TrackingChange {
+  at: Instant;
+  state: string;
+  place: string;
+}
+
+export interface Posted {
+  entry: Entry;
+  balance: Balance;
+}
+
+export interface Balance {
+  available: number;
+  pending: number;
+  held: number;
+  debt: number;
+  version: number;
+}
+
+export interface ExpiringSoon {
+  points: number;
+  at: Instant;
+  balance: Balance;
+}
+
+export interface TierChange {
+  from: string | null;
+  to: string;
+  at: Instant;
+}
 
 export type HubEvent =
-  | MemberEvent | IdentityEvent | ConsentEvent | MergeEvent | FreezeEvent | OrderEvent | PointsEvent | TierEvent;
+  | CloudEvent<"member.registered" | "member.updated" | "member.erased", MemberChange>
+  | CloudEvent<"member.identity_linked" | "member.identity_unlinked", IdentityChange>
+  | CloudEvent<"member.consent_granted" | "member.consent_withdrawn", ConsentChange>
+  | CloudEvent<"member.merged" | "member.unmerged", MergeChange>
+  | CloudEvent<"member.frozen" | "member.unfrozen", FreezeChange>
+  | CloudEvent<"order.placed" | "order.updated" | "order.paid" | "order.cancelled" | "order.completed" |
+    "order.shipped" | "order.tracking_updated" | "order.delivered" | "order.refund_requested" | "order.refunded" |
+    "order.claimed", OrderChange>
+  | CloudEvent<"points.earned" | "points.spent" | "points.held" | "points.released" | "points.reversed" |
+    "points.expired" | "points.adjusted", Posted>
+  | CloudEvent<"points.expiring", ExpiringSoon>
+  | CloudEvent<"tier.changed", TierChange>;
 
 // --- the client
 
@@ -341,7 +576,7 @@ export interface PageQuery {
 }
 
 export interface OrderQuery extends PageQuery {
-  status?: OrderStatus;
+  status?: Order["status"];
   channel?: string;
   placed_after?: Instant;
   placed_before?: Instant;
@@ -403,24 +638,24 @@ export class HubClient {
   /** Returns how to stop hearing. */
   on<N extends keyof Signals>(name: N, listener: (detail: Signals[N]) => unknown): () => void;
 
-  policies(): Promise<{ results: Policy[] }>;
-  sendCode(purpose: "sign_in" | "link", phone: string, captcha?: string): Promise<Challenge>;
-  sendCode(purpose: "step_up"): Promise<Challenge>;
-  signInByPhone(challengeId: string, code: string, consents?: Consent[]): Promise<Session>;
-  signInByMiniProgram(consents?: Consent[], code?: string): Promise<Session>;
-  startWebsiteSignIn(): Promise<{ authorize_url: string; state: string; verifier: string; expires_in: number }>;
+  policies(): Promise<{ results: OfferedPolicy[] }>;
+  sendCode(purpose: "sign_in" | "link", phone: string, captcha?: string): Promise<Sent>;
+  sendCode(purpose: "step_up"): Promise<Sent>;
+  signInByPhone(challengeId: string, code: string, consents?: ConsentIn[]): Promise<Session>;
+  signInByMiniProgram(consents?: ConsentIn[], code?: string): Promise<Session>;
+  startWebsiteSignIn(): Promise<Begun>;
   finishWebsiteSignIn(
     returned: { code: string; state: string; verifier?: string },
-    consents?: Consent[],
+    consents?: ConsentIn[],
   ): Promise<Session>;
-  register(registrationToken: string, consents: Consent[]): Promise<Session>;
+  register(registrationToken: string, consents: ConsentIn[]): Promise<Session>;
   signInByGrant(grant: string): Promise<Session>;
   linkPhone(challengeId: string, code: string): Promise<Session>;
   linkWechatPhone(code: string): Promise<Session>;
   changePhone(challengeId: string, code: string): Promise<Session>;
-  stepUp(challengeId: string, code: string): Promise<{ assurance: 3; until: Instant }>;
+  stepUp(challengeId: string, code: string): Promise<SteppedUp>;
   linkCase(id: string): Promise<LinkCase>;
-  sendLinkCaseCode(id: string, kind: string): Promise<Challenge>;
+  sendLinkCaseCode(id: string, kind: string): Promise<Sent>;
   proveLinkCase(id: string, proof: LinkProof): Promise<Session>;
   declineLinkCase(id: string): Promise<null>;
   signOut(): Promise<void>;
@@ -428,21 +663,21 @@ export class HubClient {
   endSession(id: string): Promise<null>;
 
   me(): Promise<Me>;
-  updateMe(changes: Partial<Pick<Me, "nickname" | "gender" | "birthday" | "email">>): Promise<Me>;
+  updateMe(changes: Partial<ProfileIn>): Promise<Me>;
   /** A Blob or File in a browser, the path of a temporary file in a mini-program. */
   uploadAvatar(file: Blob | string): Promise<Me>;
   addresses(query?: PageQuery): CursorList<Address>;
   address(id: string): Promise<Address>;
-  addAddress(address: AddressFields, options?: Keyed): Promise<Address>;
-  updateAddress(id: string, changes: Partial<AddressFields>): Promise<Address>;
+  addAddress(address: OwnAddressIn, options?: Keyed): Promise<Address>;
+  updateAddress(id: string, changes: Partial<OwnAddressIn>): Promise<Address>;
   removeAddress(id: string): Promise<null>;
   removeIdentity(id: string): Promise<null>;
-  consents(): Promise<{ results: (Consent & Record<string, unknown>)[] }>;
-  giveConsent(consent: Consent, options?: Keyed): Promise<Consent & Record<string, unknown>>;
+  consents(): Promise<{ results: Consent[] }>;
+  giveConsent(consent: ConsentIn, options?: Keyed): Promise<Consent>;
   withdrawConsent(purpose: string): Promise<null>;
-  requestExport(options?: Keyed): Promise<{ id: string }>;
-  exportOf(id: string): Promise<{ id: string; state: string; url?: string; expires_at?: Instant }>;
-  requestErasure(options?: Keyed): Promise<{ due_at: Instant }>;
+  requestExport(options?: Keyed): Promise<ExportAsked>;
+  exportOf(id: string): Promise<Export>;
+  requestErasure(options?: Keyed): Promise<Erasure>;
   cancelErasure(): Promise<null>;
 
   orders(query?: OrderQuery): CursorList<Order>;
@@ -450,12 +685,16 @@ export class HubClient {
   pay(number: string, method: PaymentMethod, options?: Keyed): Promise<Payment>;
   cancelOrder(number: string, options?: Keyed): Promise<Order>;
   confirmReceipt(number: string, options?: Keyed): Promise<Order>;
-  requestRefund(number: string, refund: RefundAsked, options?: Keyed): Promise<Record<string, any>>;
+  requestRefund(number: string, refund: MyRefundIn, options?: Keyed): Promise<Refund>;
   points(): Promise<Points>;
-  pointEntries(query?: PageQuery): CursorList<PointEntry>;
-  memberCode(): Promise<{ code: string; expires_in: number }>;
-  noticeTemplates(): Promise<{ results: Record<string, any>[] }>;
-  answerNotice(templateId: string, result: string, options?: Keyed): Promise<Record<string, any>>;
+  pointEntries(query?: PageQuery): CursorList<Entry>;
+  memberCode(): Promise<MemberCode>;
+  noticeTemplates(): Promise<{ results: NoticeTemplate[] }>;
+  answerNotice(
+    templateId: string,
+    result: "accept" | "reject" | "ban" | "filter",
+    options?: Keyed,
+  ): Promise<NoticeAnswer>;
   events(after?: number): AsyncIterableIterator<HubEvent>;
 
   /** Any other call of the contract: its JSON, or a HubError. */

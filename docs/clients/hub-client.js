@@ -502,7 +502,10 @@ class HubClient extends Emitter {
         return await this._transmit(call, token);
       } catch (error) {
         if (call.as !== "member" || error.status !== 401 || renewals === 2) throw error;
-        await this._afterRefusal(error, token, call);
+        await this._afterRefusal(error, token, call).catch((failure) => {
+          call.isRepeatable = false; // the refresh was repeated enough
+          throw failure;
+        });
       }
     }
   }
@@ -550,7 +553,10 @@ class HubClient extends Emitter {
     return this._refreshing;
   }
 
-  /** A used refresh token is sent again only while its answer is missing; what is stored decides, not what was read. */
+  /**
+   * A refresh token is sent again only while its answer is missing, which the hub makes good for 60 s; after that there
+   * is nothing else to try. What is stored now decides, for another tab may have been here.
+   */
   async _renew(stale, refusal) {
     const held = this._session();
     if (!held) throw refusal;
@@ -950,13 +956,13 @@ function openPort(settings) {
     watch({ hidden, shown, online, stored }) {
       const listen = (name, heard) => globalThis.addEventListener?.(name, heard);
       listen("pagehide", hidden);
-      listen("freeze", hidden);
       listen("pageshow", shown);
-      listen("resume", shown);
       listen("online", online);
       listen("storage", ({ key }) => stored(key));
-      const seen = () => document.visibilityState === "visible" && shown();
-      globalThis.document?.addEventListener("visibilitychange", seen);
+      const page = globalThis.document;
+      page?.addEventListener("freeze", hidden);
+      page?.addEventListener("resume", shown);
+      page?.addEventListener("visibilitychange", () => page.visibilityState === "visible" && shown());
     },
   };
 }

@@ -504,7 +504,10 @@ class HubClient extends Emitter {
         return await this._transmit(call, token);
       } catch (error) {
         if (call.as !== "member" || error.status !== 401 || renewals === 2) throw error;
-        await this._afterRefusal(error, token, call);
+        await this._afterRefusal(error, token, call).catch((failure) => {
+          call.isRepeatable = false; // the refresh was repeated enough
+          throw failure;
+        });
       }
     }
   }
@@ -552,7 +555,10 @@ class HubClient extends Emitter {
     return this._refreshing;
   }
 
-  /** A used refresh token is sent again only while its answer is missing; what is stored decides, not what was read. */
+  /**
+   * A refresh token is sent again only while its answer is missing, which the hub makes good for 60 s; after that there
+   * is nothing else to try. What is stored now decides, for another tab may have been here.
+   */
   async _renew(stale, refusal) {
     const held = this._session();
     if (!held) throw refusal;

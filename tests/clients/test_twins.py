@@ -6,7 +6,10 @@ import subprocess
 
 import pytest
 
+from config.contract import document
+from sync.http.problems import CODES
 from tests.clients.twins import BROWSER, MINI_PROGRAM, TYPES, core_of
+from tests.clients.typed import shown, written
 
 NEWER = re.compile(r"\?\.|\?\?|\bglobalThis\b|\bfetch\(|new WebSocket|localStorage\b(?!,)|#\w+\(|\bimport\b \{")
 USE = """
@@ -55,9 +58,11 @@ def test_every_method_has_a_type_and_every_type_a_method():
     assert methods(BROWSER.read_text("utf-8")) | fields == methods(TYPES.read_text("utf-8")) | fields
 
 
-def test_every_code_of_the_contract_has_a_type():
-    from sync.http.problems import CODES  # noqa: PLC0415 - after the setup
+def test_the_types_are_those_of_the_contract_that_the_hub_serves():
+    assert shown() == written(document()), "python -m tests.clients.typed writes them"
 
+
+def test_every_code_of_the_contract_has_a_type():
     assert [code for code in CODES if f'"{code}"' not in TYPES.read_text("utf-8")] == []
 
 
