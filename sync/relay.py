@@ -17,10 +17,9 @@ from psycopg.rows import dict_row
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from sync import courier, postgres
+from sync import alerts, courier, postgres
 from sync.envelope import COLUMNS, channel_of, cloud_event
 from sync.events import DOORBELL
-from sync.health import BEAT
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +31,17 @@ READ = f"""
 SELECT {COLUMNS} FROM sync_settled s JOIN sync_event e ON e.id = s.event_id
 WHERE s.position BETWEEN %s AND %s ORDER BY s.position
 """  # noqa: S608 - a constant
+# A sign of life with the lag: how long, at most, one of the latest events waited for its place since the last sign.
+BEAT = """
+INSERT INTO sync_heartbeat (name, at, data)
+SELECT 'relay', now(), jsonb_build_object(
+    'lag_ms', greatest(round(max(extract(epoch FROM latest.at - e.time)) * 1000), 0), 'settled', count(e.id))
+FROM (SELECT event_id, at FROM sync_settled ORDER BY position DESC LIMIT 1000) latest
+JOIN sync_event e ON e.id = latest.event_id AND latest.at > now() - %s * interval '1 second'
+ON CONFLICT (name) DO UPDATE SET at = EXCLUDED.at, data = EXCLUDED.data
+RETURNING (data->>'lag_ms')::float8 AS lag
+"""
+LAG = "relay.lag_ms"  # the measure that alert rules may name
 
 
 class Hints:
@@ -78,7 +88,7 @@ class Relay:
     def __init__(self):
         self.stopping = threading.Event()
         self.hints = Hints(settings.REDIS_URL)
-        self.beat_at = 0.0
+        self.beaten_at = time.monotonic() - BEAT_EVERY
 
     def stop(self, *_signal) -> None:
         """End after the batch at hand, within a second."""
@@ -125,10 +135,12 @@ class Relay:
             self.hints.tell(page.fetchall())
 
     def _beat(self, connection: psycopg.Connection) -> None:
-        if time.monotonic() < self.beat_at:
+        passed = time.monotonic() - self.beaten_at
+        if passed < BEAT_EVERY:
             return
-        connection.execute(BEAT, ["relay"])
-        self.beat_at = time.monotonic() + BEAT_EVERY
+        lag = connection.execute(BEAT, [passed]).fetchone()["lag"]
+        connection.execute(alerts.MEASURE, [LAG, lag])
+        self.beaten_at += passed
 
 
 def main() -> None:

@@ -57,9 +57,12 @@ class Rounds:
                 self.board.want(socket, row["head"])
 
     async def silence(self) -> None:
-        """Ping who is due, close who has been silent for too long, unsubscribe from rooms that stay empty."""
+        """Ping who is due, end who says or reads nothing for too long, unsubscribe from rooms that stay empty."""
         for socket in list(self.board.sockets):
-            if socket.is_silent():
+            if socket.is_unread():
+                self.board.leave(socket)
+                socket.cut()
+            elif socket.is_silent():
                 self.board.close(socket, SILENT)
             elif not socket.busy and (ping := socket.ping_due()):
                 socket.take(ping)

@@ -7,6 +7,8 @@ from time import monotonic
 import orjson
 
 PING_EVERY, SILENCE = 20.0, 60.0  # seconds
+UNREAD = 15.0  # seconds that a frame may wait for a client that does not read
+LONGEST_BACKLOG = 1_000  # events that a client which does not read may be behind
 
 
 @dataclass(eq=False)
@@ -26,6 +28,7 @@ class Socket:
     wanted: int = 0
     busy: bool = False
     closed: bool = False
+    sending_since: float | None = None
     heard_at: float = field(default_factory=monotonic)
     pinged_at: float = field(default_factory=monotonic)
 
@@ -35,11 +38,28 @@ class Socket:
 
     async def tell(self, text: str) -> None:
         """Send a frame at the socket's own pace. Raises OSError when it is gone."""
+        self.sending_since = monotonic()
         await self.send({"type": "websocket.send", "text": text})
+        self.sending_since = None
 
     def is_silent(self) -> bool:
         """Whether the client has said nothing for too long."""
         return monotonic() - self.heard_at > SILENCE
+
+    def is_unread(self) -> bool:
+        """Whether the client has left a frame waiting for too long, or for a moment and is far behind."""
+        if self.sending_since is None:
+            return False
+        waited = monotonic() - self.sending_since
+        return waited > UNREAD or (waited > 1 and self.wanted - self.delivered > LONGEST_BACKLOG)
+
+    def cut(self) -> None:
+        """Drop the connection of a client that does not read: what is said to it would wait for ever, a close as well.
+
+        ASGI has no word for it; the server's own transport has.
+        """
+        if transport := getattr(getattr(self.send, "__self__", None), "transport", None):
+            transport.abort()
 
     def ping_due(self) -> str | None:
         """The ping, when it is time for one."""

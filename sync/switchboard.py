@@ -6,6 +6,7 @@ else by reading PostgreSQL from where the socket stands. `sync/rounds.py` keeps 
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,6 +27,7 @@ from sync.sockets import Socket, event_frame, framed, without_waiting
 logger = logging.getLogger(__name__)
 
 PAGE = 100
+PARTING = 10.0  # seconds in which a client must have read what comes before a close
 LONGEST_POSITION = 18  # digits
 
 STANDING = """
@@ -44,6 +46,7 @@ class Switchboard:
     def __init__(self):
         self.sockets: set[Socket] = set()
         self.rooms: dict[str, set[Socket]] = {}
+        self.addresses: Counter[str] = Counter()
         self.tasks: set[asyncio.Task] = set()
         self.starting: asyncio.Future | None = None
         self.thread = ThreadPoolExecutor(1, "sessions")  # the checks are Django's own queries
@@ -103,12 +106,13 @@ class Switchboard:
     def admit(self, socket: Socket) -> bool:
         """Count a socket in, unless its member or its address has as many as it may. It is told nothing yet."""
         room = self.rooms.setdefault(socket.subject, set())
-        here = sum(other.address == socket.address for other in self.sockets)
+        here = self.addresses[socket.address]
         if len(room) >= settings.LIVE_SOCKETS_PER_MEMBER or here >= settings.LIVE_SOCKETS_PER_ADDRESS:
             return False
         socket.busy = True
         room.add(socket)
         self.sockets.add(socket)
+        self.addresses[socket.address] += 1
         return True
 
     async def join(self, socket: Socket, after: str | None) -> None:
@@ -126,8 +130,12 @@ class Switchboard:
     def leave(self, socket: Socket) -> None:
         """Forget a socket. Its subject is unsubscribed a little later, if nobody comes back."""
         socket.closed = True
-        self.sockets.discard(socket)
-        self.rooms.get(socket.subject, set()).discard(socket)
+        if socket in self.sockets:
+            self.sockets.remove(socket)
+            self.rooms.get(socket.subject, set()).discard(socket)
+            self.addresses[socket.address] -= 1
+            if not self.addresses[socket.address]:
+                del self.addresses[socket.address]
 
     def close(self, socket: Socket, code: int) -> None:
         """Close a socket: from now on it is told nothing more."""
@@ -136,7 +144,7 @@ class Switchboard:
         self.leave(socket)
         message = {"type": "websocket.close", "code": code}
         if not without_waiting(socket.send(message)):
-            self.spawn(_quietly(socket.send(message)))
+            self.spawn(_part(socket, message))
 
     # Events ---------------------------------------------------------------------------------------------------
 
@@ -203,9 +211,12 @@ def _ask(check: str, sessions: list[str]) -> set[str]:
         connection.close()
 
 
-async def _quietly(sending: Awaitable[None]) -> None:
-    """Wait for a send to a socket that may be gone by then."""
+async def _part(socket: Socket, message: dict) -> None:
+    """Close a socket that cannot be written to now; who does not read in time is cut off."""
     try:
-        await sending
+        async with asyncio.timeout(PARTING):
+            await socket.send(message)
+    except TimeoutError:
+        socket.cut()
     except OSError as error:
         logger.debug("The socket was gone: %s", error)

@@ -188,3 +188,22 @@ def test_what_the_other_brand_has_is_found_by_its_own_callers(mine, theirs):
     told = {trace for answer in answers for trace in found(answer, own)}
     assert {own.parameters["number"], str(own.member.pk), f"earned-by-{mine}", f"order-of-{mine}"} <= told
     assert told & {str(id) for id in Event.objects.values_list("id", flat=True)}
+
+
+def test_of_a_person_who_is_with_both_a_backend_is_not_told_what_they_do_with_the_other():
+    own, other = brand("website"), make.channel("elsewhere", group="another brand")
+    backend = own.callers()["backend"]
+    make.session(own.member, other)
+    test_relay.settle()
+    before = {endpoint: read(endpoint, backend, own.parameters) for endpoint in READS}
+    known = identifiers()
+    order = make_parcels.paid(member=own.member, channel=other, fen=34_567, external_id="order-elsewhere")
+    make_parcels.ship(order, number="SF99999999999", is_fact=True)
+    test_relay.settle()
+    there = Brand("elsewhere", own.member, other, own.parameters, "", {"order-elsewhere", "SF99999999999"})
+    there.traces |= identifiers() - known
+    assert {endpoint: found(ask(endpoint, backend, own.parameters, None), there) for endpoint in READS} == {
+        endpoint: [] for endpoint in READS
+    }
+    changed = {str(endpoint) for endpoint in READS if read(endpoint, backend, own.parameters) != before[endpoint]}
+    assert changed == {"GET members/{member}/points"}  # one person, one balance, wherever it was earned

@@ -1,10 +1,12 @@
 """When a live socket is closed, with which code, and what keeps it open."""
 
 import time
+from contextlib import ExitStack
 from urllib.parse import quote
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 from django.db.models.functions import Now
 from websockets.exceptions import ConnectionClosed
 
@@ -171,6 +173,42 @@ class TestWhatAClientSays:
             client.next("hello")
             client.socket.send(frame)
             assert client.closed() == 4413
+
+    def test_confirmations_of_all_sockets_are_written_by_one_statement(self, live):
+        all_of_them = [session() for _ in range(3)]
+        with ExitStack() as stack:
+            clients = [stack.enter_context(live.open(mine, after=0)) for mine in all_of_them]
+            for mine, client in zip(all_of_them, clients, strict=True):
+                happen(subject(mine), "order.placed", "order.paid")
+                client.next("hello")
+                client.sequences(2)
+            for sequence in (1, 2):  # the second time at the beginning of a round
+                for client in clients:
+                    client.say(kind="ack", sequence=sequence)
+                until(lambda n=sequence: Acknowledged.objects.filter(sequence=n).count() == 3)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(DISTINCT xmin::text) FROM sync_acknowledged")
+            assert cursor.fetchone() == (1,)
+
+
+class TestWhatAClientDoesNotRead:
+    """What it left unread waits in PostgreSQL, not in the process; who lets it wait for too long is cut off."""
+
+    @pytest.mark.parametrize(("limit", "value"), [("UNREAD", 1.0), ("LONGEST_BACKLOG", 50)])
+    def test_ends_its_socket_and_no_other(self, live, relay, monkeypatch, limit, value):
+        monkeypatch.setattr(sockets, limit, value)
+        mine = session()
+        with live.open(mine, max_queue=1) as stalled, live.open(mine) as quick:
+            stalled.next("hello"), quick.next("hello")
+            for _ in range(30):
+                happen(subject(mine), *["order.updated"] * 20, data={"filling": "x" * 10_000})
+            assert quick.sequences(600) == list(range(1, 601))
+            until(lambda: len(live.board.sockets) == 1)
+            with pytest.raises(ConnectionClosed):
+                stalled.sequences(600)
+            happen(subject(mine), "order.placed")
+            assert quick.sequences(1) == [601]
+            until(lambda: not any(task.get_coro().__name__ == "_part" for task in live.board.tasks))
 
 
 class TestSilence:

@@ -8,12 +8,12 @@ import psycopg
 import pytest
 import redis
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from sync import act, envelope, events, postgres
 from sync.act import SYSTEM, Actor
-from sync.models import Batch, Delivery, Event, Heartbeat, Settled
-from sync.relay import Relay
+from sync.models import Batch, Delivery, Event, Heartbeat, Measure, Settled
+from sync.relay import BEAT, LAG, Relay
 from sync.services import admit
 from tests import make
 from tests.sync import make_deliveries
@@ -255,9 +255,24 @@ class TestARunningRelay:
             happen("member/1", "order.paid")
             until(lambda: Settled.objects.count() == 2)
 
-    def test_it_says_that_it_lives(self):
+    def test_it_says_that_it_lives_and_how_far_behind_it_is(self, monkeypatch):
+        monkeypatch.setattr("sync.relay.BEAT_EVERY", 0.2)
+        happen("member/1", "order.placed", "order.paid")
         with relay_running():
-            until(lambda: Heartbeat.objects.filter(name="relay").exists())
+            said = until(lambda: Heartbeat.objects.filter(name="relay", data__settled=2).first())
+            assert 0 <= said.data["lag_ms"] < 60_000
+            until(lambda: Heartbeat.objects.filter(name="relay", data={"lag_ms": 0, "settled": 0}).exists())
+        assert Measure.objects.filter(name=LAG).exists()
+
+    def test_one_that_settles_what_waited_says_how_long_it_did(self):
+        happen("member/1", "order.placed")
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")  # past the guard of what is never changed
+            cursor.execute("UPDATE sync_event SET time = time - interval '1 minute'")
+            cursor.execute("RESET session_replication_role")
+        settle()
+        with postgres.connect("test") as database:
+            assert 60_000 <= database.execute(BEAT, [5]).fetchone()[0] < 120_000
 
     def test_it_rings_the_courier_when_there_is_something_to_deliver(self):
         admit("member/1", make.channel("website"))
