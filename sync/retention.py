@@ -1,16 +1,44 @@
 """What is forgotten, and when. Deletes are batched and may be stopped at any time."""
 
+from datetime import UTC, datetime
+from uuid import UUID
+
 from django.conf import settings
 from django.db import connection
 
-BATCH = 5_000
+BATCH = 2_000
+BEGIN = (datetime(2000, 1, 1, tzinfo=UTC), UUID(int=0))
+# Of each stream a beginning goes, never a part in between: from the first event that must stay on, all stay. That is
+# the first one that still waits to be delivered, or that somebody holds just now (who makes a delivery of it).
 EVENTS = """
-WITH old AS (SELECT id FROM sync_event WHERE time < now() - %s * interval '1 day' ORDER BY time LIMIT %s),
-sent AS (SELECT d.id FROM sync_delivery d JOIN old ON old.id = d.event_id),
-a AS (DELETE FROM sync_attempt USING sent WHERE delivery_id = sent.id),
-d AS (DELETE FROM sync_delivery USING old WHERE event_id = old.id),
-s AS (DELETE FROM sync_settled USING old WHERE event_id = old.id)
-DELETE FROM sync_event USING old WHERE sync_event.id = old.id
+WITH old AS MATERIALIZED (
+    SELECT e.id, e.subject, e.sequence, e.time FROM sync_event e
+    WHERE e.time < now() - %(days)s * interval '1 day' AND (e.time, e.id) > (%(time)s, %(id)s)
+    ORDER BY e.time, e.id LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+), free AS MATERIALIZED (
+    SELECT old.* FROM old WHERE NOT EXISTS (
+        SELECT FROM sync_delivery d WHERE d.event_id = old.id AND d.state = 'waiting'
+    )
+), stays AS MATERIALIZED (
+    SELECT about.subject, first.sequence
+    FROM (SELECT subject, array_agg(id) AS ids FROM free GROUP BY subject) about CROSS JOIN LATERAL (
+        SELECT e.sequence FROM sync_event e WHERE e.subject = about.subject AND e.id <> ALL (about.ids)
+        ORDER BY e.sequence LIMIT 1
+    ) first
+), gone AS MATERIALIZED (
+    SELECT free.id FROM free LEFT JOIN stays USING (subject)
+    WHERE stays.sequence IS NULL OR free.sequence < stays.sequence
+), tries AS (
+    DELETE FROM sync_attempt a USING sync_delivery d, gone WHERE a.delivery_id = d.id AND d.event_id = gone.id
+), deliveries AS (
+    DELETE FROM sync_delivery d USING gone WHERE d.event_id = gone.id
+), places AS (
+    DELETE FROM sync_settled s USING gone WHERE s.event_id = gone.id
+), events AS (
+    DELETE FROM sync_event e USING gone WHERE e.id = gone.id RETURNING 1
+)
+SELECT (SELECT count(*) FROM events), last.time, last.id
+FROM (SELECT time, id FROM old ORDER BY time DESC, id DESC LIMIT 1) last
 """
 BATCHES = "DELETE FROM sync_batch WHERE at < now() - interval '1 day' AND id < (SELECT max(id) FROM sync_batch)"
 BODIES = """
@@ -21,11 +49,24 @@ MESSAGES = "DELETE FROM sync_inboxmessage WHERE received_at < now() - %s * inter
 
 
 def drop_events() -> int:
-    """Forget events older than EVENT_RETENTION_DAYS with their deliveries; streams keep their heads. Counts them."""
-    dropped = 0
-    while found := _run(EVENTS, settings.EVENT_RETENTION_DAYS, BATCH):
-        dropped += found
+    """Forget events older than EVENT_RETENTION_DAYS with their deliveries; streams keep their heads. Counts them.
+
+    What still waits to be delivered stays, and with it what came after it on its stream. Some at a time, each time in a
+    transaction of its own that waits for nobody: nobody waits for it longer than that takes.
+    """
+    dropped, (time, id) = 0, BEGIN
+    while time is not None:
+        count, time, id = _drop(time, id)
+        dropped += count
     return dropped
+
+
+def _drop(time: datetime, id: UUID) -> tuple[int, datetime | None, UUID | None]:
+    """Look at the next events after that one; how many of them went, and the last of them."""
+    named = {"days": settings.EVENT_RETENTION_DAYS, "time": time, "id": id, "batch": BATCH}
+    with connection.cursor() as cursor:
+        cursor.execute(EVENTS, named)
+        return cursor.fetchone() or (0, None, None)
 
 
 def drop_batches() -> int:

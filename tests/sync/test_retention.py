@@ -3,15 +3,20 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from sync import idempotency, quotas, retention, tasks, tickets
+from sync import events, idempotency, postgres, queries, quotas, retention, tasks, tickets
+from sync.act import SYSTEM
 from sync.models import Attempt, Batch, Delivery, Event, IdempotentAnswer, Quota, Settled, Stream, Ticket
 from tests import make
 from tests.sync import make_deliveries
 
 pytestmark = pytest.mark.django_db
+
+DELIVERED = {"state": "delivered", "finished_at": Now(), "next_at": None}
+DEAD = DELIVERED | {"state": "dead"}
+HOLD = "SELECT FROM sync_event WHERE id = %s FOR KEY SHARE"  # as who inserts a row that names it
 
 
 def age(table: str, column: str, days: int) -> None:
@@ -23,7 +28,7 @@ def age(table: str, column: str, days: int) -> None:
 
 
 def test_events_go_after_ninety_days_with_all_that_was_sent_of_them_and_streams_keep_their_heads():
-    made = make_deliveries.delivery(make_deliveries.endpoint(make.channel()))
+    made = make_deliveries.delivery(make_deliveries.endpoint(make.channel()), **DELIVERED)
     Attempt.objects.create(delivery=made, at=Now(), milliseconds=5, status=200)
     age("sync_event", "time", 89)
     assert retention.drop_events() == 0
@@ -43,6 +48,57 @@ def test_however_many_there_are(monkeypatch):
         make_deliveries.event()
     age("sync_event", "time", 91)
     assert retention.drop_events() == 5
+
+
+def test_what_waits_to_be_delivered_stays_and_what_came_after_it_on_its_stream(monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 3)
+    endpoint = make_deliveries.endpoint(make.channel())
+    before, waiting, after = [make_deliveries.event("member/1") for _event in range(3)]
+    others = [make_deliveries.event("member/2") for _event in range(3)]
+    delivery = make_deliveries.delivery(endpoint, waiting)
+    make_deliveries.delivery(endpoint, others[0], **DELIVERED), make_deliveries.delivery(endpoint, others[1], **DEAD)
+    age("sync_event", "time", 91)
+
+    assert retention.drop_events() == 4
+    assert set(Event.objects.values_list("pk", flat=True)) == {waiting.pk, after.pk}
+    assert Delivery.objects.get() == delivery
+    assert queries.stream("member/1", after=before.sequence, limit=10).follows(before.sequence)
+
+    Delivery.objects.update(**DELIVERED)
+    assert retention.drop_events() == 2
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestBesideOthers:
+    def test_who_makes_a_delivery_of_an_event_keeps_it_and_is_not_waited_for(self):
+        made = [make_deliveries.event("member/1") for _event in range(3)]
+        make_old()
+        with postgres.connect("replay") as other:
+            other.execute("BEGIN; SET LOCAL lock_timeout = '1s'")
+            other.execute(HOLD, [made[1].pk])
+            assert retention.drop_events() == 1
+            other.execute("COMMIT")
+        assert list(Event.objects.order_by("sequence").values_list("sequence", flat=True)) == [2, 3]
+        assert retention.drop_events() == 2
+
+    def test_who_writes_to_the_same_stream_does_not_wait(self):
+        for _event in range(3):
+            make_deliveries.event("member/1")
+        make_old()
+        with transaction.atomic():
+            assert retention.drop_events() == 3
+            with postgres.connect("writer") as other:
+                other.execute("SET lock_timeout = '1s'")
+                fact = events.Recorded("order.paid", "member/1", {}, SYSTEM)
+                other.execute(events.WRITE, [[value] for value in fact.row()])
+                assert other.execute("SELECT settled FROM sync_settle()").fetchone() == (1,)
+        assert list(Event.objects.values_list("sequence", flat=True)) == [4]
+
+
+def make_old() -> None:
+    with transaction.atomic():
+        age("sync_event", "time", 91)
 
 
 def test_of_the_relays_snapshots_the_last_is_always_kept():
