@@ -19,6 +19,8 @@ from members.models import Consent, Member, Policy
 from sync.act import Actor
 from sync.admin import scope, search, shown
 from sync.admin.pages import ByChannel, HubAdmin
+from sync.admin.panels import Panel, show_on
+from sync.models import Channel
 
 RECORD, PUBLISH = "members.add_consent", "members.publish_policy"
 
@@ -185,6 +187,25 @@ class PolicyAdmin(HubAdmin):
         former = Policy.objects.filter(purpose=row.purpose, channel=row.channel_id, is_current=True)
         is_draft = row.published_at is None and request.user.has_perm(PUBLISH)
         return {"policy": row, "may_publish": is_draft, "former": former.exclude(version=row.version).first()}
+
+
+def way_to_policy(request, channel: Channel) -> dict | None:
+    """The way to a text of a channel's own, for whoever may write one."""
+    if not request.user.has_perm("members.add_policy"):
+        return None
+    return {"title": _("New policy"), "url": f"{reverse('admin:members_policy_add')}?channel={channel.pk}"}
+
+
+show_on(
+    Channel,
+    Panel(
+        Policy,
+        lambda channel: {"pk__in": [policy.pk for policy in queries.current_policies(channel)]},
+        without=("state",),
+        title=_("Policies members agree to here"),
+        way=way_to_policy,
+    ),
+)
 
 
 def state_of(policy: Policy) -> tuple:

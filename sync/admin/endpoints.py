@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as now_in_words
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 from django.views.decorators.debug import sensitive_variables
 
 from sync import registry, samples
@@ -17,7 +18,7 @@ from sync.admin.outside import judging
 from sync.admin.pages import ByChannel, HubAdmin
 from sync.models import Channel, Endpoint
 
-FORWARDED = "wechat.push"  # what WeChat pushes and the hub does not handle itself
+FORWARDED = gettext_noop("wechat.push")  # what WeChat pushes and the hub does not handle itself
 
 
 class EndpointForm(forms.ModelForm):

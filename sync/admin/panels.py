@@ -107,7 +107,7 @@ def _cell(column, row, page, is_first: bool):
     elif isinstance(field, models.ForeignKey):
         shown = getattr(row, field.name) or EMPTY
     else:
-        shown = display_for_field(value, field, EMPTY)
+        shown = display_for_field(value, field, EMPTY, avoid_link=is_first)  # else a link in a link
     return linked(row, shown) if is_first else shown
 
 

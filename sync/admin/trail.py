@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from django.apps import apps
 from django.contrib.auth.models import User
-from django.db.models import Model, QuerySet
+from django.db.models import DateTimeField, Model, QuerySet
+from django.utils.dateparse import parse_datetime
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from pghistory.core import event_models
@@ -56,7 +57,10 @@ def _called(model: type[Model], column: str) -> str:
 
 
 def _in_words(model: type[Model], column: str, value: object) -> object:
-    """A value as people call it, where it is one of a few; else as it is."""
-    fields = {each.attname: each for each in model._meta.concrete_fields}
-    choices = dict(fields[column].flatchoices) if column in fields else {}
-    return choices.get(value, value) if isinstance(value, str) else value
+    """A value as people call it, where it is one of a few; a time in Shanghai's; else as it is."""
+    field = {each.attname: each for each in model._meta.concrete_fields}.get(column)
+    if field is None or not isinstance(value, str):
+        return value
+    if isinstance(field, DateTimeField):
+        return moment(parse_datetime(value))
+    return dict(field.flatchoices).get(value, value)
