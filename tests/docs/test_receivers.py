@@ -1,8 +1,10 @@
 """The receivers of docs/receivers, each a process, receive what the courier signs and sends and read the hub's feed."""
 
+import ast
 import json
 import socket
 import time
+from collections import Counter
 from uuid import uuid4
 
 import pytest
@@ -256,6 +258,28 @@ def test_after_a_kill_it_goes_on_where_it_was(program, courier):
     assert program.applied(subject) == sequences(subject)
 
 
+def test_a_kill_in_the_midst_of_many_loses_and_repeats_nothing(program, courier):
+    subscribe(program)
+    members = [make.member() for _each in range(3)]
+    subjects = [f"member/{member.pk}" for member in members]
+    orders = []
+    for number in range(12):
+        orders += [place(member) for member in members[: 1 + number % 3]]
+        if number in {4, 8}:
+            program.kill()
+            program.start()
+    paid, unpaid = orders[::3], orders[1::3] + orders[2::3]
+    for order in paid:
+        pay(order)
+    heads = {each: len(sequences(each)) for each in subjects}
+    until(lambda: delivered() and program.shown()["subjects"] == heads, seconds=60)
+    shown = program.shown()
+    assert shown["waiting"] == 0
+    assert Counter(shown["orders"].values()) == {"paid": len(paid), "pending_payment": len(unpaid)}
+    for each in subjects:
+        assert program.applied(each) == sorted(set(program.applied(each)))  # a kill may swallow the line that tells it
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_answers_at_once_even_when_the_hub_does_not(name, tmp_path, key):
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -265,6 +289,10 @@ def test_it_answers_at_once_even_when_the_hub_does_not(name, tmp_path, key):
             for number in range(3):
                 assert program.send(cloud_event(5, f"order/D{number}")) == 204
             assert time.monotonic() - began < 5
+
+
+def test_the_receiver_in_python_is_read_by_python_3_9():
+    ast.parse((RECEIVERS / "python/receiver.py").read_text(), feature_version=(3, 9))
 
 
 @pytest.mark.parametrize("path", sorted(RECEIVERS.glob("*/receiver.*")), ids=lambda path: path.suffix)
