@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone, translation
+from pghistory.core import event_models
 from standardwebhooks import Webhook
 
 from sync.admin.masking import masked
@@ -146,6 +147,19 @@ def test_signatures_are_those_that_were_sent_and_the_secret_is_not_shown(enginee
     (sent,) = answer.context["way"].sent
     Webhook(endpoint.secret).verify(answer.context["body"], dict(sent.tries[0].headers))
     assert "whsec_" not in said(answer)
+
+
+def test_tries_that_went_to_another_address_say_so(engineer, member, website):
+    event = make_tracing.settled(of(member))
+    endpoint = make_deliveries.endpoint(website)
+    make_tracing.tried(endpoint, event, 500, 500)  # two minutes ago, one minute ago
+    Endpoint.objects.filter(pk=endpoint.pk).update(url="https://new.example/")
+    (history,) = event_models(tracks_model=Endpoint)
+    changed = timezone.now() - timedelta(seconds=90)
+    history.objects.filter(url=endpoint.url).update(pgh_created_at=changed - timedelta(hours=1))
+    history.objects.exclude(url=endpoint.url).update(pgh_created_at=changed)
+    (sent,) = follow(engineer, event).context["way"].sent
+    assert [each.to for each in sent.tries] == ["", "https://shop.example/hook"]
 
 
 def test_what_a_replaced_secret_signed_is_not_made_up(engineer, member, website):
@@ -326,7 +340,7 @@ def test_the_page_costs_the_same_however_much_happened(engineer, member, website
     follow(engineer, event)
     with CaptureQueriesContext(connection) as asked:
         assert follow(engineer, event).status_code == 200
-    assert len(asked) == 20
+    assert len(asked) == 21
 
 
 @pytest.mark.parametrize("rows", [1, 3])

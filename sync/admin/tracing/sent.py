@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from sync.admin import replays, shown
 from sync.admin.masking import masked
+from sync.admin.tracing.addresses import Addresses
 from sync.admin.tracing.names import Names
 from sync.admin.tracing.times import after, lasted, precise
 from sync.models import Attempt, Delivery, Endpoint, Event
@@ -49,6 +50,7 @@ class Try:
     response: str
     headers: list[tuple[str, str]]
     came: str
+    to: str = ""  # where it went, when that is not where it would go today
 
 
 @dataclass
@@ -70,11 +72,21 @@ class Sent:
 
 
 def told(event: Event, body: bytes, rows: QuerySet, tries: QuerySet | None, now: datetime) -> list[Sent]:
-    """Every delivery of an event among `rows`, with its attempts among `tries`: three queries at most."""
+    """Every delivery of an event among `rows`, with its attempts among `tries`: four queries at most."""
     deliveries = list(rows.filter(event=event).select_related("endpoint__channel").order_by("id"))
     attempts = _attempts(deliveries, tries)
     heads = _heads(event, deliveries, rows)
-    return [_sent(each, event, body, attempts[each.pk], heads.get(each.endpoint_id), now) for each in deliveries]
+    found = [_sent(each, event, body, attempts[each.pk], heads.get(each.endpoint_id), now) for each in deliveries]
+    return _with_addresses(found) if attempts else found
+
+
+def _with_addresses(found: list[Sent]) -> list[Sent]:
+    """Note where tries went that would go elsewhere today."""
+    addresses = Addresses(each.delivery.endpoint for each in found)
+    for sent in found:
+        for each in sent.tries:
+            each.to = addresses.of(sent.delivery.endpoint, each.attempt.at)
+    return found
 
 
 def _attempts(deliveries: list[Delivery], tries: QuerySet | None) -> dict[int, list[Attempt]]:
