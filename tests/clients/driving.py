@@ -95,7 +95,7 @@ class Client:
     """One client of a place."""
 
     def __init__(self, place: Place, name: str = "one", **settings):
-        self.place, self.name, self.channel = place, name, settings["channel"]
+        self.place, self.name, self.channel, self.base = place, name, settings["channel"], settings["base"]
         place.do("make", client=name, settings=settings)
 
     def begin(self, name: str, *args) -> Future:
