@@ -1,5 +1,6 @@
 """How much an endpoint is asked at once: it widens by success, halves by strain, and is nobody else's matter."""
 
+import socket
 import threading
 import time
 
@@ -93,3 +94,24 @@ def test_beside_a_dead_and_a_silent_endpoint_a_healthy_one_is_served_at_once(set
             dumb.over.set()
             until(lambda: Delivery.objects.filter(endpoint=healthy, state="delivered").count() == len(made))
     assert took < 10  # of the 15 s that one silent request takes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_names_that_nobody_answers_for_hold_up_no_other(monkeypatch):
+    answered, real = threading.Event(), socket.getaddrinfo
+
+    def asked(host, *args, **kwargs):
+        if host.endswith(".example"):
+            answered.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", asked)
+    with receiving() as well, courier_running():
+        for turn in range(20):
+            make_deliveries.delivery(to(f"http://slow-{turn}.example/hook", f"slow-{turn}"))
+        until(lambda: Delivery.objects.filter(lease__isnull=False).count() == 20)
+        healthy = make_deliveries.delivery(to(well.url.replace("127.0.0.1", "localhost"), "website"))
+        until(lambda: Delivery.objects.get(pk=healthy.pk).state == "delivered", seconds=10)
+        answered.set()
+        until(lambda: Attempt.objects.filter(error="dns").count() == 20)
