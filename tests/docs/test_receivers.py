@@ -291,6 +291,20 @@ def test_it_answers_at_once_even_when_the_hub_does_not(name, tmp_path, key):
             assert time.monotonic() - began < 5
 
 
+def test_a_line_that_a_crash_cut_off_is_let_go(tmp_path, hub, key):
+    with running("node", tmp_path, hub=hub, key=key) as program:
+        assert program.send(cloud_event(1, "order/D1")) == 204
+        until(lambda: program.applied("order/D1") == [1])
+        program.kill()
+        with (program.folder / "receiver.jsonl").open("a") as journal:
+            journal.write('{"event":{"id":"x","na')
+        for number in (2, 3):
+            program.start()
+            assert program.send(cloud_event(number, "order/D1")) == 204
+            until(lambda last=number: program.shown()["subjects"] == {"order/D1": last})
+            program.kill()
+
+
 def test_the_receiver_in_python_is_read_by_python_3_9():
     ast.parse((RECEIVERS / "python/receiver.py").read_text(), feature_version=(3, 9))
 

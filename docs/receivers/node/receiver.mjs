@@ -11,9 +11,10 @@
 // once, by its id; events of one subject in the order of `sequence`. Where a number is missing, the feed is read to its
 // end: what is missing then was never meant for this channel. The feed is read at the start and every minute as well, so
 // that nothing is lost while the receiver is away. Run one process per journal, behind your web server, which speaks TLS.
+// The journal grows, and is read whole at every start: a busy shop writes Store anew, on its database.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { existsSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 
@@ -72,10 +73,11 @@ class Store {
   }
 
   async open({ readOnly = false } = {}) {
-    const lines = existsSync(this.path) ? readFileSync(this.path, "utf8").split("\n") : [];
-    lines.pop(); // after the last newline: nothing, or a line that a crash cut off, which nobody was told of
+    const bytes = existsSync(this.path) ? readFileSync(this.path) : Buffer.alloc(0);
+    this.length = bytes.lastIndexOf("\n") + 1; // after it: a line that a crash cut off, which nobody was told of
+    const lines = bytes.toString("utf8", 0, this.length).split("\n").slice(0, -1);
     for (const line of lines) await this.#replay(JSON.parse(line));
-    if (!readOnly) this.#rewrite(lines);
+    if (!readOnly) ftruncateSync((this.file = openSync(this.path, "a")), this.length);
     return this;
   }
 
@@ -146,21 +148,18 @@ class Store {
     this.counts[state] += 1;
   }
 
+  /** Append whole lines, or none. */
   #write(lines) {
     if (!lines.length) return;
-    writeSync(this.file, lines.map((line) => JSON.stringify(line) + "\n").join(""));
-    fsyncSync(this.file);
-  }
-
-  /** Write the journal anew, without a line that was cut off; from then on it is appended to. */
-  #rewrite(lines) {
-    const fresh = `${this.path}.new`;
-    const file = openSync(fresh, "w");
-    if (lines.length) writeSync(file, lines.join("\n") + "\n");
-    fsyncSync(file);
-    closeSync(file);
-    renameSync(fresh, this.path);
-    this.file = openSync(this.path, "a");
+    const bytes = Buffer.from(lines.map((line) => JSON.stringify(line) + "\n").join(""));
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.file, bytes, at);
+      fsyncSync(this.file);
+    } catch (error) {
+      ftruncateSync(this.file, this.length);
+      throw error;
+    }
+    this.length += bytes.length;
   }
 }
 
