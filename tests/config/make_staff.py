@@ -34,6 +34,7 @@ from sync.models import (
     Heartbeat,
     IdempotentAnswer,
     InboxMessage,
+    InboxReplay,
     Measure,
     Notice,
     Quota,
@@ -174,7 +175,8 @@ class World:
         ForwardedPush.objects.create(endpoint=self.endpoint, body="{}", **pushed)
         make.backend_client(self.website)
         sent = {"sender": "channels/website", "type": "order.placed", "body_digest": b"1"}
-        InboxMessage.objects.create(message_id="m-1", body=f'{{"phone": "{PHONE}"}}', **sent)
+        message = InboxMessage.objects.create(message_id="m-1", body=f'{{"phone": "{PHONE}"}}', **sent)
+        InboxReplay.objects.create(message=message, by="staff/1", reason="rule mended", problem="invalid")
         IdempotentAnswer.objects.create(caller="channel/website", key="k", request_digest=b"1", body=PHONE)
         Quota.objects.create(key=f"sms {PHONE}", window=Now())
         Acknowledged.objects.create(subject=f"member/{self.member.pk}", channel=self.website, sequence=1)
