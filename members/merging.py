@@ -138,7 +138,9 @@ def _both(one: UUID, other: UUID) -> list[Member]:
 
 
 def _locked(merge: Merge) -> list[Member]:
-    """Both sides of a merge, and with them whom the source had absorbed before."""
+    """Both sides of a merge, the survivor first, and with them whom the source had absorbed before."""
+    if Member.objects.select_for_update(no_key=True).get(pk=merge.target_id).merged_into_id:
+        require_undoable(merge)  # by a later merge, that is
     list(
         Member.objects.select_for_update(no_key=True)
         .filter(Q(pk__in=[merge.source_id, merge.target_id]) | Q(merged_into=merge.target_id))

@@ -10,31 +10,34 @@ from sync.rows import Rows
 
 MEMBERS = Rows(Member)
 LOCK = f"""
-SELECT {MEMBERS.of("m")} FROM members_member m WHERE m.id = ANY(%s) ORDER BY m.id FOR NO KEY UPDATE
+SELECT {MEMBERS.of("m")} FROM members_member m WHERE m.id = ANY(ARRAY(
+    SELECT coalesce(asked.merged_into_id, asked.id) FROM members_member asked WHERE asked.id = ANY(%s)
+)) ORDER BY m.id FOR NO KEY UPDATE
 """  # noqa: S608 - names of our own columns
 
 
 def lock(*member_ids: UUID) -> list[Member]:
     """Lock members in ascending order and read them anew; an absorbed one gives its survivor, in the order asked.
 
-    The first lock of an act. Raises Problem `not_found` for an unknown id.
+    The first lock of an act. Only survivors are locked: whoever changes an absorbed member holds its survivor. Raises
+    Problem `not_found` for an unknown id.
     """
     wanted = set(member_ids)
     while True:
         found = {member.id: member for member in MEMBERS.found(LOCK, [list(wanted)])}
-        if len(found) < len(wanted):
-            raise Problem("not_found")
-        missing = {m.merged_into_id for m in found.values() if m.merged_into_id} - set(found)
-        if not missing:
-            return [_survivor(found, member_id) for member_id in member_ids]
-        wanted |= missing
+        into = _absorbed(wanted - set(found))
+        if {*into.values()} <= set(found) and not any(member.merged_into_id for member in found.values()):
+            return [found[into.get(member_id, member_id)] for member_id in member_ids]
 
 
-def _survivor(found: dict[UUID, Member], member_id: UUID) -> Member:
-    member = found[member_id]
-    while member.merged_into_id:
-        member = found[member.merged_into_id]
-    return member
+def _absorbed(member_ids: set[UUID]) -> dict[UUID, UUID | None]:
+    """Who absorbed each of these members by now."""
+    if not member_ids:
+        return {}
+    into = dict(Member.objects.filter(pk__in=member_ids).values_list("pk", "merged_into"))
+    if len(into) < len(member_ids):
+        raise Problem("not_found")
+    return into
 
 
 def present(member_id: UUID) -> Member:

@@ -90,13 +90,13 @@ class RecordedMany(Waiting):
     """Facts of one type about many subjects."""
 
     type: str
-    facts: list[tuple[str, dict]]
+    facts: list[tuple[UUID, str, dict]]
     by: object
 
     def rows(self) -> list[tuple]:
         told = self.type, self.by.source, str(self.by), request_id.get()
         return [
-            (uuid7(), subject, *told, orjson.dumps(data, default=str).decode(), None) for subject, data in self.facts
+            (id, subject, *told, orjson.dumps(data, default=str).decode(), None) for id, subject, data in self.facts
         ]
 
 
@@ -132,7 +132,7 @@ def record_many(type: str, facts: Iterable[tuple[str, dict]], *, by) -> int:
 
     However many, they are one entry of the act, written by the one statement that writes all of its facts.
     """
-    found = list(facts)
+    found = [(uuid7(), subject, data) for subject, data in facts]
     if found:
         _append(RecordedMany(type, found, by))
     return len(found)
