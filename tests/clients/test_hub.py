@@ -56,10 +56,14 @@ def sms(sandbox, phone: str) -> str:
 
 def sign_in_by_phone(client: Client, sandbox, phone: str) -> dict:
     """With the consents that the hub asks for."""
-    policies = client.call("policies")["results"]
-    consents = [{"purpose": each["purpose"], "version": each["version"]} for each in policies if each["required"]]
     challenge = client.call("sendCode", "sign_in", phone)
-    return client.call("signInByPhone", challenge["challenge_id"], sms(sandbox, phone), consents)
+    return client.call("signInByPhone", challenge["challenge_id"], sms(sandbox, phone), agreed(client))
+
+
+def agreed(client: Client) -> list[dict]:
+    """What somebody new agrees to."""
+    policies = client.call("policies")["results"]
+    return [{"purpose": each["purpose"], "version": each["version"]} for each in policies if each["required"]]
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +119,28 @@ def test_signed_in_on_both_they_are_one_member(both, member):
     assert (left["id"], left["number"], left["phone"]) == (right["id"], right["number"], "137****7001")
     assert app.heard("signedout") == []
     assert [seen["memberId"] for client in both for seen in client.place.see()["clients"].values()] == [member] * 2
+
+
+def test_a_qr_code_and_a_grant_of_the_shops_own_login_sign_in_too(hub, page, backend, sandbox, member):
+    place = Place("browser", origin=hub.url)
+    try:
+        website = sandbox.get("credentials").json()["channels"]["website"]["app_id"]
+        user = sandbox.post("wechat/users", json={"app_id": website}).json()
+        by_code = Client(place, "by_code", channel="website", base=page.base)
+        begun = by_code.call("startWebsiteSignIn")
+        scanned = sandbox.post(f"wechat/users/{user['openid']}/qr-code").json()["code"]
+        assert by_code.call("finishWebsiteSignIn", {"code": scanned, "state": begun["state"]}, agreed(page))["created"]
+        by_code.call("signOut")
+
+        shop = Backend(hub.url, "website")
+        who = {"identity": {"kind": "external", "value": "shop-77"}, "consents": [], "device": "d-1"}
+        evidence = {"granted_at": "2026-01-01T00:00:00.000Z", "evidence": "sign-up form"}
+        who["consents"] = [consent | evidence for consent in agreed(page)]
+        grant = shop.call("POST", "sign-in-grants", 201, json=who).json()["grant"]
+        by_grant = Client(place, "by_grant", channel="website", base=page.base)
+        assert by_grant.call("signInByGrant", grant)["assurance"] == 1
+    finally:
+        place.close()
 
 
 def test_an_order_that_a_backend_places_appears_on_both(both, backend, member):
