@@ -1,7 +1,5 @@
 """Following one message in a real browser, by keyboard alone: from a request id to what failed, and sent again."""
 
-import os
-
 import httpx
 import psycopg
 import pytest
@@ -23,11 +21,6 @@ def sold(hub, request: str) -> None:
         headers = {"Authorization": f"Bearer {key}", "X-Request-ID": request}
         answer = client.post("/api/v1/orders", json=body, headers=headers)
         assert answer.status_code == 201, answer.text
-
-
-def shoot(page, name):
-    if folder := os.environ.get("SHOTS"):
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
 def point_to(hub, url: str) -> str:
@@ -57,35 +50,28 @@ def test_from_a_request_id_to_what_failed_and_sent_again_by_keyboard(desk, hub):
     led_to = point_to(hub, NOWHERE)
     page.goto(f"{hub.url}/admin/sync/event/trace/")
     expect(page.locator(".hub-explained")).to_contain_text("X-Request-ID")
-    shoot(page, "1-empty")
     page.keyboard.type("req-nobody-ever")
     page.keyboard.press("Enter")
     expect(page.locator("[role=status]")).to_contain_text("您能看到的内容里没有它")
-    shoot(page, "2-nothing")
 
     with hub.without("relay"):
         sold(hub, "req-0300")
         page.locator("#find").fill("X-Request-ID: req-0300")
         page.keyboard.press("Enter")
         expect(page.locator("#state")).to_have_text("等待中继")
-        shoot(page, "3-in-flight")
     expect(page.locator("#state")).to_have_text("失败重试中")  # by itself
-    shoot(page, "4-failing")
     tab_to(page, "请求头与应答")
     page.keyboard.press("Enter")
     expect(page.locator(".hub-tries pre").first).to_contain_text("webhook-signature: v1,")
-    shoot(page, "5-open")
 
     point_to(hub, led_to)
     page.keyboard.press("Escape")
     tab_to(page, "重新推送")
     page.keyboard.press("Enter")
     page.fill("[name=reason]", "接收方已恢复")
-    shoot(page, "6-again")
     page.keyboard.press("Enter")
     expect(page.locator("#state")).to_have_text("已到达")
     expect(page.locator(".hub-sent").first).to_contain_text("接收方已恢复")
-    shoot(page, "7-arrived")
 
 
 def test_it_reads_in_english_and_in_the_dark(desk, hub):  # noqa: F811
@@ -96,8 +82,6 @@ def test_it_reads_in_english_and_in_the_dark(desk, hub):  # noqa: F811
     page.click("nav#nav-sidebar-inner .truncate >> nth=-1")
     page.click("button:has-text('English')")
     expect(page.locator("#state")).to_have_text("Arrived")
-    shoot(page, "8-english")
     page.set_viewport_size({"width": 420, "height": 900})
     page.evaluate("document.documentElement.classList.add('dark')")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    shoot(page, "9-narrow")

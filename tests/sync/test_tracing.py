@@ -293,6 +293,8 @@ def test_other_channels_are_not_there_by_any_way(member, website):
     for hidden in ("mini.example", "secret-name", str(theirs.pk), mini.name):
         assert hidden not in page, hidden
     assert "您没有权限的渠道" in page
+    after = make_tracing.settled(of(member))
+    assert "它之前的事件已清除，或您无权查看" in said(follow(browser, after))
     assert follow(browser, theirs).status_code == 404
     for text in (theirs.pk, "secret-name"):
         assert str(theirs.pk) not in said(browser.get(looking_for(text))).replace(f'value="{theirs.pk}"', "")

@@ -248,6 +248,8 @@ class Way:
             found.append(_("What was in the inbox message is forgotten: bodies are kept for 3 days after applying."))
         if not self.event.correlation_id:
             found.append(_("No request stands behind it: it was caused by the clock or by a command."))
+        if self.event.sequence > 1 and "before" not in self.neighbours:
+            found.append(_("The event before it on its stream is forgotten, or not for you to see."))
         if not scope.sight(self.request).is_whole:
             found.append(_("Endpoints, sockets and events of channels that you do not hold are not shown."))
         if self.sent and not self.may(Attempt):
