@@ -13,6 +13,8 @@ def keeps(channel, data, occurred_at, by):
     """Apply, and keep the arguments. `data["refuse"]`, `["break"]` and `["fail"]` (a list of failures) go wrong."""
     subject = f"order/{data.get('external_id', 'x')}"
     events.record("order.placed", subject=subject, data={"version": 1}, by=by)
+    if deaths:
+        connection.cursor().execute(f"SELECT {deaths.pop()}")
     if refused:
         raise Problem(next(iter(refused)))
     if code := data.get("refuse"):
@@ -26,6 +28,7 @@ def keeps(channel, data, occurred_at, by):
 
 failing: list[OperationalError] = []
 
+deaths: list[str] = []  # what ends the database's connection in the applications to come
 refused: set[str] = set()  # the code with which everything is refused for the time being
 known: set[str] = set()
 outside: list[bool] = []
