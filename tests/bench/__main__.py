@@ -4,6 +4,7 @@
 """
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,8 @@ from config import embedded
 from config.children import end_group, spawn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BENCHES = ("ledger", "expiry", "orders")
-POOLED = {"orders": "1"}  # whole requests of one caller: its connection comes from a pool, as in production
+BENCHES = ("ledger", "expiry", "orders", "live", "delivery")
+POOLED = {"orders": "1", "live": "8", "delivery": "2"}  # connections come from a pool, as in production
 ENVIRONMENT = {
     "HUB_MODE": "development",
     "HUB_SANDBOX": "1",
@@ -44,12 +45,18 @@ def engines() -> Iterator[dict[str, str]]:
         embedded.await_valkey(folder, died=lambda: started[1][0].poll() is not None)
         embedded.create_database(folder)
         addresses = {"DATABASE_URL": embedded.database_url(folder), "REDIS_URL": embedded.redis_url(folder)}
-        yield ENVIRONMENT | addresses | {"HUB_DATA_DIR": str(folder)}
+        yield ENVIRONMENT | addresses | {"HUB_DATA_DIR": str(folder), "LIVE_PORT": str(free_port())}
     finally:
         for child, program in reversed(started):
             end_group(child.pid, program.farewell)
             child.wait(timeout=30)
         embedded.wipe(folder)
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as place:
+        return place.getsockname()[1]
 
 
 def main(names: list[str]) -> int:

@@ -51,6 +51,12 @@ def within(name: str, value: float, unit: str, limit: float) -> Figure:
     return Figure(name, value, unit, value / limit, "limit", limit, value <= limit)
 
 
+def costs(name: str, value: float, unit: str, floor: Figure, target: float | None = None) -> Figure:
+    """A figure that is `target` times the floor at most."""
+    ratio = value / floor.value
+    return Figure(name, value, unit, ratio, floor.name, target, None if target is None else ratio <= target)
+
+
 def publish(bench: str, figures: list[Figure], how: str, results: Path = RESULTS) -> str:
     """Write `<bench>.json` and return the table a person reads; `how` its values came about."""
     results.mkdir(parents=True, exist_ok=True)
