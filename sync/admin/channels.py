@@ -63,6 +63,27 @@ class ChannelForm(forms.ModelForm):
         return given
 
 
+CHOSEN = {
+    "visible_fields": (_("What its backend sees of a member"), Visible),
+    "sign_in_methods": (_("Ways to sign in"), Method),
+}
+
+
+def _in_words(fieldset: dict) -> dict:
+    """What was chosen of a list, in words, for those who only read."""
+    return fieldset | {"fields": [_chosen(each) if each in CHOSEN else each for each in fieldset["fields"]]}
+
+
+def _chosen(name: str):
+    label, words = CHOSEN[name]
+    known = dict(words.choices)
+
+    def show(channel: Channel) -> str:
+        return ", ".join(str(known.get(each, each)) for each in getattr(channel, name)) or shown.EMPTY
+
+    return shown.computed(name, label, show)
+
+
 @admin.register(Channel)
 class ChannelAdmin(HubAdmin):
     within = staticmethod(lambda channels: scope.Q(pk__in=[each.pk for each in channels]))
@@ -92,7 +113,10 @@ class ChannelAdmin(HubAdmin):
 
     def get_fieldsets(self, request, obj=None):
         new = (None, {"fields": [("code", "name"), ("kind", "group"), "is_active"]})
-        return [new, *self.settings] if obj is None else super().get_fieldsets(request, obj)
+        if obj is None:
+            return [new, *self.settings]
+        sets = super().get_fieldsets(request, obj)
+        return sets if self.has_change_permission(request, obj) else [(name, _in_words(each)) for name, each in sets]
 
     def get_urls(self):
         return [*rotating.channel_urls(self), *super().get_urls()]

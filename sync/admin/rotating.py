@@ -6,6 +6,7 @@ from re import fullmatch
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.http import Http404
 from django.shortcuts import redirect
 from django.urls import path, reverse
@@ -107,12 +108,15 @@ def endpoint_urls(page) -> list:
 
 def of_channel(page, request, channel: Channel) -> list[dict]:
     """A channel's secrets for its page: what each is called, whether and since when it is set, what may be done."""
-    may, found = page.has_change_permission(request, channel), []
+    may, names = page.has_change_permission(request, channel), [*WECHAT, "inbound_secret"]
+    of_each = {name: ExpressionWrapper(Q(**{f"{name}__isnull": False}), BooleanField()) for name in names}
+    are_set = dict(zip(names, Channel.objects.values_list(*of_each.values()).get(pk=channel.pk), strict=True))
+    found = []
     for name, (title, _looks, _told) in WECHAT.items():
         url = reverse("admin:sync_channel_secret", args=[channel.pk, name])
-        found.append(_row(title, page.model, channel.pk, name, getattr(channel, f"{name}_at"), may and url))
+        found.append(_row(title, are_set[name], getattr(channel, f"{name}_at"), may and url))
     url = reverse("admin:sync_channel_inbound", args=[channel.pk])
-    inbound = _row(INBOUND, page.model, channel.pk, "inbound_secret", channel.inbound_secret_at, may and url)
+    inbound = _row(INBOUND, are_set["inbound_secret"], channel.inbound_secret_at, may and url)
     return [*found, inbound | _overlap(channel.inbound_overlap_until, may and f"{url}end/")]
 
 
@@ -120,12 +124,11 @@ def of_endpoint(page, request, endpoint: Endpoint) -> dict:
     """The same of an endpoint's only one."""
     may, url = page.has_change_permission(request, endpoint), reverse("admin:sync_endpoint_rotate", args=[endpoint.pk])
     title = _("Outbound signing secret")
-    row = _row(title, page.model, endpoint.pk, "secret", endpoint.secret_at or endpoint.created_at, may and url)
+    row = _row(title, True, endpoint.secret_at or endpoint.created_at, may and url)
     return row | _overlap(endpoint.overlap_until, may and f"{url}end/")
 
 
-def _row(title, model, key, name: str, at, url) -> dict:
-    is_set = model.objects.filter(pk=key, **{f"{name}__isnull": False}).exists()
+def _row(title, is_set: bool, at, url) -> dict:
     return {"title": title, "is_set": is_set, "at": moment(at) if is_set and at else EMPTY, "url": url}
 
 

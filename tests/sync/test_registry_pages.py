@@ -335,3 +335,15 @@ def test_a_channel_is_made_in_the_admin(browser):
     assert (made.visible_fields, made.sign_in_methods, made.inbound_secret) == (["phone"], [], None)
     assert browser.get(page_of(made)).status_code == 200
     assert registry.rotate_inbound(made.pk, as_of=None)
+
+
+def test_who_only_looks_reads_it_in_words_and_finds_no_way_to_change(website):
+    endpoint, operator = make_deliveries.endpoint(website), make_staff.signed_in("operator", [website])
+    page = operator.get(page_of(website)).content.decode()
+    assert "短信验证码" in page
+    assert "邮箱（脱敏）" in page
+    assert "/secret/" not in page
+    page = operator.get(page_of(endpoint)).content.decode()
+    assert "出站签名密钥" in page
+    assert f"{endpoint.pk}/rotate/" not in page
+    assert f"{endpoint.pk}/try/" not in page
