@@ -56,7 +56,8 @@ def test_who_the_channel_knows_is_signed_in_with_the_channels_word(backend, agre
     session = Session.objects.get()
     assert (session.device, session.channel.code) == ("收银台一号", "website")
     assert make.bearing(body["tokens"]["access_token"]).get("me").status_code == 200
-    assert make.types_of(member) == ["member.registered"] + ["member.consent_granted"] * 2
+    assert make.types_of(member) == ["member.registered"] + ["member.consent_granted"] * 2 + ["member.updated"]
+    assert make.events_of(member)[-1].only_for == [session.channel.group_id]  # it comes to see all that there is
     assert redeem(grant(backend)).json()["member"]["id"] == str(member.pk)  # agreed before
 
 
