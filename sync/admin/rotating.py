@@ -58,7 +58,7 @@ class SecretForm(forms.Form):
     def clean_value(self) -> str:
         value = self.cleaned_data["value"]
         if not fullmatch(self.form_of, value):
-            raise ValidationError(self.told)
+            raise ValidationError(_("This is not what it looks like: %(told)s"), params={"told": self.told})
         return value
 
 

@@ -184,8 +184,8 @@ def _channel(group: SharingGroup, code: str) -> Channel:
 def _around(code: str, channel: Channel) -> None:
     """A channel's key, its app at WeChat, its fake backend."""
     known = credentials.of_channel(code)
-    digest = secret.digest(known["api_key"])
-    ChannelKey.objects.create(channel=channel, label="sandbox", digest=digest, scopes=Scope.values)
+    kept = {"digest": secret.digest(known["api_key"]), "ending": known["api_key"][-4:]}
+    ChannelKey.objects.create(channel=channel, label="sandbox", scopes=Scope.values, **kept)
     app = {"app_id": channel.app_id, "secret": credentials.app_secret(code), "origins": channel.origins}
     App.objects.create(channel=code, **app)
     Backend.objects.create(code=code, secret=known["outbound_secret"])
