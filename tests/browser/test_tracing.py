@@ -50,6 +50,7 @@ def test_from_a_request_id_to_what_failed_and_sent_again_by_keyboard(desk, hub):
     led_to = point_to(hub, NOWHERE)
     page.goto(f"{hub.url}/admin/sync/event/trace/")
     expect(page.locator(".hub-explained")).to_contain_text("X-Request-ID")
+    expect(page.locator("#find")).to_be_focused()
     page.keyboard.type("req-nobody-ever")
     page.keyboard.press("Enter")
     expect(page.locator("[role=status]")).to_contain_text("您能看到的内容里没有它")
