@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -118,13 +118,13 @@ class Program:
         return self.answer_of("POST", body, {name: value for name, value in headers.items() if value})
 
 
-def signed(body: bytes, *, secret: str = SECRET, seconds: int = 0, identity: str = "msg-1") -> dict[str, str]:
-    """Headers by the official library, made so many seconds from now."""
-    at = datetime.now(UTC) + timedelta(seconds=seconds)
-    signature = Webhook(secret).sign(identity, at, body.decode())
+def signed(body: bytes, *, secret: str = SECRET, at: datetime | None = None, identity: str = "msg-1") -> dict[str, str]:
+    """Headers by the official library, made now unless told when."""
+    made = at or datetime.now(UTC)
+    signature = Webhook(secret).sign(identity, made, body.decode())
     return {
         "webhook-id": identity,
-        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-timestamp": str(int(made.timestamp())),
         "webhook-signature": signature,
         "Content-Type": "application/json",
     }

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,11 +40,12 @@ def story(transactional_db, outside) -> examples.Story:
     website, _twin = make.channel("website", inbound_secret=INBOUND), make.channel("mini-program")
     make.policies()
     o.earning()
+    begun = datetime.now(UTC)
     known = {
         "api_key": make.backend_client(website).headers["Authorization"].removeprefix("Bearer "),
         "now": lambda _body: instant(datetime.now(UTC)),
-        "seconds": lambda _body: str(int(time.time())),
-        "signature": lambda body: Webhook(INBOUND).sign("shop-2024-000042", datetime.now(UTC), body),
+        "seconds": str(int(begun.timestamp())),
+        "signature": lambda body: Webhook(INBOUND).sign("shop-2024-000042", begun, body),
         "sms_code": lambda _body: outside.messages[-1]["code"],
     }
     return examples.Story(known)
