@@ -95,13 +95,13 @@ class Order(models.Model):
     refunded_fen = models.BigIntegerField(_("refunded (fen)"), default=0)
     points_earned = models.BigIntegerField(_("points earned"), default=0)
     buyer_note = EncryptedField(null=True, blank=True)
-    hold = models.ForeignKey(
+    hold = models.ForeignKey(  # without an index: holds are never deleted, and no order is looked for by its own
         "loyalty.Hold",
         models.PROTECT,
         null=True,
         blank=True,
         related_name="+",
-        db_index=False,  # holds are never deleted, and no order is looked for by its own
+        db_index=False,
         verbose_name=_("points set aside"),
     )
     open_refunds = models.PositiveSmallIntegerField(_("open refunds"), default=0, db_default=0)
@@ -116,9 +116,7 @@ class Order(models.Model):
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     closes_at = models.DateTimeField(_("closes unless paid by"), null=True, blank=True)
     completes_at = models.DateTimeField(_("completes by itself at"), null=True, blank=True)
-    written_at = models.JSONField(
-        default=dict, editable=False
-    )  # per group of fields, when their source wrote them last
+    written_at = models.JSONField(default=dict, editable=False)  # per group of fields: when its source wrote it last
     created_at = models.DateTimeField(_("received"), db_default=Now())
     updated_at = models.DateTimeField(_("changed"), db_default=Now())
     version = models.PositiveIntegerField(_("version"), default=1)
