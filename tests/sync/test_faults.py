@@ -88,6 +88,26 @@ def test_a_relay_that_is_stopped_holds_up_nobody(valkey):
             until(lambda: Settled.objects.count() == 1)
 
 
+def test_a_second_relay_has_taken_over_three_seconds_after_a_kill_at_the_latest(valkey):
+    def longest_wait() -> float:
+        writer = threading.Thread(target=write, args=("member/1", 100))
+        with process("relay", valkey.url) as leader, relay_running():
+            settled = Settled.objects.count()
+            writer.start()
+            until(lambda: Settled.objects.count() > settled + 20)
+            leader.end(signal.SIGKILL)
+            writer.join()
+            until(lambda: Settled.objects.count() == Event.objects.count() == settled + 200)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT max(extract(epoch FROM s.at - e.time))::float8 FROM sync_event e"
+                " JOIN (SELECT * FROM sync_settled ORDER BY position DESC LIMIT 200) s ON s.event_id = e.id"
+            )
+            return cursor.fetchone()[0]
+
+    assert within(3, longest_wait)
+
+
 def test_a_courier_that_is_killed_in_the_middle_leaves_nothing_undelivered(valkey):
     admit("member/1", make.channel("website"))
     with receiving() as backend, process("relay", valkey.url):
