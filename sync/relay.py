@@ -24,6 +24,7 @@ from sync.events import DOORBELL
 logger = logging.getLogger(__name__)
 
 SWEEP = 1.0  # seconds without a doorbell
+AT_IT = 0.01  # seconds that another relay's batch is given
 BEAT_EVERY = 5.0  # seconds
 LONGEST_WAIT = 5.0  # seconds between two tries to reach a store that is away
 PAGE = 1_000
@@ -112,15 +113,21 @@ class Relay:
         connection.execute(f"LISTEN {DOORBELL}")
         while not self.stopping.is_set():
             self._beat(connection)
-            if not self.settle(connection):
+            settled = self.settle(connection)
+            if settled is None:
+                self.stopping.wait(AT_IT)
+            elif not settled:
                 for _ring in connection.notifies(timeout=SWEEP, stop_after=1):
                     pass
 
-    def settle(self, connection: psycopg.Connection) -> int:
-        """Settle one batch and tell of it. Returns how many events it held; 0 when another relay is at it."""
+    def settle(self, connection: psycopg.Connection) -> int | None:
+        """Settle one batch and tell of it. Returns how many events it held; None when another relay is at it.
+
+        That one may not see what rang for us, and be stopped before it looks again: so we do.
+        """
         batch = connection.execute("SELECT * FROM sync_settle()", prepare=True).fetchone()
         if batch is None or not batch["settled"]:
-            return 0
+            return batch and 0
         if batch["delivered"]:
             connection.execute(f"NOTIFY {courier.DOORBELL}")
         if batch["facts"] is not None:
