@@ -13,7 +13,7 @@ UNSETTLED = """
         SELECT e.* FROM sync_event e WHERE NOT EXISTS (SELECT 1 FROM sync_settled s WHERE s.event_id = e.id)
 """
 # Told are the channels that may see the subject; of what belongs to a channel (its data names it), that one's group.
-# What tells of times before the hub (its data says so) is on streams and in the feed, and is delivered to nobody.
+# What is for some groups only is told to these of them. What tells of times before the hub (its data says so) is on streams and in the feed, and is delivered to nobody.
 BATCH = """
     RETURN QUERY WITH fresh AS ({fresh}
     ), placed AS (
@@ -31,7 +31,7 @@ BATCH = """
             UNION ALL
             SELECT seen_on.group_id FROM sync_audience a JOIN sync_channel seen_on ON seen_on.id = a.channel_id
             WHERE a.subject = f.subject AND f.data->>'channel' IS NULL
-        ) told ON true
+        ) told ON f.only_for IS NULL OR told.group_id = ANY (f.only_for)
         JOIN sync_channel c ON c.group_id = told.group_id AND c.is_active
         JOIN sync_endpoint n ON n.channel_id = c.id AND n.is_active
         WHERE (n.types = '{{}}' OR f.type = ANY (n.types)) AND f.actor <> 'channel/' || c.code

@@ -149,7 +149,6 @@ def require_alike(found: dict[str, object]) -> None:
     (name, first), *others = found.items()
     for other, value in others:
         if value != first:
-            unlike = next(n for n, (a, b) in enumerate(zip(f"{first} ", f"{value} ", strict=False)) if a != b)
-            raise NotAlike(
-                f"{name}: …{str(first)[max(0, unlike - 99) :][:200]}\n{other}: …{str(value)[max(0, unlike - 99) :][:200]}"
-            )
+            one, two = str(first), str(value)
+            since = max(0, next(n for n, (a, b) in enumerate(zip(one + " ", two + " ", strict=False)) if a != b) - 99)
+            raise NotAlike(f"{name}: …{one[since:][:200]}\n{other}: …{two[since:][:200]}")
