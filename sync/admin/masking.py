@@ -4,8 +4,9 @@ import re
 
 from sync.secret import mask_email
 
-WHOLE = r"(?<![0-9A-Za-z])", r"(?![0-9A-Za-z])"
-PHONE = re.compile(rf"{WHOLE[0]}(?:\+?86[ -]?)?(1[3-9][0-9])[ -]?[0-9]{{4}}[ -]?([0-9]{{4}}){WHOLE[1]}")
+# What stands before a whole number: nothing that is a part of one, but the end of an escape of JSON or of a URL.
+BEFORE = r"(?:(?<![0-9A-Za-z])|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2}))"
+PHONE = re.compile(rf"{BEFORE}(?:(?:\+|00)?86[ -]?)?(1[3-9][0-9])[ -]?[0-9]{{4}}[ -]?([0-9]{{4}})(?![0-9A-Za-z])")
 MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 
 

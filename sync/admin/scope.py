@@ -56,12 +56,15 @@ def of_subject(path: str = "subject"):
 
 
 def of_event(path: str = ""):
-    """Events that a channel that is held may see; `path` leads to the event. An order's, only those of its channel."""
+    """Events that a channel that is held may see; `path` leads to the event. An order's, only those of its channel;
+    what is told to some sharing groups only, with a channel of these."""
     seen = of_subject(f"{path}subject")
 
     def within(channels: list[Channel]):
-        codes = [each.code for each in channels]
-        return seen(channels) & Q(**{f"{path}data__channel__isnull": True}) | Q(**{f"{path}data__channel__in": codes})
+        codes, groups = [each.code for each in channels], list({each.group_id for each in channels})
+        told = Q(**{f"{path}only_for__isnull": True}) | Q(**{f"{path}only_for__overlap": groups})
+        own = Q(**{f"{path}data__channel__in": codes})
+        return told & (seen(channels) & Q(**{f"{path}data__channel__isnull": True}) | own)
 
     return within
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from sync import forwarding, quotas, samples
 from sync.admin import shown
 from sync.admin.choosing import types
+from sync.admin.masking import masked
 from sync.courier.schedule import Outcome
 from sync.courier.sending import signed
 from sync.http import Problem
@@ -93,7 +94,7 @@ def _tried(page, request, endpoint: Endpoint, form: TryForm) -> dict | None:
         "status": outcome.status,
         "milliseconds": outcome.milliseconds,
         "why": _why(outcome),
-        "response": outcome.response,
+        "response": masked(outcome.response),
         "headers": headers,
         "body": json.dumps(json.loads(body), ensure_ascii=False, indent=2),
         "at": shown.moment(now),

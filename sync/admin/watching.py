@@ -5,7 +5,7 @@ from django.db.models import CharField, OuterRef, Subquery, Value
 from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext_lazy as _
 
-from sync.admin import search, shown
+from sync.admin import scope, search, shown
 from sync.admin.outside import judging
 from sync.admin.pages import HubAdmin, StillOpen
 from sync.admin.panels import Panel, show_on
@@ -52,7 +52,10 @@ class AlertAdmin(HubAdmin):
     ]
 
     def get_queryset(self, request):
-        named = Endpoint.objects.annotate(subject=Concat(Value("endpoint/"), Cast("pk", CharField())))
+        """With the endpoint an alert is about by name, if the reader holds its channel."""
+        seen = scope.sight(request)
+        held = Endpoint.objects.all() if seen.is_whole else Endpoint.objects.filter(channel__in=seen.channels)
+        named = held.annotate(subject=Concat(Value("endpoint/"), Cast("pk", CharField())))
         known_as = named.filter(subject=OuterRef("subject")).values(
             words=Concat("channel__name", Value(" · "), "url", output_field=CharField())
         )
