@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from orders.admin import standing
 from orders.models import Order
+from sync.models import Event, Settled
 from tests import make
 from tests.config import make_staff
 from tests.orders import make_orders, make_staff_work
 from tests.orders.make_pages import page, said
+from tests.sync import make_deliveries
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +81,19 @@ def test_who_may_not_look_elsewhere_is_not_told_here():
     ways = [way["url"] for each in story(support, order) for way in each.ways]
     assert not any("/messages/" in url for url in ways)
     assert any("/messages/" in way["url"] for each in story(finance, order) for way in each.ways)
+
+
+def test_whom_it_was_told_is_said_of_the_channels_that_the_reader_holds():
+    website, mini = make.channel(), make.channel("mini-program")
+    order = make_orders.order(member=make.member(), channel=website)
+    event = Event.objects.get(type="order.placed")
+    Settled.objects.create(event=event)
+    for channel in (website, mini):
+        make_deliveries.delivery(make_deliveries.endpoint(channel), event)
+    finance = make_staff.signed_in("finance", [website])
+    told = " ".join(str(each.more) for each in story(finance, order))
+    assert f"{website.name} " in told
+    assert mini.name not in told
 
 
 def test_hostile_words_of_a_carrier_are_only_words(finance):

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from uuid import UUID
 
+from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -75,10 +76,11 @@ def facts(story: Story) -> Iterator[Entry]:
 
 
 def _deliveries(story: Story, ids: list[UUID]) -> dict[UUID, list[str]]:
-    """What became of telling each event to channels, by channel."""
+    """What became of telling each event to channels that the reader holds, by channel."""
     if not ids or not story.may("sync.view_delivery"):
         return {}
-    rows = Delivery.objects.filter(event__in=ids).values("event", "endpoint__channel__name", "state")
+    held = admin.site._registry[Delivery].get_queryset(story.request)
+    rows = held.filter(event__in=ids).values("event", "endpoint__channel__name", "state")
     found: dict[UUID, Counter] = defaultdict(Counter)
     for each in rows.annotate(count=Count("pk")).order_by():
         found[each["event"]][each["endpoint__channel__name"], each["state"]] += each["count"]
