@@ -78,7 +78,8 @@ WITH told AS (
               AND n.state = 'waiting' AND n.position > done.position
             ORDER BY n.position LIMIT 1
         ) following WHERE done.state <> 'waiting'
-    ) f WHERE d.id = f.id
+    ) f
+    WHERE d.id = f.id AND (d.leased_until IS NULL OR d.leased_until < now())  -- it flew when its head was sent again
 ), standing AS (
     SELECT endpoint_id, bool_or(state = 'delivered') AS well, bool_or(status = 410) AS gone FROM done GROUP BY 1
 )

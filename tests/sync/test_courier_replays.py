@@ -127,6 +127,19 @@ class TestChosen:
         assert replays.resend([made.pk], **WHY) == 0
         assert Delivery.objects.get(pk=made.pk).lease == endpoint.pk
 
+    def test_what_is_under_way_behind_it_is_not_sent_twice(self, endpoint, backend, courier):
+        first, second = seen(endpoint, 2)
+        made, soon = dead(endpoint, first), timezone.now() + timedelta(seconds=60)
+        flying = make_deliveries.delivery(endpoint, second, lease=endpoint.pk, leased_until=soon, next_at=soon)
+        replays.resend([made.pk], **WHY)
+        until(lambda: Delivery.objects.get(pk=made.pk).state == "delivered")
+        (other,) = seen(endpoint, subject="member/2")
+        last = make_deliveries.delivery(endpoint, other)
+        until(lambda: Delivery.objects.get(pk=last.pk).state == "delivered")
+        assert sent(backend) == ids([first, other])
+        flying.refresh_from_db()
+        assert (flying.lease, flying.next_at) == (endpoint.pk, soon)
+
     @pytest.mark.parametrize("gone", ["sight", "endpoint", "age", "own"])
     def test_what_the_channel_may_not_be_sent_stays_dead(self, endpoint, gone):
         (event,) = seen(endpoint)
