@@ -106,6 +106,7 @@ def _inside(answer: IdempotentAnswer, run) -> HttpResponse:
             response = run()
             if response.status_code >= 400:
                 raise _Refused(response)
+            connection.validate_no_broken_transaction()  # else what a view says was done would be undone in silence
     except _Refused as refused:
         response = refused.args[0]
     if storable(response):

@@ -1,5 +1,7 @@
 """A view that writes a row and a fact, for the tests of idempotency keys."""
 
+from contextlib import suppress
+
 from django.db import connection
 from django.urls import path
 from rest_framework.response import Response
@@ -43,8 +45,19 @@ class Groups(ChannelView):
         return Response({"code": group.code, "secret": "张三"}, status=201)
 
 
+class Swallowing(ChannelView):
+    def post(self, request):
+        with suppress(Problem):
+            found(**GroupIn.read(request) | {"name": "refuse"}, by=request.user)
+        return Response({"code": "one"}, status=201)
+
+
 class Outside(Groups):
     calls_outside = True
 
 
-urlpatterns = [path("api/v1/groups", Groups.as_view()), path("api/v1/outside", Outside.as_view())]
+urlpatterns = [
+    path("api/v1/groups", Groups.as_view()),
+    path("api/v1/outside", Outside.as_view()),
+    path("api/v1/swallowing", Swallowing.as_view()),
+]

@@ -100,6 +100,15 @@ def test_a_deadlock_that_does_not_end_may_be_tried_again_later():
 
 
 @pytest.mark.django_db
+def test_a_view_that_swallows_why_its_act_was_refused_does_not_say_that_it_was_done():
+    client = backend("website")
+    client.raise_request_exception = False
+    assert post(client, "/api/v1/swallowing").status_code == 500
+    assert founded() == 0
+    assert not IdempotentAnswer.objects.exists()
+
+
+@pytest.mark.django_db
 def test_two_channels_may_use_the_same_key():
     assert post(backend("website")).status_code == 201
     assert post(backend("mini-program"), code="two").status_code == 201
