@@ -12,7 +12,7 @@ from time import monotonic
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import F, Min
-from django.db.models.functions import Now
+from django.db.models.functions import Least, Now
 from django.utils.dateparse import parse_datetime
 from django.utils.module_loading import import_string
 from psycopg_pool import PoolTimeout
@@ -36,10 +36,12 @@ PASSING_CODES = {"rate_limited", "payment_in_progress"}  # and all that is our o
 LONGEST_PAUSE = 60  # seconds between two tries
 LONGEST_LOOK = 3600  # seconds between two looks for what a parked message waits for
 PARKED_FOR = timedelta(days=7)
+MOST_COUNTED = 32_767  # tries: more the column does not hold, and what is tried each minute may come to it
 STEPS_OUTSIDE = 3  # that one try of a message may ask for
 AT_ONCE = 2.0  # seconds that the request of a sender may spend on applying
 SWEEP = 20.0  # seconds that a sweep may take
 WINDOW = 1_000  # subjects that a sweep looks at
+COUNTED = Least(F("attempts") + 1, MOST_COUNTED)
 WAKE = """
 UPDATE sync_inboxmessage SET state = 'waiting', next_at = now() WHERE waits_for = %s AND state = 'parked' RETURNING id
 """
@@ -177,7 +179,7 @@ def _apply(head: InboxMessage) -> None:
     import_string(path)(channel, data, occurred_at, by)
     if channel:
         echo.refuse_loops()
-    message.state, message.applied_at, message.attempts = head.State.APPLIED, Clock(), message.attempts + 1
+    message.state, message.applied_at, message.attempts = head.State.APPLIED, Clock(), COUNTED
     message.save(update_fields=["state", "applied_at", "attempts"])
 
 
@@ -209,7 +211,7 @@ def _look_again() -> None:
 
 def _change(head: InboxMessage, **fields) -> None:
     waiting = InboxMessage.objects.filter(pk=head.pk, state=head.State.WAITING)
-    waiting.update(attempts=F("attempts") + 1, **fields)
+    waiting.update(attempts=COUNTED, **fields)
 
 
 def _reason(problem: Problem) -> str:

@@ -9,6 +9,7 @@ from datetime import timedelta
 import orjson
 import pytest
 from django.db import OperationalError, connection
+from django.db.models import F
 from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
@@ -279,6 +280,15 @@ class TestApplying:
     def test_what_is_quarantined_holds_up_nothing(self, website, handled):
         batch(website, event("1", refuse="not_found"), event("2"))
         assert [state for state, _problem in states()] == ["quarantined", "applied"]
+
+    @pytest.mark.parametrize("data", [{"refuse": "unavailable"}, {"break": True}, {}])
+    def test_one_that_was_tried_each_minute_for_weeks_holds_up_nobody_else(self, website, handled, data):
+        inbox.store("channels/website", "old", "order.placed", "order/old", orjson.dumps({"data": data}))
+        inbox.store("channels/website", "new", "order.placed", "order/new", b'{"data": {}}')
+        InboxMessage.objects.filter(message_id="old").update(attempts=32_767, next_at=F("next_at") - timedelta(hours=1))
+        inbox.apply_due()
+        assert InboxMessage.objects.get(message_id="new").state == "applied"
+        assert InboxMessage.objects.get(message_id="old").attempts == 32_767
 
     def test_a_passing_failure_is_tried_again_and_holds_up_its_subject_only(self, website, handled):
         handlers.failing[:] = [OperationalError("away")]
