@@ -156,6 +156,16 @@ class TestByTheClock:
         assert states() == [("applied", "")]
         assert InboxReplay.objects.values_list("by", "reason").get() == (str(SYSTEM), quarantine.BY_THE_CLOCK)
 
+    def test_however_many_types_nobody_knows_are_in_nobodys_way(self, website, handled, monkeypatch):
+        monkeypatch.setattr(quarantine, "AT_A_TIME", 2)
+        for n in range(3):
+            push(website, event(str(n), "order.danced"))
+        (late,) = refused(website, "7", problem="not_found")[3:]
+        self.later(days=2)
+        assert quarantine.replay_by_the_clock() == 1
+        late.refresh_from_db()
+        assert late.state == "applied"
+
     def test_a_mistake_of_ours_is_tried_once_a_day_for_a_week(self, website, handled):
         push(website, event(data={"break": True}))
         tries = []
