@@ -51,6 +51,15 @@ class ChannelForm(forms.ModelForm):
             raise ValidationError(_("This app belongs to the channel %(channel)s"), params={"channel": other.name})
         return app_id
 
+    def clean_merchant_id(self) -> str:
+        """Whose merchant a channel has sees that merchant's bills and messages: one of channels held, or a new one."""
+        merchant = self.cleaned_data["merchant_id"].strip()
+        same = Channel.objects.filter(merchant_id=merchant)
+        is_held = same.filter(pk__in=[each.pk for each in self.sight.channels]).exists()
+        if merchant and same.exists() and not is_held:
+            raise ValidationError(_("This merchant belongs to a channel that you do not hold"))
+        return merchant
+
     def clean(self):
         given = super().clean()
         minutes, idle, longest = (given.get(name) for name in LASTING)
@@ -120,6 +129,11 @@ class ChannelAdmin(HubAdmin):
 
     def get_urls(self):
         return [*rotating.channel_urls(self), *super().get_urls()]
+
+    def get_form(self, request, obj=None, **kwargs):
+        made = super().get_form(request, obj, **kwargs)
+        made.sight = scope.sight(request)
+        return made
 
     def save_model(self, request, obj, form, change):
         super().save_model(request, obj, form, change)

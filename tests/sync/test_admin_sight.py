@@ -68,3 +68,19 @@ def test_a_phone_in_the_answer_to_a_sample_is_masked(website):
 @pytest.mark.parametrize("before", ["\\u53f7", "\\n", "phone%3D", "0086", "00 86 ", "+86", "tel:"])
 def test_a_phone_is_known_after_an_escape_or_a_prefix(before):
     assert "13712345678" not in masked(f"{before}13712345678\\u4e0d")
+
+
+def test_the_merchant_of_a_channel_that_is_not_held_cannot_be_taken(website):
+    make.channel("other-brand", group="other", merchant_id="1900000002")
+    make.channel("mini-program", merchant_id="1900000003")
+    browser = make_staff.signed_in("administrator", [website, make.channel("mini-program")])
+    page = f"/admin/sync/channel/{website.pk}/change/"
+    form = browser.get(page).context["adminform"].form
+    given = {name: form[name].value() for name in form.fields}
+    given = {name: value for name, value in given.items() if value is not None and value is not False}
+    refused = browser.post(page, given | {"merchant_id": "1900000002"})
+    assert [*refused.context["adminform"].form.errors] == ["merchant_id"]
+    for merchant in ("1900000003", "1900000009"):
+        browser.post(page, given | {"merchant_id": merchant})
+        website.refresh_from_db()
+        assert website.merchant_id == merchant
