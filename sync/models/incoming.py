@@ -55,7 +55,6 @@ class InboxMessage(models.Model):
             models.Index(fields=["next_at"], condition=Q(state="parked"), name="inbox_parked_due"),
             models.Index(fields=["problem", "id"], condition=Q(state="quarantined"), name="inbox_quarantined"),
             models.Index(fields=["subject", "id"], name="inbox_subject"),
-            models.Index(fields=["correlation_id"], condition=~Q(correlation_id=""), name="inbox_request"),
             models.Index(fields=["correlation_id", "id"], name="inbox_chain"),
         ]
 

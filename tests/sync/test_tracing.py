@@ -324,7 +324,7 @@ def test_a_request_is_found_by_an_index():
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         assert "event_request" in Event.objects.filter(correlation_id=REQUEST).explain()
-        assert "inbox_request" in InboxMessage.objects.filter(correlation_id=REQUEST).explain()
+        assert "inbox_chain" in InboxMessage.objects.filter(correlation_id=REQUEST).explain()
 
 
 # --- what it costs ------------------------------------------------------------------------------------------------
