@@ -52,6 +52,7 @@ def _cursor(lasting: bool) -> Iterator:
             yield cursor
         return
     beside = connection.copy()
+    beside.settings_dict["OPTIONS"].pop("pool", None)  # all of a pool may be held by acts that wait for one more
     try:
         with beside.cursor() as cursor:
             yield cursor
