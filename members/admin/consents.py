@@ -119,6 +119,7 @@ class PolicyForm(forms.ModelForm):
 
 @admin.register(Policy)
 class PolicyAdmin(HubAdmin):
+    within = staticmethod(lambda channels: scope.Q(channel=None) | scope.Q(channel__in=channels))
     form = PolicyForm
     list_display = [
         "title",

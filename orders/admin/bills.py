@@ -11,9 +11,9 @@ from sync.admin.pages import HubAdmin
 from sync.admin.panels import Panel, show_on
 
 
-def of_merchant(path: str):
-    """Rows of the merchants of the channels that are held; `path` leads to the merchant."""
-    return lambda channels: Q(**{f"{path}__mchid__in": [each.merchant_id for each in channels if each.merchant_id]})
+def of_merchant(path: str = ""):
+    """Rows of the merchants of the channels that are held; `path` leads to the merchant, as in `bill__`."""
+    return lambda channels: Q(**{f"{path}mchid__in": [each.merchant_id for each in channels if each.merchant_id]})
 
 
 def fees(field: str, label):
@@ -23,7 +23,7 @@ def fees(field: str, label):
 
 @admin.register(Bill)
 class BillAdmin(HubAdmin):
-    within = staticmethod(of_merchant("merchant"))
+    within = staticmethod(of_merchant("merchant__"))
     list_display = [
         "billed_on",
         "merchant",
@@ -49,7 +49,7 @@ class BillAdmin(HubAdmin):
 
 @admin.register(BillLine)
 class BillLineAdmin(HubAdmin):
-    within = staticmethod(of_merchant("bill__merchant"))
+    within = staticmethod(of_merchant("bill__merchant__"))
     list_display = [
         shown.at("traded_at", _("Time")),
         shown.code("transaction_id", _("Provider's number")),

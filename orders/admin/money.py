@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from orders.admin import acts, keys
+from orders.admin.bills import of_merchant
 from orders.admin.columns import naming, person, provider, state
 from orders.models import Merchant, MerchantKey, Payment, PaymentCase
 from sync.admin import scope, search, shown
@@ -103,6 +104,7 @@ class PaymentCaseAdmin(HubAdmin):
 
 @admin.register(Merchant)
 class MerchantAdmin(HubAdmin):
+    within = staticmethod(of_merchant())
     list_display = ["name", "mchid", "serial"]
     fieldsets = [(None, {"fields": list_display})]
 
@@ -112,6 +114,7 @@ class MerchantAdmin(HubAdmin):
 
 @admin.register(MerchantKey)
 class MerchantKeyAdmin(HubAdmin):
+    within = staticmethod(of_merchant("merchant__"))
     list_display = ["serial", "merchant"]
     list_select_related = ["merchant"]
     fieldsets = [(None, {"fields": [*list_display, "public_key"]})]

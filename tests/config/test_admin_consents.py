@@ -82,6 +82,17 @@ def test_who_may_not_publish_does_not(website, browser, role):
     assert not Policy.objects.get(pk=row.pk).is_current
 
 
+def test_the_text_of_a_channel_that_is_not_held_is_neither_seen_nor_published(browser):
+    foreign = make.channel("other-brand", group="other")
+    _answer, row = add(make_staff.signed_in("administrator", [foreign]), channel=foreign.pk)
+    assert row.channel == foreign
+    assert browser.get(page_of(row)).status_code == 404
+    assert publish(browser, row).status_code == 404
+    row.refresh_from_db()
+    assert row.published_at is None
+    assert page_of(row) not in browser.get(reverse("admin:members_policy_changelist")).content.decode()
+
+
 def test_a_guardians_consent_is_recorded_with_its_evidence(website, browser):
     child = make.member(phone=make.mobile(), birthday=date(make.NOON.year - 9, 1, 1))
     make_profile.said(child)

@@ -81,3 +81,17 @@ def test_who_may_not_change_keys_finds_no_way(merchant, role):
     assert looker.get(way(merchant)).status_code == 403
     assert add(looker, merchant, outside.key_pair()[1], KEY_ID).status_code == 403
     assert make.snapshot() == before
+
+
+def test_a_merchant_of_channels_that_are_not_held_is_not_there(boss, merchant):
+    make.channel()
+    make.channel("other-brand", group="other", merchant_id="1900000002")
+    other = make_staff.signed_in("administrator", [make.channel("other-brand")])
+    add(boss, merchant, outside.key_pair()[1], KEY_ID)
+    key = reverse("admin:orders_merchantkey_change", args=[merchant.keys.get(serial=KEY_ID).pk])
+    pages = [its_page(merchant), way(merchant), key]
+    assert [other.get(each).status_code for each in pages] == [404] * 3
+    assert [boss.get(each).status_code for each in pages] == [200] * 3
+    before = make.snapshot()
+    assert add(other, merchant, outside.key_pair()[1], KEY_ID + "1").status_code == 404
+    assert make.snapshot() == before
