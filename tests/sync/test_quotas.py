@@ -31,4 +31,4 @@ def test_acts_that_hold_all_connections_of_a_pool_count_all_the_same(pooled):
         with pytest.raises(Problem) as refused:
             outermost(guess)
         assert refused.value.code == "code_invalid"
-    assert Quota.objects.get().count == 2
+    assert Quota.objects.get(key="guesses/3600").count == 2
