@@ -124,3 +124,12 @@ def test_money_that_does_not_fit_is_an_alarm():
         kind="wrong_amount", transaction_id="1", amount_fen=100, paid_at=make.NOON, provider="wechat_pay"
     )
     assert "¥1.00" in str(standing.of(order)["alarms"][0])
+
+
+def test_a_channels_number_that_reads_like_a_providers_word_shows_nothing_of_that_provider(finance):
+    paid = make_staff_work.paid(make_orders.order(member=make.member()))
+    payment = paid.payments.get()
+    message = make_staff_work.message(payment)
+    theirs = make_orders.order(member=make.member(), external_id=message.subject)
+    assert any("/messages/" in way["url"] for each in story(finance, paid) for way in each.ways)
+    assert not any("/messages/" in way["url"] for each in story(finance, theirs) for way in each.ways)

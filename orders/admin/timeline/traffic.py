@@ -137,18 +137,14 @@ def reading(order: Order, message: UUID) -> str:
 
 
 def sent(story: Story) -> QuerySet[InboxMessage]:
-    """What providers and the order's own channel sent about it: other channels use the same numbers for their own."""
-    own = Q(sender=f"channels/{story.order.channel.code}") | ~Q(sender__startswith="channels/")
-    return InboxMessage.objects.filter(own, subject__in=subjects(story))
-
-
-def subjects(story: Story) -> list[str]:
-    """What senders call what they tell about this order."""
+    """What providers and the order's own channel sent about it: other channels use the same numbers for their own, and
+    what a channel calls its order may read like a provider's word."""
     order = story.order
-    found = [f"order/{order.number}", f"order/{order.external_id}", order.number, order.external_id]
-    found += [f"order/{order.channel.code}/{order.external_id}"]
-    found += [f"wechat_pay/{wechat_pay.out_trade_no(each.pk)}" for each in story.payments]
-    return found + [f"kuaidi100/{each.pk}" for each in story.shipments]
+    called = [order.number, order.external_id, f"{order.channel.code}/{order.external_id}"]
+    by_channel = Q(sender=f"channels/{order.channel.code}", subject__in=[*called[:2], *(f"order/{x}" for x in called)])
+    known = [f"wechat_pay/{wechat_pay.out_trade_no(each.pk)}" for each in story.payments]
+    known += [f"kuaidi100/{each.pk}" for each in story.shipments]
+    return InboxMessage.objects.filter(by_channel | ~Q(sender__startswith="channels/") & Q(subject__in=known))
 
 
 def _sender(sender: str) -> str:
