@@ -46,7 +46,7 @@ def finds(finder: Finder) -> Finder:
 
 def cleaned(text: str) -> str:
     """What was meant: without the name, quotes and commas that are copied with an id; of a whole event, its id."""
-    text = text.replace("\0", "").strip()
+    text = text.strip()
     if text.startswith("{"):
         try:
             told = orjson.loads(text)
