@@ -6,8 +6,10 @@ keep makers of their own (`tests/<floor>/make_*.py`).
 
 import base64
 import json
+import os
 import secrets
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from uuid import UUID
 
 from django.db import connection
@@ -62,6 +64,9 @@ def mobile() -> str:
     return f"+86138{secrets.randbelow(10**8):08d}"
 
 
+_members = count(1)
+
+
 def member(
     *,
     channel: Channel | str | None = "website",
@@ -73,6 +78,7 @@ def member(
     """A member who registered on a channel, with verified identities; `openid` belongs to the channel's app."""
     home = _channel(channel) if channel else None
     fields.setdefault("nickname", "小明")
+    fields.setdefault("number", f"M20260101{os.getpid() % 1000:03d}{next(_members):05d}")  # by chance two are alike
     made = Member(home_channel=home, **fields)
     if phone:
         made.phone, made.phone_index = phone, secret.blind_index("phone", phone)
