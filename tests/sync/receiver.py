@@ -25,13 +25,16 @@ class Answer:
 
 
 class Receiver(ThreadingHTTPServer):
-    """`received` are events in order, with `headers` and `bodies`; `answer(number)` says how the n-th is answered."""
+    """`received` are events in order, with `headers`, `bodies` and `at_once`: how many were under way as each came.
+
+    `answer(number)` says how the n-th is answered.
+    """
 
     daemon_threads = True
     request_queue_size = 256
 
     def __init__(self, answer: Callable[[int], Answer]):
-        self.received, self.headers, self.bodies, self.most_at_once, self.open = [], [], [], 0, 0
+        self.received, self.headers, self.bodies, self.at_once, self.open = [], [], [], [], 0
         self.answer, self.lock = answer, threading.Lock()
         super().__init__(("127.0.0.1", 0), _Taking)
 
@@ -46,7 +49,7 @@ class Receiver(ThreadingHTTPServer):
             self.headers.append(headers)
             self.bodies.append(body)
             self.open += 1
-            self.most_at_once = max(self.most_at_once, self.open)
+            self.at_once.append(self.open)
             answer = self.answer(len(self.received))
         time.sleep(answer.wait)
         if answer.told:
@@ -54,6 +57,10 @@ class Receiver(ThreadingHTTPServer):
         with self.lock:
             self.open -= 1
         return answer
+
+    @property
+    def most_at_once(self) -> int:
+        return max(self.at_once, default=0)
 
     @property
     def types(self) -> list[str]:
