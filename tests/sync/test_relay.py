@@ -82,6 +82,19 @@ def test_nothing_to_settle_writes_nothing():
     assert Batch.objects.count() == batches
 
 
+def test_what_is_settled_is_not_read_again_however_stale_the_planners_statistics():
+    happen("member/1", "order.placed")
+    settle()
+    with postgres.connect("test") as connection, connection.transaction():
+        happen("member/1", *["order.updated"] * 300)
+        assert connection.execute(SETTLE).fetchone() == (300, 0)
+        assert connection.execute(SETTLE).fetchone() == (0, 0)
+        read = connection.execute(
+            "SELECT seq_scan, seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'sync_event'"
+        ).fetchone()
+    assert read == (0, 0)
+
+
 def test_an_event_whose_id_was_drawn_first_and_that_commits_last_is_not_skipped():
     with open_act("member/slow", "order.slow"):
         happen("member/quick", "order.quick")
