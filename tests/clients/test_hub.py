@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.clients.driving import Client, Place, RefusedError
+from tests.clients.people import agreed, sign_in_by_phone, sign_in_by_wechat, sign_in_by_wx_login
 from tests.journeys.clients import OPEN, Backend
 from tests.processes import await_that
 
@@ -50,22 +51,6 @@ def backend(hub) -> Backend:
     return Backend(hub.url, "mini-program")
 
 
-def sms(sandbox, phone: str) -> str:
-    return sandbox.get("sms", params={"phone": phone}).json()["results"][0]["code"]
-
-
-def sign_in_by_phone(client: Client, sandbox, phone: str) -> dict:
-    """With the consents that the hub asks for."""
-    challenge = client.call("sendCode", "sign_in", phone)
-    return client.call("signInByPhone", challenge["challenge_id"], sms(sandbox, phone), agreed(client))
-
-
-def agreed(client: Client) -> list[dict]:
-    """What somebody new agrees to."""
-    policies = client.call("policies")["results"]
-    return [{"purpose": each["purpose"], "version": each["version"]} for each in policies if each["required"]]
-
-
 @pytest.fixture(scope="module")
 def member(page, app, sandbox) -> str:
     """One person: by SMS on the website; in the mini-program by wx.login, consent, and WeChat's phone component."""
@@ -74,13 +59,7 @@ def member(page, app, sandbox) -> str:
     page.call("live.start")
     page.await_live()
 
-    app.place.happen("login", sandbox.post(f"wechat/users/{user['openid']}/login-code").json()["code"])
-    with pytest.raises(RefusedError) as refused:
-        app.call("signInByMiniProgram", [])
-    assert refused.value.code == "consent_required"
-    asked = refused.value.told["problem"]
-    consents = [{"purpose": each["purpose"], "version": each["version"]} for each in asked["required"]]
-    app.call("register", asked["registration_token"], consents)
+    sign_in_by_wx_login(app, sandbox, user["openid"])
     app.call("live.start")
     app.await_live()
     code = sandbox.post(f"wechat/users/{user['openid']}/phone-code").json()["code"]
@@ -124,12 +103,8 @@ def test_signed_in_on_both_they_are_one_member(both, member):
 def test_a_qr_code_and_a_grant_of_the_shops_own_login_sign_in_too(hub, page, backend, sandbox, member):
     place = Place("browser", origin=hub.url)
     try:
-        website = sandbox.get("credentials").json()["channels"]["website"]["app_id"]
-        user = sandbox.post("wechat/users", json={"app_id": website}).json()
         by_code = Client(place, "by_code", channel="website", base=page.base)
-        begun = by_code.call("startWebsiteSignIn")
-        scanned = sandbox.post(f"wechat/users/{user['openid']}/qr-code").json()["code"]
-        assert by_code.call("finishWebsiteSignIn", {"code": scanned, "state": begun["state"]}, agreed(page))["created"]
+        assert sign_in_by_wechat(by_code, sandbox)["created"]
         by_code.call("signOut")
 
         shop = Backend(hub.url, "website")

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from sync.http.problems import CODES
 from tests.clients.twins import BROWSER, MINI_PROGRAM, TYPES, core_of
 from tests.clients.typed import shown, written
 
+HERE = Path(__file__).resolve().parent
 NEWER = re.compile(r"\?\.|\?\?|\bglobalThis\b|\bfetch\(|new WebSocket|localStorage\b(?!,)|#\w+\(|\bimport\b \{")
 USE = """
 import { HubClient, HubError } from "./hub-client.js";
@@ -56,6 +58,13 @@ def test_the_core_needs_neither_a_browser_nor_a_new_language():
 def test_every_method_has_a_type_and_every_type_a_method():
     fields = {"channel", "base", "language", "live", "on"}
     assert methods(BROWSER.read_text("utf-8")) | fields == methods(TYPES.read_text("utf-8")) | fields
+
+
+def test_every_method_is_called_at_a_running_hub():
+    """`start` and `stop` of the socket, `on` and `request` are under every one of these."""
+    told = "".join(path.read_text("utf-8") for path in [*HERE.glob("test_hub*.py"), HERE / "people.py"])
+    called = set(re.findall(r'(?:call|begin|refused)\((?:\w+, )?"(\w+)"', told))
+    assert methods(BROWSER.read_text("utf-8")) - {"request", "signedIn", "memberId"} - called == set()
 
 
 def test_the_types_are_those_of_the_contract_that_the_hub_serves():
