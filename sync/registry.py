@@ -7,14 +7,16 @@ message; at once, when it has leaked. Who did it when is kept by the audit rows,
 import base64
 import binascii
 import secrets
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import PROTECT, Field
 from django.utils.translation import gettext as _
 
 from sync import clock
 from sync.act import act
-from sync.models import Channel, ChannelKey, Endpoint
+from sync.models import Audience, Channel, ChannelKey, Delivery, Endpoint
 from sync.secret import digest, token
 
 KEY = "hub_sk_"
@@ -98,6 +100,28 @@ def end_overlap(row: Channel | Endpoint) -> None:
         Channel.objects.filter(pk=row.pk).update(old_inbound_secret=None, inbound_overlap_until=None)
     else:
         Endpoint.objects.filter(pk=row.pk).update(old_secret=None, overlap_until=None)
+
+
+def is_used(channel: Channel) -> bool:
+    """Whether a channel knows a member or an order, was pushed an event, or anything else forbids deleting it.
+
+    A part of a transaction that is about to move it: until the end of that one nobody can make anything its own.
+    """
+    Channel.objects.select_for_update().get(pk=channel.pk)
+    told = Delivery.objects.filter(endpoint__channel=channel)
+    return Audience.objects.filter(channel=channel).exists() or told.exists() or any(_holds(channel))
+
+
+def _holds(channel: Channel) -> Iterator[bool]:
+    """Of each table that other floors protect, whether it has rows of this channel; only where an index tells."""
+    for relation in Channel._meta.get_fields(include_hidden=True):
+        if relation.one_to_many and relation.on_delete is PROTECT and _is_indexed(relation.field):
+            yield relation.related_model._base_manager.filter(**{relation.field.name: channel}).exists()
+
+
+def _is_indexed(field: Field) -> bool:
+    meta = field.model._meta
+    return field.db_index or any(each.fields[:1] == (field.name,) for each in meta.total_unique_constraints)
 
 
 def made() -> str:

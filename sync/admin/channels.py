@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from guardian.shortcuts import assign_perm
 
+from sync import registry
 from sync.admin import endpoints, keys, rotating, scope, search, shown
 from sync.admin.choosing import Several, origin
 from sync.admin.pages import HubAdmin
@@ -13,6 +14,10 @@ from sync.admin.panels import Panel, show_on
 from sync.models import Channel, ChannelKey, Delivery, Endpoint, Event, Method, SharingGroup, Visible
 
 MOST_MINUTES = 24 * 60
+IN_USE = _(
+    "Members, orders or pushed events belong to this channel: they stay in the sharing group that the members agreed"
+    " to. Make a new channel in the other group, and switch this one off."
+)
 LIMITS = ("earn_per_entry", "earn_per_member", "earn_per_day")
 QUOTAS = ("calls_per_minute", "sms_per_day")
 LASTING = ("access_minutes", "session_idle_days", "session_max_days")
@@ -38,6 +43,13 @@ class ChannelForm(forms.ModelForm):
     sign_in_methods = Several(
         Method.choices, label=_("Ways to sign in"), help_text=_("What is not ticked is refused at once")
     )
+
+    def clean_group(self) -> SharingGroup:
+        """Members agreed to be known to one handler: who knows any stays with it. A new channel is cheap."""
+        group = self.cleaned_data["group"]
+        if not self.instance._state.adding and group.pk != self.instance.group_id and registry.is_used(self.instance):
+            raise ValidationError(IN_USE)
+        return group
 
     def clean_origins(self) -> list[str]:
         """As browsers send them, each once."""
