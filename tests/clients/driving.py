@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sync.patience import until
+
 NODE = shutil.which("node") or shutil.which("nodejs")
 DRIVE = Path(__file__).resolve().parent / "node" / "drive.mjs"
 TIMEOUT = 30
@@ -89,6 +91,15 @@ class Place:
 
     def see(self) -> dict:
         return self.do("see")
+
+    def await_rest(self) -> dict:
+        """Return what is seen as soon as no client has a timer, a line or a request: nothing happens by itself now."""
+
+        def at_rest() -> dict | None:
+            seen = self.see()
+            return None if seen["timers"] or seen["lines"] or seen["running"] else seen
+
+        return until(at_rest)
 
 
 class Client:

@@ -79,12 +79,11 @@ def test_what_the_background_interrupts_is_repeated_in_front(phone, scripted):
     phone.happen("hide")
     waiting = client.begin("order", "D1")
     scripted.answers["me/orders/D1"] = [Answer(200, {"number": "D1"})]
-    assert not running.done()
-    until(lambda: len(scripted.to("me/points")) == 1)
-    threading.Event().wait(1.5)  # longer than the background leaves a request, and than the first pause
+    phone.await_rest()  # interrupted, and the pause before the next try is over
     assert (len(scripted.to("me/points")), scripted.to("me/orders/D1"), running.done()) == (1, [], False)
     phone.happen("show")
     assert (running.result(20), waiting.result(20)) == ({"available": 1}, {"number": "D1"})
+    assert (len(scripted.to("me/points")), len(scripted.to("me/orders/D1"))) == (2, 1)
     go.set()
     assert phone.see()["refused"] == []
 
