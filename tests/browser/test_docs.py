@@ -1,7 +1,5 @@
 """The page of the contract, as a browser that trusts nobody shows it."""
 
-import threading
-from contextlib import contextmanager
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
@@ -9,6 +7,7 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.wsgi import get_wsgi_application
 
 from tests.browser.screen import REPORT_VIOLATIONS
+from tests.serving import serving
 
 
 class Quiet(WSGIRequestHandler):
@@ -16,24 +15,11 @@ class Quiet(WSGIRequestHandler):
         """Requests are no news."""
 
 
-@contextmanager
-def serving():
-    """The application on loopback, without a database."""
-    server = make_server("127.0.0.1", 0, StaticFilesHandler(get_wsgi_application()), WSGIServer, Quiet)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.mark.slow
 def test_people_can_read_it_under_a_strict_policy(browser, tmp_path):
     complaints, elsewhere = [], []
-    with serving() as url:
+    application = StaticFilesHandler(get_wsgi_application())  # without a database
+    with serving(make_server("127.0.0.1", 0, application, WSGIServer, Quiet)) as url:
         page = browser.new_page()
         page.add_init_script(REPORT_VIOLATIONS)
         page.on("console", lambda message: message.type in {"error", "warning"} and complaints.append(message.text))

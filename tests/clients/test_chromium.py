@@ -1,7 +1,5 @@
 """The browser's client in a real browser, on a shop's own origin: CORS, storage, locks between tabs, the socket."""
 
-import threading
-from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -16,6 +14,7 @@ from tests.browser.conftest import browser  # noqa: F401 - a fixture
 from tests.clients.twins import FOLDER
 from tests.journeys.clients import OPEN, Backend
 from tests.processes import await_that
+from tests.serving import serving
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 PHONE = "13700137002"
@@ -47,25 +46,11 @@ class Quiet(SimpleHTTPRequestHandler):
         """Requests are no news."""
 
 
-@contextmanager
-def serving():
-    """A shop that has copied the file: its origin."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(FOLDER)))
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def shop(hub):
-    """The origin of a shop that the website's channel knows."""
-    with serving() as origin:
+    """The origin of a shop that has copied the file; the website's channel knows it."""
+    files = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(FOLDER)))
+    with serving(files) as origin:
         with psycopg.connect(hub.database_url) as database:
             database.execute(ALLOW, [origin])
         yield origin

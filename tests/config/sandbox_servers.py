@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from socketserver import ThreadingMixIn
-from threading import Thread
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
@@ -11,6 +10,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connection, connections
 
 from config.sandbox import wsgi
+from tests.serving import serving
 
 
 class Server(ThreadingMixIn, WSGIServer):
@@ -29,14 +29,9 @@ class Quiet(WSGIRequestHandler):
 @contextmanager
 def served(application) -> Iterator[int]:
     """The port on which the application answers."""
-    with make_server("127.0.0.1", 0, application, Server, Quiet) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
+    server = make_server("127.0.0.1", 0, application, Server, Quiet)
+    with serving(server):
+        yield server.server_port
 
 
 @contextmanager
