@@ -20,6 +20,8 @@ from sync.models import Event, InboxMessage
 from tests import make
 from tests.sync import handlers
 from tests.sync.patience import until
+from tests.sync.push import MANY, counts, push
+from tests.sync.push import event as envelope
 
 VECTOR = {
     "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -47,31 +49,8 @@ def website(db):
     return make.channel("website")
 
 
-def event(id: str = "1", type: str = "order.placed", subject: str | None = "order/7", **data) -> dict:
-    made = {"specversion": "1.0", "id": id, "source": "/channels/website", "type": type, "data": data}
-    return made | {"time": "2020-11-22T06:08:31.120Z"} | ({"subject": subject} if subject else {})
-
-
-def push(channel, what, *, media="application/cloudevents+json", when=None, headers=None):
-    """What a channel's backend does: sign with the official library, post."""
-    body = what if isinstance(what, bytes) else json.dumps(what).encode()
-    now = timezone.now() if when is None else when
-    known = {
-        "X-Channel": channel.code,
-        "webhook-id": "msg_1",
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(channel.inbound_secret).sign("msg_1", now, body.decode()),
-    }
-    known = {name: value for name, value in (known | (headers or {})).items() if value is not None}
-    return make.Http(raise_request_exception=False).post("/api/v1/inbox", body, content_type=media, headers=known)
-
-
-def batch(channel, *events):
-    return push(channel, list(events), media="application/cloudevents-batch+json")
-
-
-def counts(accepted: int = 0, duplicates: int = 0, quarantined: int = 0) -> dict:
-    return {"accepted": accepted, "duplicates": duplicates, "quarantined": quarantined}
+def event(id: str = "1", type: str = "order.placed", subject: str = "order/7", **data) -> dict:
+    return envelope(id, type, subject=subject, data=data)
 
 
 def states() -> list[tuple[str, str]]:
@@ -170,7 +149,7 @@ class TestStoring:
         assert occurred_at.isoformat() == "2020-11-22T06:08:31.120000+00:00"
 
     def test_a_batch_is_applied_in_its_order(self, website, handled):
-        answer = batch(website, *(event(str(n), external_id=str(n)) for n in range(5)))
+        answer = push(website, [event(str(n), external_id=str(n)) for n in range(5)])
         assert answer.json() == counts(accepted=5)
         assert [data["external_id"] for _channel, data, _at, _by in handled] == list("01234")
 
@@ -178,7 +157,7 @@ class TestStoring:
         push(website, event())
         again = json.dumps(dict(reversed(event().items())), indent=2).encode()
         assert push(website, again).json() == counts(duplicates=1)
-        assert batch(website, event(), event()).json() == counts(duplicates=2)
+        assert push(website, [event(), event()]).json() == counts(duplicates=2)
         assert len(handled) == 1
 
     def test_with_an_idempotency_key_the_answer_is_given_again(self, website, handled):
@@ -189,14 +168,14 @@ class TestStoring:
         assert push(website, event("2"), headers=key).json()["code"] == "idempotency_key_reused"
 
     def test_the_same_twice_in_one_batch(self, website, handled):
-        assert batch(website, event(), event()).json() == counts(accepted=1, duplicates=1)
+        assert push(website, [event(), event()]).json() == counts(accepted=1, duplicates=1)
         assert len(handled) == 1
 
     def test_another_fact_under_a_known_id_is_kept_for_a_person(self, website, handled):
         push(website, event(amount=1))
         for _ in range(2):
             assert push(website, event(amount=2)).json() == counts(quarantined=1)
-        assert batch(website, event("9"), event("9", amount=3)).json() == counts(accepted=1, quarantined=1)
+        assert push(website, [event("9"), event("9", amount=3)]).json() == counts(accepted=1, quarantined=1)
         assert len(handled) == 2
         assert states().count(("quarantined", "id_reused")) == 2
 
@@ -232,7 +211,7 @@ class TestStoring:
         answer = push(website, event() | change)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
         assert [error["field"] for error in answer.json()["errors"]] == [field]
-        answer = batch(website, event("8"), event("9") | change)
+        answer = push(website, [event("8"), event("9") | change])
         assert [error["field"] for error in answer.json()["errors"]] == [f"1.{field}"]
         assert not InboxMessage.objects.exists()
 
@@ -242,7 +221,7 @@ class TestStoring:
         given = str(int(now.timestamp()))
         signature = signatures.signature("msg_1", given, body, website.inbound_secret)
         headers = {"X-Channel": "website", "webhook-id": "msg_1", "webhook-timestamp": given}
-        for media in ("application/json", "application/cloudevents-batch+json"):
+        for media in ("application/json", MANY):
             answer = Client().post(
                 "/api/v1/inbox", body, content_type=media, headers=headers | {"webhook-signature": signature}
             )
@@ -250,9 +229,9 @@ class TestStoring:
         assert not InboxMessage.objects.exists()
 
     def test_a_batch_has_500_events_at_most(self, website):
-        assert batch(website, *(event(str(n)) for n in range(501))).status_code == 400
+        assert push(website, [event(str(n)) for n in range(501)]).status_code == 400
         assert not InboxMessage.objects.exists()
-        assert batch(website, *(event(str(n), subject=f"order/{n}") for n in range(500))).json() == counts(500)
+        assert push(website, [event(str(n), subject=f"order/{n}") for n in range(500)]).json() == counts(500)
 
     def test_another_media_type_is_415(self, website):
         assert push(website, event(), media="text/plain").status_code == 415
@@ -278,7 +257,7 @@ class TestApplying:
         assert states() == [("quarantined", "internal: KeyError")]
 
     def test_what_is_quarantined_holds_up_nothing(self, website, handled):
-        batch(website, event("1", refuse="not_found"), event("2"))
+        push(website, [event("1", refuse="not_found"), event("2")])
         assert [state for state, _problem in states()] == ["quarantined", "applied"]
 
     @pytest.mark.parametrize("data", [{"refuse": "unavailable"}, {"break": True}, {}])
@@ -293,7 +272,7 @@ class TestApplying:
     def test_a_passing_failure_is_tried_again_and_holds_up_its_subject_only(self, website, handled):
         handlers.failing[:] = [OperationalError("away")]
         first, second, other = event("1", fail=True), event("2"), event("3", subject="order/8")
-        assert batch(website, first, second, other).json() == counts(accepted=3)
+        assert push(website, [first, second, other]).json() == counts(accepted=3)
         assert [state for state, _problem in states()] == ["waiting", "waiting", "applied"]
         assert inbox.apply_due() == 0
         InboxMessage.objects.update(next_at=Now())
