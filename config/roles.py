@@ -50,7 +50,7 @@ TRAFFIC = (
     "forwardedpush",
 )
 WATCH = ("reconciliationrun", "discrepancy", "alert", "alertrule", "notice", "measure", "heartbeat")
-MACHINERY = ("settled", "batch", "ticket", "idempotentanswer", "quota")
+MACHINERY = ("settled", "batch", "horizon", "ticket", "idempotentanswer", "quota")
 WAYS_IN = ("smschallenge", "membercode", "websitelogin", "registration", "signingrant", "wechattoken")
 
 

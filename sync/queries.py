@@ -16,12 +16,17 @@ FROM sync_stream s LEFT JOIN LATERAL (
 ) e ON true
 WHERE s.subject = %s ORDER BY e.sequence
 """  # noqa: S608 - a constant
-REACH = """
-SELECT max(position), count(*) FROM (
-    SELECT position FROM sync_settled WHERE position > %s ORDER BY position LIMIT %s
+# Each look says what is forgotten at its own moment: another moment's is no answer for what is read now.
+HORIZON = "(SELECT coalesce(max(position), 0) FROM sync_horizon)"
+REACH = f"""
+SELECT max(position) AS reach, count(*) AS looked_through, {HORIZON} AS horizon,
+    greatest({HORIZON}, (SELECT max(position) FROM sync_settled)) AS head
+FROM (
+    SELECT position FROM sync_settled WHERE position > coalesce(%s, {HORIZON}) ORDER BY position LIMIT %s
 ) AS looked_through
-"""
+"""  # noqa: S608 - a constant
 FEED = f"""
+SELECT {HORIZON} AS horizon, told.* FROM (SELECT) AS one LEFT JOIN LATERAL (
 SELECT s.position, {COLUMNS} FROM sync_settled s JOIN sync_event e ON e.id = s.event_id
 WHERE s.position > %s AND s.position <= %s AND (%s::text[] = '{{}}' OR e.type = ANY (%s::text[])) AND CASE
     WHEN e.data->>'channel' IS NULL THEN EXISTS (
@@ -30,6 +35,7 @@ WHERE s.position > %s AND s.position <= %s AND (%s::text[] = '{{}}' OR e.type = 
     ELSE EXISTS (SELECT FROM sync_channel own WHERE own.code = e.data->>'channel' AND own.group_id = %s) END
     AND (e.only_for IS NULL OR %s = ANY (e.only_for))
 ORDER BY s.position LIMIT %s
+) AS told ON true ORDER BY told.position
 """  # noqa: S608 - a constant
 
 
@@ -49,11 +55,20 @@ class StreamPage:
 
 @dataclass(frozen=True)
 class FeedPage:
-    """Events that a channel may see, as JSON, in the one order; `position` is where to go on."""
+    """Events that a channel may see, as JSON, in the one order; `position` is where to go on.
+
+    Of what comes after `horizon`, up to the last place given (`head`), nothing is forgotten.
+    """
 
     events: list[bytes]
     position: int
     has_more: bool
+    horizon: int
+    head: int
+
+    def follows(self, after: int) -> bool:
+        """Whether nothing that came after this position is missing."""
+        return self.horizon <= after <= self.head
 
 
 def head(subject: str) -> int:
@@ -73,21 +88,23 @@ def stream(subject: str, *, after: int, limit: int) -> StreamPage:
     return StreamPage(found, rows[0]["head"], rows[0]["oldest"])
 
 
-def feed(channel: Channel, *, after: int, limit: int, types: list[str]) -> FeedPage:
+def feed(channel: Channel, *, after: int | None, limit: int, types: list[str]) -> FeedPage:
     """A page of all that the channel's sharing group may see. Positions are given after commit: none appears late.
 
     What belongs to a channel (the data of an order names it) is seen by that channel's group alone, whoever else sees
-    the member; what is told only to some groups, by these.
+    the member; what is told only to some groups, by these. None begins with the oldest of which nothing is forgotten.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(REACH, [after, WINDOW])
-        reach, looked_through = cursor.fetchone()
+    (look,) = _rows(REACH, [after, WINDOW])
+    reach, horizon, head = look["reach"], look["horizon"], look["head"]
+    after = horizon if after is None else after
     if reach is None:
-        return FeedPage([], after, False)
+        return FeedPage([], after, False, horizon, head)
     rows = _rows(FEED, [after, reach, types, types, *[channel.group_id] * 3, limit + 1])
-    if len(rows) > limit:
-        return FeedPage([cloud_event(row) for row in rows[:limit]], rows[limit - 1]["position"], True)
-    return FeedPage([cloud_event(row) for row in rows], reach, looked_through == WINDOW)
+    horizon, told = rows[0]["horizon"], [row for row in rows if row["id"]]
+    has_more, place = look["looked_through"] == WINDOW, reach
+    if len(told) > limit:
+        told, has_more, place = told[:limit], True, told[limit - 1]["position"]
+    return FeedPage([cloud_event(row) for row in told], place, has_more, horizon, head)
 
 
 def _rows(sql: str, parameters: list) -> list[dict]:

@@ -33,7 +33,10 @@ WITH old AS MATERIALIZED (
 ), deliveries AS (
     DELETE FROM sync_delivery d USING gone WHERE d.event_id = gone.id
 ), places AS (
-    DELETE FROM sync_settled s USING gone WHERE s.event_id = gone.id
+    DELETE FROM sync_settled s USING gone WHERE s.event_id = gone.id RETURNING s.position
+), horizon AS (
+    INSERT INTO sync_horizon AS h (id, position) SELECT 1, max(position) FROM places HAVING count(*) > 0
+    ON CONFLICT (id) DO UPDATE SET position = greatest(h.position, EXCLUDED.position), at = now()
 ), events AS (
     DELETE FROM sync_event e USING gone WHERE e.id = gone.id RETURNING 1
 )

@@ -16,6 +16,7 @@ from sync.models import (
     Delivery,
     Event,
     Heartbeat,
+    Horizon,
     IdempotentAnswer,
     Quota,
     Settled,
@@ -180,6 +181,12 @@ class SettledAdmin(HubAdmin):
 class BatchAdmin(HubAdmin):
     list_display = ["id", shown.at("at", _("At"))]
     ordering = ["-id"]
+    fieldsets = [(None, {"fields": list_display})]
+
+
+@admin.register(Horizon)
+class HorizonAdmin(HubAdmin):
+    list_display = ["position", shown.at("at", _("At"))]
     fieldsets = [(None, {"fields": list_display})]
 
 

@@ -78,3 +78,9 @@ class ResyncRequiredOut(ProblemOut):
 
     code = serializers.ChoiceField(["resync_required"])
     head = serializers.IntegerField(min_value=0)
+
+
+class FeedResyncRequiredOut(ResyncRequiredOut):
+    """Something after the cursor is not kept: read the lists anew, then go on with `head` as the cursor."""
+
+    head = text()

@@ -1,7 +1,7 @@
 from sync.models.channels import Channel, ChannelKey, Endpoint, Method, Scope, SharingGroup, Visible
 from sync.models.cockpit import Alert, AlertRule, Discrepancy, Measure, Notice, ReconciliationRun
 from sync.models.deliveries import Attempt, Delivery, Replay
-from sync.models.facts import Acknowledged, Audience, Batch, Event, Settled, Stream, Ticket
+from sync.models.facts import Acknowledged, Audience, Batch, Event, Horizon, Settled, Stream, Ticket
 from sync.models.forwarding import ForwardedPush
 from sync.models.incoming import IdempotentAnswer, InboxMessage, InboxReplay, Quota
 from sync.models.processes import Heartbeat
@@ -21,6 +21,7 @@ __all__ = [
     "Event",
     "ForwardedPush",
     "Heartbeat",
+    "Horizon",
     "IdempotentAnswer",
     "InboxMessage",
     "InboxReplay",

@@ -99,6 +99,24 @@ class Settled(models.Model):
         return str(self.position)
 
 
+class Horizon(models.Model):
+    """How far the one total order is forgotten: some events up to `position` are, those after it are all there.
+
+    One row; none before anything is forgotten.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    position = models.PositiveBigIntegerField(_("forgotten up to position"))
+    at = models.DateTimeField(_("at"), db_default=Now())
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("horizon of the feed"), _("horizons of the feed")
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="horizon_is_one")]
+
+    def __str__(self):
+        return str(self.position)
+
+
 class Batch(models.Model):
     """What the relay could see when it settled: the next batch is what this snapshot did not see."""
 

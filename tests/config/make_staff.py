@@ -32,6 +32,7 @@ from sync.models import (
     Discrepancy,
     ForwardedPush,
     Heartbeat,
+    Horizon,
     IdempotentAnswer,
     InboxMessage,
     InboxReplay,
@@ -181,6 +182,7 @@ class World:
         Quota.objects.create(key=f"sms {PHONE}", window=Now())
         Acknowledged.objects.create(subject=f"member/{self.member.pk}", channel=self.website, sequence=1)
         Heartbeat.objects.get_or_create(name="relay")
+        Horizon.objects.create(position=0)
 
     def _watch(self):
         rule = AlertRule.objects.create(code="failing", name="Failing", measure="deliveries.failing", threshold=0.5)

@@ -1,9 +1,11 @@
 """The feed: everything a channel may see, in one order, page by page; nothing is skipped and nothing repeated."""
 
 import pytest
+from django.db import connection
 
-from sync import events, prepared, queries
-from sync.models import Event
+from sync import events, prepared, queries, retention
+from sync.api import feed
+from sync.models import Event, Settled
 from sync.services import admit
 from tests import make
 from tests.sync import make_deliveries
@@ -94,6 +96,88 @@ def test_an_order_is_told_to_the_group_of_its_channel_whoever_sees_the_member(ba
     make.channel("mini-program")
     assert pages(backend) == ["member.updated", "order.placed", "order.shipped"]
     assert pages(stranger) == ["member.updated", "order.paid"]
+
+
+def forget(events: list[Event]) -> None:
+    """Make these older than is kept, and drop what is."""
+    with connection.cursor() as sql:
+        sql.execute("SET LOCAL session_replication_role = replica")
+        old = "UPDATE sync_event SET time = time - interval '91 days' WHERE id = ANY (%s)"
+        sql.execute(old, [[each.pk for each in events]])
+        sql.execute("SET LOCAL session_replication_role = origin")
+    retention.drop_events()
+
+
+class TestWhatIsNoLongerKept:
+    """Three events, of which the first two are forgotten, read by somebody who was away."""
+
+    @pytest.fixture
+    def cursors(self, backend) -> list[str]:
+        """Of a reader who had read nothing, one, two, all three."""
+        found = [read(backend)["cursor"]]
+        settled(backend.channel, "order.placed", "order.paid", "order.shipped")
+        for _event in range(3):
+            found.append(read(backend, after=found[-1], limit=1)["cursor"])
+        forget(Event.objects.order_by("written")[:2])
+        return found
+
+    @pytest.mark.parametrize("place", [0, 1])
+    def test_is_missed_by_who_has_not_read_it_and_they_are_told_each_time(self, backend, cursors, place):
+        for _time in range(2):
+            answer = backend.get("feed", after=cursors[place])
+            assert (answer.status_code, answer.json()["code"]) == (410, "resync_required")
+            assert "重新读取各列表" in answer.json()["detail"]
+        assert (head := answer.json()["head"]) == cursors[3]
+        settled(backend.channel, "order.delivered")
+        assert pages(backend, after=head) == ["order.delivered"]
+
+    def test_is_missed_by_nobody_who_has_read_it(self, backend, cursors):
+        assert read(backend, after=cursors[2])["cursor"] == cursors[3]
+        assert pages(backend, after=cursors[2]) == ["order.shipped"]
+        assert pages(backend, after=cursors[3]) == []
+
+    def test_is_left_out_by_who_begins(self, backend, cursors):
+        assert pages(backend) == ["order.shipped"]
+
+    def test_may_be_all_there_was(self, backend, cursors):
+        forget(Event.objects.all())
+        begun = read(backend)
+        assert (begun["results"], begun["cursor"], begun["has_more"]) == ([], cursors[3], False)
+        assert pages(backend, after=begun["cursor"]) == []
+        assert backend.get("feed", after=cursors[2]).json()["head"] == cursors[3]
+
+    def test_of_others_counts_as_well(self, backend, cursors):
+        """Whom it was for is forgotten with it."""
+        stranger = make.backend_client(make.channel("stranger", group="elsewhere"))
+        assert stranger.get("feed", after=cursors[1]).status_code == 410
+        assert pages(stranger, after=cursors[2]) == []
+
+    def test_does_not_come_back_with_what_waits_to_be_delivered(self, backend):
+        settled(backend.channel, "order.placed")
+        settled(backend.channel, "order.paid", subject="member/2")
+        kept, gone = Event.objects.order_by("written")
+        make_deliveries.delivery(make_deliveries.endpoint(backend.channel), kept)
+        forget([kept, gone])
+        assert Event.objects.get() == kept
+        begun = read(backend, limit=1)
+        assert begun["results"] == []
+        assert backend.get("feed", after=begun["cursor"]).status_code == 200
+
+    @pytest.mark.parametrize("rows", [1, 3])
+    def test_costs_the_same_to_say_however_much_it_was(self, backend, django_assert_num_queries, rows):
+        start = read(backend)["cursor"]
+        settled(backend.channel, *["order.paid"] * rows)
+        forget(Event.objects.all())
+        settled(backend.channel, *["order.paid"] * rows)
+        with django_assert_num_queries(2):  # how far to look, the page; the key is a prepared statement
+            assert backend.get("feed", after=start).status_code == 410
+
+
+def test_a_place_that_was_never_given_is_no_cursor_to_go_on_with(backend):
+    settled(backend.channel, "order.placed")
+    page = read(backend)
+    beyond = backend.get("feed", after=feed.cursor(Settled.objects.get().position + 1))
+    assert (beyond.status_code, beyond.json()["head"]) == (410, page["cursor"])
 
 
 def test_what_it_wrote_itself_is_told_as_well(backend):
