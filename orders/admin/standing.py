@@ -9,8 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from orders import queries
-from orders.admin.columns import provider
+from orders.admin.columns import provider, status_of
 from orders.models import Line, Order, Payment, Refund, Shipment, ShippingUpload
+from orders.rules import Status
 from sync.admin.shown import moment, yuan
 
 
@@ -100,7 +101,7 @@ def _of_goods(order: Order, parcels: list[Shipment]) -> Iterator[str]:
         return
     told = {"count": len(parcels), "at": _short(order.completes_at), "done": _short(order.completed_at)}
     match order.fulfilment_status:
-        case Goods.NONE:
+        case Goods.NONE if status_of(order) != Status.PAID:  # else the badge says so
             yield _("Waits to be shipped.")
         case Goods.PARTIAL:
             yield _("%(count)s parcels sent, the rest waits to be shipped.") % told

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from orders.admin import standing
 from orders.models import Order
@@ -102,6 +102,25 @@ def test_hostile_words_of_a_carrier_are_only_words(finance):
     assert "<script>alert(1)" not in said(finance.get(page(order)))
 
 
+def test_the_head_says_once_what_is_to_be_done(finance):
+    order = make_staff_work.paid(make_orders.order(member=make.member()))
+    head = said(finance.get(page(order))).partition("hub-standing-head")[2].partition("</div>")[0]
+    assert head.count("待发货") == 1
+    make_staff_work.asked_back(order)
+    head = said(finance.get(page(order))).partition("hub-standing-head")[2].partition("</div>")[0]
+    assert (head.count("退款中"), head.count("待发货")) == (1, 1)
+
+
+@pytest.mark.parametrize(("language", "words", "others"), [("zh-hans", "返回", "关闭"), ("en", "Back", "Close")])
+def test_the_way_back_does_not_read_as_closing_the_order(finance, language, words, others):
+    order = make_staff_work.paid(make_orders.order(member=make.member()))
+    with translation.override(None):
+        shown = said(finance.get(page(order), headers={"Accept-Language": language}))
+    foot = shown.partition('id="submit-row"')[2].partition("</form>")[0]
+    assert (words in foot, others in foot) == (True, False)
+    assert "/admin/orders/order/?" in foot or 'href="/admin/orders/order/"' in foot
+
+
 def test_what_comes_next_by_itself_is_said():
     order = make_orders.order(member=make.member())
     soon = timezone.now() + timedelta(minutes=30)
@@ -111,7 +130,7 @@ def test_what_comes_next_by_itself_is_said():
     assert "2 次" in sentences(order)
     order.payments.all().delete()
     make_staff_work.paid(order)
-    assert "待发货" in sentences(order)
+    assert "待发货" not in sentences(order)  # the badge before them says so
     make_staff_work.shipped(order)
     assert "已全部发出" in sentences(order)
     refund = make_staff_work.asked_back(order)
