@@ -105,6 +105,17 @@ def is_refundable(case: PaymentCase) -> bool:
     return case.provider == WECHAT_PAY and case.amount_fen > 0 and case.merchant_id is not None
 
 
+def refusal(case: PaymentCase, order: Order | None, action: PaymentCase.Action) -> str:
+    """Why this cannot be done with the money of an open case of this order; empty where it can."""
+    if action == Action.REFUND and not is_refundable(case):
+        return _("The hub cannot give this money back: whoever took it has to")
+    if action == Action.REOPEN and (order is None or order.payment_status == Order.PaymentStatus.PAID):
+        return _("There is no unpaid order for this money")
+    if action == Action.REOPEN and case.amount_fen != order.total_fen:
+        return _("The money is not what the order costs")
+    return ""
+
+
 def watch() -> int:
     """Push how many cases wait for a decision, for alerts (`payment_cases.open`). Returns it."""
     found = PaymentCase.objects.filter(resolved_at=None).count()
@@ -146,17 +157,15 @@ def _carry_out(case: PaymentCase, order: Order | None, action: PaymentCase.Actio
 
 
 def _give_back(case: PaymentCase, by: Actor) -> None:
-    if not is_refundable(case):
-        raise NotPossible(_("The hub cannot give this money back: whoever took it has to"))
+    if why := refusal(case, None, Action.REFUND):
+        raise NotPossible(why)
     giving_back.refund_case(case=case.pk, by=by)
 
 
 def _take_for(order: Order | None, case: PaymentCase, by: Actor) -> None:
     """The order is paid by this money, whether it was closed or cost something else."""
-    if order is None or order.payment_status == Order.PaymentStatus.PAID:
-        raise NotPossible(_("There is no unpaid order for this money"))
-    if case.amount_fen != order.total_fen:
-        raise NotPossible(_("The money is not what the order costs"))
+    if why := refusal(case, order, Action.REOPEN):
+        raise NotPossible(why)
     payment = case.payment
     if payment is None or payment.state == Payment.State.PAID:
         payment = Payment(order=order, provider=case.provider, merchant=case.merchant, channel=case.channel)

@@ -11,7 +11,7 @@ from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Line, Order, Refund, RefundLine
-from orders.shares import shares, worth
+from orders.shares import Shares, shares, worth
 
 SHIPPING = "shipping"
 OPEN = (Refund.State.REQUESTED, Refund.State.PROCESSING)
@@ -75,18 +75,21 @@ def wanted(order: Order, items: Iterable[dict], shipping_fen: int) -> Wanted:
     return Wanted(goods, shipping_fen)
 
 
-def worth_of(order: Order, items: Iterable[dict]) -> Wanted:
-    """The same with what was paid for these pieces, discounts shared alike, less what went back for them already.
+def worth_of(order: Order, items: Iterable[dict], beside: Iterable[Wanted] | None = None) -> Wanted:
+    """The same with what was paid for these pieces, discounts shared alike, less what went back for them already and
+    less what `beside` it is asked for: unless told, every open refund.
 
-    The shipping comes along with the last pieces of an order of which nothing was shipped. Raises UnknownLine.
+    The shipping comes along with the last pieces of an order of which nothing was shipped. Raises UnknownLine,
+    OverRefunded.
     """
     priced = wanted(order, [item | {"amount_fen": 0} for item in items], 0)
-    others = [_of_done(order), *(asked for _refund, asked in standing(order))]
+    beside = (asked for _refund, asked in standing(order)) if beside is None else beside
+    others = [_of_done(order), *beside]
     lines = {line.pk: line for line in order.lines.all()}
-    parts = shares([(pk, line.quantity * line.unit_price_fen) for pk, line in lines.items()], *_paid(order))
-    left_fen, goods = _money_left(order, others), {}
+    parts = _parts(order, lines.values())
+    left_fen, goods = money_left(order, others), {}
     for pk, (pieces, _fen) in priced.goods.items():
-        before = lines[pk].refunded_quantity + _pieces(pk, others[1:])
+        before = lines[pk].refunded_quantity + pieces_of(pk, others[1:])
         gone_fen = sum(other.goods.get(pk, (0, 0))[1] for other in others)
         if before + pieces > lines[pk].quantity:
             raise OverRefunded
@@ -95,6 +98,23 @@ def worth_of(order: Order, items: Iterable[dict]) -> Wanted:
         goods[pk], left_fen = (pieces, fen), left_fen - fen
     whole = _is_rest(lines, others[1:], priced) and order.fulfilment_status == Order.FulfilmentStatus.NONE
     shipping_fen = parts.shipping_fen - sum(other.shipping_fen for other in others) if whole else 0
+    return Wanted(goods, max(0, min(shipping_fen, left_fen)))
+
+
+def rest_of(order: Order, beside: Iterable[Wanted]) -> Wanted:
+    """All that can still go back beside these: every piece, what is left of what was paid for it, and of the shipping.
+
+    Beside what stays as it is (`firm`) that is all there is, whatever members ask for.
+    """
+    others, lines, goods = [_of_done(order), *beside], list(order.lines.all()), {}
+    parts, left_fen = _parts(order, lines), money_left(order, others)
+    for line in lines:
+        pieces = line.quantity - line.refunded_quantity - pieces_of(line.pk, others[1:])
+        gone_fen = sum(other.goods.get(line.pk, (0, 0))[1] for other in others)
+        fen = max(0, min(parts.lines[line.pk] - gone_fen, left_fen))
+        if pieces > 0 or fen:
+            goods[line.pk], left_fen = (max(0, pieces), fen), left_fen - fen
+    shipping_fen = parts.shipping_fen - sum(other.shipping_fen for other in others)
     return Wanted(goods, max(0, min(shipping_fen, left_fen)))
 
 
@@ -110,17 +130,22 @@ def standing(order: Order, but: Refund | None = None) -> list[tuple[Refund, Want
     return [(refund, of(refund)) for refund in rows.prefetch_related("lines").order_by("created_at", "pk")]
 
 
+def firm(order: Order, *, is_executed: bool) -> list[Wanted]:
+    """What the open refunds ask for that give no way to a refund that is decided now, or was `executed` already."""
+    return [asked for refund, asked in standing(order) if not _gives_way(refund, is_executed=is_executed)]
+
+
 def fits(order: Order, asked: Wanted, others: Iterable[Wanted]) -> bool:
     """Whether there is room for it beside what went back and what the others ask for."""
     others = list(others)
     for line in order.lines.all():
-        taken = line.refunded_quantity + _pieces(line.pk, others)
+        taken = line.refunded_quantity + pieces_of(line.pk, others)
         if asked.pieces.get(line.pk, 0) > line.quantity - taken:
             return False
     shipped_fen = _of_done(order).shipping_fen + sum(other.shipping_fen for other in others)
     if asked.shipping_fen and asked.shipping_fen > order.shipping_fen - shipped_fen:
         return False
-    return asked.amount_fen <= _money_left(order, others)
+    return asked.amount_fen <= money_left(order, others)
 
 
 def take(order: Order, asked: Wanted, *, is_executed: bool) -> tuple[Refund | None, list[Refund]]:
@@ -130,11 +155,7 @@ def take(order: Order, asked: Wanted, *, is_executed: bool) -> tuple[Refund | No
     before everything that only waits. Raises OverRefunded.
     """
     found = standing(order)
-    waiting = [
-        (refund, other)
-        for refund, other in found
-        if refund.state == Refund.State.REQUESTED and (is_executed or not refund.external_id)
-    ]
+    waiting = [(refund, other) for refund, other in found if _gives_way(refund, is_executed=is_executed)]
     meant = next((refund for refund, other in waiting if other.pieces and other.pieces == asked.pieces), None)
     staying = [other for refund, other in found if refund not in [each for each, _other in waiting]]
     if not fits(order, asked, staying):
@@ -168,11 +189,18 @@ def _lines_by_name(order: Order) -> dict[str, Line]:
     }
 
 
-def _paid(order: Order) -> tuple[int, int]:
-    return order.shipping_fen, order.paid_fen
+def _parts(order: Order, lines: Iterable[Line]) -> Shares:
+    """What was paid for each line and for the shipping."""
+    return shares(
+        [(line.pk, line.quantity * line.unit_price_fen) for line in lines], order.shipping_fen, order.paid_fen
+    )
 
 
-def _money_left(order: Order, others: Iterable[Wanted]) -> int:
+def _gives_way(refund: Refund, *, is_executed: bool) -> bool:
+    return refund.state == Refund.State.REQUESTED and (is_executed or not refund.external_id)
+
+
+def money_left(order: Order, others: Iterable[Wanted]) -> int:
     """What was paid, less what went back, is on its way back, or is asked for."""
     asked = sum(other.amount_fen for other in others if not other.is_reserved)
     return order.paid_fen - order.refunded_fen - order.refunding_fen - asked
@@ -188,9 +216,9 @@ def _of_done(order: Order) -> Wanted:
 
 def _is_rest(lines: dict[UUID, Line], others: list[Wanted], asked: Wanted) -> bool:
     """Whether nothing of the order is left beside this."""
-    return all(line.refunded_quantity + _pieces(pk, [*others, asked]) >= line.quantity for pk, line in lines.items())
+    return all(line.refunded_quantity + pieces_of(pk, [*others, asked]) >= line.quantity for pk, line in lines.items())
 
 
-def _pieces(line: UUID, wanted: Iterable[Wanted]) -> int:
+def pieces_of(line: UUID, wanted: Iterable[Wanted]) -> int:
     """How many pieces of a line these want, in all."""
     return sum(each.pieces.get(line, 0) for each in wanted)

@@ -8,6 +8,11 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 LARGEST = 10**12  # fen
 
 
+def typed(fen: int) -> str:
+    """As people type it: 12.34."""
+    return f"{fen // 100}.{fen % 100:02d}"
+
+
 class YuanField(forms.DecimalField):
     """An amount in yuan, to the fen; its value is whole fen."""
 
@@ -18,7 +23,7 @@ class YuanField(forms.DecimalField):
 
     def prepare_value(self, value):
         """Fen from the row are shown as yuan; what somebody typed stays as it is."""
-        return f"{value // 100}.{value % 100:02d}" if isinstance(value, int) else value
+        return typed(value) if isinstance(value, int) else value
 
     def clean(self, value):
         yuan = super().clean(value)

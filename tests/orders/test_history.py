@@ -5,7 +5,7 @@ from django.db import connection
 
 from loyalty.models import Entry, Purchase
 from orders import reconcile, tasks
-from orders.admin.acts.forms import RefundForm
+from orders.admin.acts.refunding import RefundForm
 from orders.models import Order, Payment, PaymentCase, Refund, Shipment, ShippingUpload
 from orders.payments import closing
 from sync.http import instant

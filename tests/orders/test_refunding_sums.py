@@ -8,6 +8,7 @@ from loyalty import queries as points
 from loyalty import services as loyalty
 from loyalty.models import Entry, Purchase
 from orders.models import Refund
+from orders.services import room
 from orders.shares import gone, shares, worth
 from tests import make
 from tests.orders import make_orders as o
@@ -96,6 +97,27 @@ def test_what_a_member_asks_for_piece_by_piece_is_all_that_was_paid(data):
         worth_fen.append(answer.json()["amount_fen"])
     assert sum(worth_fen) == order.paid_fen
     assert order.refunds.count() == len(singly)
+
+
+@pytest.mark.django_db
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_went_back_before_the_rest_is_all_there_is(data):
+    wanted = data.draw(orders())
+    wanted.pop("points")
+    order = r.paid(member=make.member(), **wanted)
+    parts = data.draw(partitions(wanted | {"paid_fen": order.paid_fen}))
+    for part in parts[: data.draw(st.integers(0, max(0, len(parts) - 1)))]:
+        goods = [each if any(each) else None for each in part["goods"]]
+        r.refund(order, *goods, shipping_fen=part["shipping_fen"], done=True)
+    order.refresh_from_db()
+    if order.refund_status != "full" and order.paid_fen:
+        rest = room.rest_of(order, [])
+        goods = [rest.goods.get(line.pk) for line in r.lines(order)]
+        r.refund(order, *goods, shipping_fen=rest.shipping_fen, done=True)
+        assert r.money(order) == (order.paid_fen, 0, 0, "full")
+        assert all(line.refunded_quantity == line.quantity for line in r.lines(order))
+        assert room.rest_of(order, []) == room.Wanted({})
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=8), st.integers(0, 10**4), st.data())

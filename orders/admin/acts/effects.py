@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from orders import queries
 from orders.admin.columns import provider
 from orders.models import Carrier, Order, PaymentCase
-from orders.services import casing, reassigning
+from orders.services import casing, reassigning, room
 from orders.shipping import carriers
 from sync.admin.shown import moment, yuan
 
@@ -94,10 +94,30 @@ def reassign(form) -> list[str]:
 
 
 def refund(form) -> list[str]:
+    said = _given_back(form)
+    meant, losing = room.take(form.order, form.wanted(), is_executed=not form.is_by_hub)
+    if meant:
+        said.append(_("The open request %(number)s becomes this refund.") % {"number": meant.number})
+    for each in losing:
+        said.append(_("The request %(number)s no longer fits and ends.") % {"number": each.number})
+    return said
+
+
+def approve(form) -> list[str]:
+    said = _given_back(form)
+    if form.amount() != form.of.amount_fen:
+        told = {"asked": yuan(form.of.amount_fen), "sum": yuan(form.amount())}
+        said.insert(0, _("Asked for were %(asked)s; you give %(sum)s.") % told)
+    return said
+
+
+def _given_back(form) -> list[str]:
     order, amount = form.order, form.amount()
-    left = order.paid_fen - order.refunded_fen - order.refunding_fen
+    left = max(0, room.money_left(order, form.beside))
     if amount > left:
         raise Refused(_("At most %(sum)s can go back") % {"sum": yuan(left)})
+    if not room.fits(order, form.wanted(), form.beside):
+        raise room.OverRefunded
     said = [_money(form, amount)]
     if goods := _goods(form, [each for each in form.chosen() if each["quantity"]]):
         said.append(_("Goods that come back: %(goods)s.") % {"goods": goods})
@@ -108,14 +128,6 @@ def refund(form) -> list[str]:
     return said
 
 
-def approve(form) -> list[str]:
-    said = refund(form)
-    if form.amount() != form.of.amount_fen:
-        told = {"asked": yuan(form.of.amount_fen), "sum": yuan(form.amount())}
-        said.insert(0, _("Asked for were %(asked)s; you give %(sum)s.") % told)
-    return said
-
-
 def decline(form) -> list[str]:
     told = {"number": form.of.number, "sum": yuan(form.of.amount_fen)}
     return [_("The request %(number)s over %(sum)s is declined; the member may ask again.") % told]
@@ -123,10 +135,8 @@ def decline(form) -> list[str]:
 
 def decide(form) -> list[str]:
     case, action = form.of, form.cleaned_data["action"]
-    if action == PaymentCase.Action.REFUND and not casing.is_refundable(case):
-        raise Refused(_("The hub cannot give this money back: whoever took it has to"))
-    if action == PaymentCase.Action.REOPEN and not _settles(form.order, case):
-        raise Refused(_("There is no unpaid order of just this amount for this money"))
+    if why := casing.refusal(case, form.order, action):
+        raise Refused(why)
     told = {"sum": yuan(case.amount_fen), "provider": provider(case.provider)}
     match action:
         case PaymentCase.Action.REFUND:
@@ -137,10 +147,6 @@ def decide(form) -> list[str]:
                 _("The member earns their points."),
             ]
     return [_("Nothing moves. Somebody has seen to these %(sum)s elsewhere: say where in the reason.") % told]
-
-
-def _settles(order: Order | None, case: PaymentCase) -> bool:
-    return bool(order) and order.payment_status != Order.PaymentStatus.PAID and order.total_fen == case.amount_fen
 
 
 def correct(form) -> list[str]:

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from orders.models import Order
+from orders.services import casing
 from orders.services.handling import LONGEST_REASON
-from orders.services.refunding import is_refundable
 from sync.admin.shown import yuan
 from sync.admin.yuan import YuanField
 from sync.secret import InvalidPhone
@@ -21,6 +21,8 @@ LOCAL = "%Y-%m-%dT%H:%M"
 
 class WorkForm(forms.Form):
     """One piece of manual work on an order; `of` is the parcel, refund or case it is about."""
+
+    offers_all = False  # whether all that is left may be asked for at once
 
     id = forms.UUIDField(widget=forms.HiddenInput)
     seen = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
@@ -42,6 +44,10 @@ class WorkForm(forms.Form):
 
     def prepare(self) -> None:
         """Add fields that depend on the order."""
+
+    def filled(self) -> dict[str, str]:
+        """What fields left empty come to, by their names, as it is shown."""
+        return {}
 
     def parts(self) -> Iterator[list]:
         """The fields that are seen, in rows."""
@@ -209,89 +215,13 @@ class ReassignForm(WorkForm):
     member = forms.CharField(max_length=40, label=gettext_lazy("Phone or member number of the right member"))
 
 
-class RefundForm(ByLine):
-    """What goes back, article by article, and the shipping."""
-
-    has_amounts = True
-    shipping = YuanField(required=False, initial=0, label=gettext_lazy("Of the shipping"))
-    transaction_id = forms.CharField(max_length=64, required=False, label=gettext_lazy("Paid back under number"))
-    refunded_at = forms.DateTimeField(
-        required=False,
-        input_formats=[LOCAL, "%Y-%m-%d %H:%M"],
-        label=gettext_lazy("Paid back at"),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=LOCAL),
-    )
-    is_by_hub = True
-
-    def parts(self):
-        yield [self["shipping"]]
-        if not self.is_by_hub:
-            yield [self["transaction_id"], self["refunded_at"]]
-        yield [self["reason"]]
-
-    def prepare(self) -> None:
-        super().prepare()
-        paid = self.order.payments.select_related("merchant").filter(state="paid").first()
-        self.is_by_hub = is_refundable(paid)
-        if self.is_by_hub:
-            del self.fields["transaction_id"], self.fields["refunded_at"]
-        else:
-            self.fields["transaction_id"].required = self.fields["refunded_at"].required = True
-            self.fields["refunded_at"].initial = timezone.localtime().strftime(LOCAL)
-
-    def shown_lines(self) -> list[tuple]:
-        return [(line, 0, line.quantity - line.refunded_quantity, 0) for line in self.order.lines.all()]
-
-    def clean(self):
-        given = super().clean()
-        if not self.errors and not self.amount():
-            raise forms.ValidationError(_("Nothing goes back: say how much for what"))
-        return given
-
-    def amount(self) -> int:
-        """All that goes back, in fen."""
-        return sum(each["amount_fen"] for each in self.chosen()) + (self.cleaned_data.get("shipping") or 0)
-
-    def executed(self) -> dict | None:
-        """How it was paid back already, where the hub cannot do it."""
-        if self.is_by_hub:
-            return None
-        given = {name: self.cleaned_data[name] for name in ("transaction_id", "refunded_at")}
-        return {"provider": self.provider(), **given}
-
-    def provider(self) -> str:
-        """By whom: as it was paid."""
-        paid = self.order.payments.filter(state="paid").first()
-        return paid.provider if paid else "offline"
-
-
-class ApproveForm(RefundForm):
-    """A request as it was asked for, amounts to be changed."""
-
-    def prepare(self) -> None:
-        super().prepare()
-        self.fields["shipping"].initial = self.of.shipping_fen
-
-    def shown_lines(self) -> list[tuple]:
-        return [
-            (each.line, each.quantity, each.quantity, each.amount_fen)
-            for each in self.of.lines.select_related("line").order_by("line__position")
-        ]
-
-    def amounts(self) -> dict:
-        """Fen by order line, where they are other than asked for."""
-        found = {line.pk: self.cleaned_data.get(f"line-{line.pk}-fen") or 0 for line, *_rest in self.by_line}
-        asked = {line.pk: fen for line, _quantity, _most, fen in self.by_line}
-        changed = {pk: fen for pk, fen in found.items() if fen != asked[pk]}
-        shipping = self.cleaned_data.get("shipping") or 0
-        return changed | ({"shipping": shipping} if shipping != self.of.shipping_fen else {})
-
-
 class CaseForm(WorkForm):
-    """What becomes of money that does not fit."""
+    """What becomes of money that does not fit: what can be done with it, and why not the rest."""
 
     action = forms.ChoiceField(label=gettext_lazy("What to do"))
 
     def prepare(self) -> None:
-        self.fields["action"].choices = self.of.Action.choices
+        refused = {each: casing.refusal(self.of, self.order, each) for each in self.of.Action}
+        self.fields["action"].choices = [(each.value, each.label) for each, why in refused.items() if not why]
         self.fields["action"].initial = self.of.proposed
+        self.refusals = [(each.label, why) for each, why in refused.items() if why]

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import Http404
+from django.http import Http404, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -18,6 +18,7 @@ from orders.admin.acts import effects, forms
 from orders.admin.acts.refusing import REFUSALS, told
 from orders.admin.acts.works import BY_NAME, WORK, Work
 from orders.admin.columns import provider
+from orders.admin.masking import masked
 from orders.models import Carrier, Intervention, Order, PaymentCase, Refund, ShippingUpload
 from orders.services.handling import Hand
 from sync.act import Actor
@@ -100,9 +101,14 @@ def _target(work: Work, order: Order, key: str) -> Model | None:
 def _view(page, request, work: Work, order: Order | None, target: Model | None):
     known = {"order": order, "of": target}
     if request.method != "POST":
-        initial = {"id": uuid7(), "seen": order.version if order else 0}
+        if not work.fits(order, target):
+            messages.warning(request, _("This is not possible any more: look at it anew"))
+            return redirect(_back(order, target))
+        initial = {"id": uuid7(), "seen": order.version if order else 0, "all": "all" in request.GET}
         return _shown(page, request, work, work.form(initial=initial, **known), target)
     form = work.form(request.POST, **known)
+    if "fill" in request.POST:
+        return JsonResponse(form.filled())
     foreseen = _foreseen(request, work, form)
     if foreseen is None or "sure" not in request.POST:
         return _shown(page, request, work, form, target, foreseen)
@@ -174,6 +180,7 @@ def _shown(page, request, work: Work, form: forms.WorkForm, target: Model | None
         "about": _about(target),
         "foreseen": _at_once(work, form) if needs_nothing else foreseen,
         "is_sure": foreseen is not None or needs_nothing,
+        "all_left": yuan(form.rest.amount_fen) if form.offers_all else "",
         "reasons": list(dict.fromkeys(recent[:40]))[:RECENT],
         "carriers": Carrier.objects.filter(is_active=True) if "carrier" in form.fields else (),
         "back": _back(form.order, target),
@@ -186,12 +193,15 @@ def _at_once(work: Work, form: forms.WorkForm) -> list[str]:
     return work.effects(form) if work.fits(form.order, form.of) else []
 
 
-def _about(target: Model | None) -> str:
-    """The money that is decided on, in a line."""
+def _about(target: Model | None) -> list[str]:
+    """What is decided on: the money in a line, and what is known about it."""
     match target:
         case PaymentCase():
             told = (target.get_kind_display(), yuan(target.amount_fen), provider(target.provider))
-            return " · ".join(str(each) for each in (*told, target.transaction_id) if each)
+            money = " · ".join(str(each) for each in (*told, target.transaction_id) if each)
+            costs = target.order and _("The order costs %(sum)s.") % {"sum": yuan(target.order.total_fen)}
+            return [money, costs] if costs else [money]
         case Refund():
-            return f"{target.number} · {yuan(target.amount_fen)}"
-    return ""
+            why = target.reason and _("Asked for because: %(reason)s") % {"reason": masked(target.reason)}
+            return [each for each in (f"{target.number} · {yuan(target.amount_fen)}", why) if each]
+    return []

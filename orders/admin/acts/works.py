@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db.models import Model
 from django.utils.translation import gettext_lazy
 
-from orders.admin.acts import doing, effects, forms
+from orders.admin.acts import doing, effects, forms, refunding
 from orders.models import Order, PaymentCase, Refund, Shipment, ShippingUpload
 
 
@@ -72,7 +72,7 @@ WORK = [
         *(effects.address, doing.address, gettext_lazy("The address is changed"), _is_unsent),
     ),
     Work(
-        *("refund", gettext_lazy("Refund"), MONEY, forms.RefundForm, effects.refund, doing.refund),
+        *("refund", gettext_lazy("Refund"), MONEY, refunding.RefundForm, effects.refund, doing.refund),
         *(gettext_lazy("The refund is under way"), _is_refundable),
     ),
     Work(
@@ -102,7 +102,7 @@ WORK = [
         is_bad=True,
     ),
     Work(
-        *("approve", gettext_lazy("Approve refund"), MONEY, forms.ApproveForm, effects.approve, doing.approve),
+        *("approve", gettext_lazy("Approve refund"), MONEY, refunding.ApproveForm, effects.approve, doing.approve),
         *(gettext_lazy("Approved"), lambda order, it: it.state == "requested", Refund),
         is_next=True,
     ),
