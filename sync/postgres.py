@@ -6,10 +6,14 @@ from django.db import connections
 from psycopg.types.json import set_json_loads
 
 DJANGO_ONLY = {"pool", "options", "server_side_binding", "isolation_level", "assume_role", "application_name"}
+SESSION = {"statement_timeout": "60s", "lock_timeout": "10s", "timezone": "UTC", "jit": "off"}
 
 
-def parameters(application: str, *, statement_timeout: str = "60s") -> dict:
-    """What psycopg needs to connect where Django does, in UTC, under a name of its own."""
+def parameters(application: str, **wanted: str) -> dict:
+    """What psycopg needs to connect where Django does, in UTC, under a name of its own.
+
+    `wanted` are settings of PostgreSQL for the session, beside or instead of ours.
+    """
     known = connections["default"].settings_dict
     address = {"dbname": known["NAME"], "user": known["USER"], "password": known["PASSWORD"]}
     address |= {"host": known["HOST"], "port": known["PORT"]}
@@ -19,7 +23,7 @@ def parameters(application: str, *, statement_timeout: str = "60s") -> dict:
         **{key: value for key, value in address.items() if value},
         "autocommit": True,
         "application_name": f"hub {application}",
-        "options": f"-c statement_timeout={statement_timeout} -c lock_timeout=10s -c timezone=UTC",
+        "options": " ".join(f"-c {name}={value}" for name, value in (SESSION | wanted).items()),
     }
 
 

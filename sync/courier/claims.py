@@ -53,10 +53,9 @@ ORDER BY c.position
 
 WRITE = f"""
 WITH told AS (
-    SELECT * FROM unnest(%(deliveries)s::bigint[], %(leases)s::uuid[], %(states)s::text[], %(pauses)s::float8[],
-        %(statuses)s::int[], %(errors)s::text[], %(responses)s::text[], %(milliseconds)s::int[], %(connected)s::int[],
-        %(sent)s::int[], %(answered)s::int[], %(ats)s::timestamptz[])
-        AS t (delivery, lease, state, pause, status, error, response, milliseconds, connected, sent, answered, at)
+    SELECT * FROM jsonb_to_recordset(%s::jsonb) AS t (
+        delivery bigint, lease uuid, state text, pause float8, status int, error text, response text,
+        milliseconds int, connected int, sent int, answered int, at timestamptz)
 ), tried AS (
     INSERT INTO sync_attempt
         (delivery_id, at, milliseconds, connected, sent, answered, status, error, response)

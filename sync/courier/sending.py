@@ -6,11 +6,12 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import perf_counter
 from uuid import UUID
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from standardwebhooks import Webhook
 
 from sync.addresses import is_internal
@@ -31,6 +32,23 @@ BROKEN = {
     aiohttp.ClientOSError: "reset",
     ConnectionError: "reset",
 }
+
+
+class Names(AbstractResolver):
+    """Asks for names in the threads of the loop's executor: those of uvloop are four, whoever waits for an answer."""
+
+    async def resolve(self, host, port=0, family=socket.AF_INET) -> list[ResolveResult]:
+        """Every address of a name. Raises OSError."""
+        asked = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        found = await asyncio.get_running_loop().run_in_executor(None, asked)
+        known = {"hostname": host, "port": port, "flags": socket.AI_NUMERICHOST | socket.AI_NUMERICSERV}
+        return [
+            ResolveResult(host=address[0], family=kind, proto=protocol, **known)
+            for kind, _type, protocol, _name, address in found
+        ]
+
+    async def close(self) -> None:
+        """Nothing is kept."""
 
 
 class Refused(OSError):
@@ -61,7 +79,8 @@ def new_session(trusted: ssl.SSLContext | bool = True) -> aiohttp.ClientSession:
 
     `trusted` names other certificate authorities than the machine's.
     """
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=10, socket_factory=guarded, ssl=trusted)
+    known = {"resolver": Names(), "ttl_dns_cache": 10, "socket_factory": guarded}
+    connector = aiohttp.TCPConnector(limit=0, ssl=trusted, **known)
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -139,6 +158,8 @@ def _timed() -> aiohttp.TraceConfig:
 async def _head_of(answer: aiohttp.ClientResponse) -> bytes:
     """What can be read of an answer in a moment; its status counts, whatever becomes of the rest."""
     told = bytearray()
+    if answer.content.at_eof():
+        return b""
     try:
         async with asyncio.timeout(LISTENING):
             while len(told) < READ and (part := await answer.content.read(READ - len(told))):

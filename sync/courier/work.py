@@ -5,13 +5,16 @@ import logging
 import random
 import signal
 from collections import Counter
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from uuid import UUID, uuid4
 
+import orjson
 import psycopg
+import uvloop
 from django.conf import settings
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
@@ -32,6 +35,9 @@ SWEEP = 1.0  # seconds without a doorbell
 BEAT_EVERY = 5.0
 RESOLVERS = 64  # threads that ask for names: who has a slow name server holds up nobody else
 FAREWELL = 4.0  # seconds that requests in flight get at the end
+# What a crash of PostgreSQL's machine takes back (half a second of leases and results) is sent again under the same
+# ids. Every table has the index that is needed, and grows faster than the planner is told.
+SESSION = {"synchronous_commit": "off", "enable_seqscan": "off"}
 CLAIM_DUE = CLAIM.format(columns=COLUMNS)
 
 
@@ -44,6 +50,24 @@ class Result:
     verdict: Verdict
     outcome: Outcome
     at: datetime
+
+    def row(self) -> dict:
+        """As the statement that writes it takes it."""
+        told, came = self.verdict, self.outcome
+        return {
+            "delivery": self.delivery,
+            "lease": self.lease,
+            "at": self.at,
+            "state": told.state,
+            "pause": told.pause,
+            "status": came.status,
+            "error": came.error,
+            "response": came.response,
+            "milliseconds": came.milliseconds,
+            "connected": came.connected,
+            "sent": came.sent,
+            "answered": came.answered,
+        }
 
 
 class Courier:
@@ -67,7 +91,7 @@ class Courier:
     async def run(self) -> None:
         """Deliver until stopped; outlives every loss of PostgreSQL."""
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(RESOLVERS, "resolver"))
-        known = postgres.parameters("courier") | {"row_factory": dict_row}
+        known = postgres.parameters("courier", **SESSION) | {"row_factory": dict_row}
         async with (
             AsyncConnectionPool(kwargs=known, min_size=1, max_size=3, open=False) as self.pool,
             new_session() as self.session,
@@ -136,7 +160,7 @@ class Courier:
         if not (results := self.results[:]):
             return
         async with self.pool.connection() as connection:
-            await connection.execute(WRITE, columns_of(results), prepare=True)
+            await connection.execute(WRITE, [orjson.dumps([each.row() for each in results]).decode()], prepare=True)
         del self.results[: len(results)]
         self.due.set()
         for pause in {each.verdict.pause for each in results if 0 < each.verdict.pause < SWEEP}:
@@ -184,30 +208,18 @@ class Courier:
             self.beat_at = monotonic() + BEAT_EVERY
 
 
-def columns_of(results: list[Result]) -> dict[str, list]:
-    """Results as the arrays of the statement that writes them."""
-    return {
-        "deliveries": [each.delivery for each in results],
-        "leases": [each.lease for each in results],
-        "states": [each.verdict.state for each in results],
-        "pauses": [each.verdict.pause for each in results],
-        "statuses": [each.outcome.status for each in results],
-        "errors": [each.outcome.error for each in results],
-        "responses": [each.outcome.response for each in results],
-        "milliseconds": [each.outcome.milliseconds for each in results],
-        "connected": [each.outcome.connected for each in results],
-        "sent": [each.outcome.sent for each in results],
-        "answered": [each.outcome.answered for each in results],
-        "ats": [each.at for each in results],
-    }
-
-
 async def _either(event: asyncio.Event, seconds: float) -> None:
     """Return when the event is set, or after so many seconds."""
     try:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
         return
+
+
+def serve(work: Coroutine) -> None:
+    """Run it on a loop of uvloop: a quarter less processor time a delivery than asyncio's own."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
 
 
 async def main() -> None:

@@ -70,7 +70,6 @@ def fill(count: int) -> None:
         act.outermost(lambda start=start: record(start, min(TOGETHER, count - start)))
     with postgres.connect("bench") as connection:
         connection.execute("SELECT settled FROM sync_settle()")
-        connection.execute("ANALYZE sync_delivery, sync_event, sync_settled")
     if waiting() != count:
         raise RuntimeError(f"{waiting()} of {count} deliveries are waiting")
 

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from sync.courier import sending
 from sync.courier.width import MOST, START
-from sync.courier.work import Courier
+from sync.courier.work import Courier, serve
 from sync.models import Attempt, Delivery, Endpoint, Heartbeat
 from tests import make
 from tests.sync import make_deliveries
@@ -35,7 +35,7 @@ def courier_running():
         started.set()
         await holder["courier"].run()
 
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
+    thread = threading.Thread(target=lambda: serve(run()))
     thread.start()
     started.wait()
     try:

@@ -1,7 +1,5 @@
 """`manage.py courier`: pushes facts to the channels' endpoints until SIGTERM."""
 
-import asyncio
-
 from django.core.management.base import BaseCommand
 
 from sync.courier import work
@@ -11,4 +9,4 @@ class Command(BaseCommand):
     help = "Push facts to the endpoints of channels, signed, in order, again when they fail."
 
     def handle(self, **_options):
-        asyncio.run(work.main())
+        work.serve(work.main())
