@@ -25,7 +25,7 @@ MAX_WHOLE = 2**53 - 1  # what JavaScript holds exactly
 
 def instant(time: datetime | None) -> str | None:
     """RFC 3339, UTC, milliseconds."""
-    return time and time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+    return time and time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Encoder(JSONEncoder):
