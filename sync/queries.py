@@ -25,6 +25,11 @@ FROM (
     SELECT position FROM sync_settled WHERE position > coalesce(%s, {HORIZON}) ORDER BY position LIMIT %s
 ) AS looked_through
 """  # noqa: S608 - a constant
+RIPE = f"""
+SELECT greatest({HORIZON}, (
+    SELECT position FROM sync_settled WHERE at < now() - interval '15 minutes' ORDER BY position DESC LIMIT 1
+)) AS position
+"""  # noqa: S608 - a constant
 FEED = f"""
 SELECT {HORIZON} AS horizon, told.* FROM (SELECT) AS one LEFT JOIN LATERAL (
 SELECT s.position, {COLUMNS} FROM sync_settled s JOIN sync_event e ON e.id = s.event_id
@@ -86,6 +91,11 @@ def stream(subject: str, *, after: int, limit: int) -> StreamPage:
         return StreamPage([], 0, None)
     found = [cloud_event(row) for row in rows if row["id"]]
     return StreamPage(found, rows[0]["head"], rows[0]["oldest"])
+
+
+def ripe() -> int:
+    """The last position of which lists that are read from now on show all there is: they lag by ten minutes at most."""
+    return _rows(RIPE, [])[0]["position"]
 
 
 def feed(channel: Channel, *, after: int | None, limit: int, types: list[str]) -> FeedPage:

@@ -34,7 +34,7 @@ class Feed(ChannelView):
         position, limit, types = _after(request), page_size(request), _types(request)
         page = queries.feed(request.auth.channel, after=position, limit=limit, types=types)
         if position is not None and not page.follows(position):
-            raise Problem("resync_required", LOST, head=cursor(page.head))
+            raise Problem("resync_required", LOST, head=cursor(queries.ripe()))
         rest = orjson.dumps({"cursor": cursor(page.position), "has_more": page.has_more})
         return json_page(page.events, rest[1:-1])
 

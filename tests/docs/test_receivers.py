@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 from django.core.wsgi import get_wsgi_application
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from sync import registry, samples
+from sync import registry, retention, samples
 from sync.models import Attempt, Delivery, Event
 from tests import make
 from tests.config.sandbox_servers import served
@@ -262,6 +262,38 @@ def test_after_a_kill_it_goes_on_where_it_was(program, courier):
     until(delivered)
     assert program.shown()["orders"] == {first["number"]: "paid", second["number"]: "pending_payment"}
     assert program.applied(subject) == sequences(subject)
+
+
+def test_after_longer_than_the_hub_keeps_its_events_the_state_is_read_anew(program, courier):
+    subscribe(program)
+    member = make.member()
+    subject = f"member/{member.pk}"
+    first = place(member)
+    until(lambda: delivered() and program.applied(subject) == sequences(subject))
+    program.kill()
+    pay(first)
+    missed = [place(member) for _order in range(2)]
+    Delivery.objects.exclude(state="delivered").delete()
+    forget_all()
+    last = place(member)
+
+    program.start()
+    known = {first["number"]: "paid"} | {each["number"]: "pending_payment" for each in [*missed, last]}
+    until(lambda: program.shown()["orders"] == known)
+    assert program.said.count("reading the state anew") == 1
+    program.kill()
+    program.start()
+    pay(last)
+    until(lambda: program.shown()["orders"] == known | {last["number"]: "paid"})
+    assert program.said.count("reading the state anew") == 1
+
+
+def forget_all() -> None:
+    """What retention does once ninety days have passed."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("UPDATE sync_event SET time = time - interval '91 days'")
+    assert retention.drop_events()
 
 
 def test_a_kill_in_the_midst_of_many_loses_and_repeats_nothing(program, courier):

@@ -4,13 +4,14 @@
 //   node receiver.mjs show         what it has applied, as JSON
 //
 // HUB_WEBHOOK_SECRETS  the endpoint's secret; several, separated by spaces, while you replace one
-// HUB_API_KEY          a key of the channel with the scope feed:read
+// HUB_API_KEY          a key of the channel with the scopes feed:read and orders:read
 // RECEIVER_DATA        where the journal is kept (.)          HOST, PORT   where to listen (127.0.0.1, 8080)
 //
 // A webhook is verified, appended to a journal on disk and answered; then what is kept is applied. Each event is applied
 // once, by its id; events of one subject in the order of `sequence`. Where a number is missing, the feed is read to its
 // end: what is missing then was never meant for this channel. The feed is read at the start and every minute as well, so
-// that nothing is lost while the receiver is away. Run one process per journal, behind your web server, which speaks TLS.
+// that nothing is lost while the receiver is away; after more than the hub keeps, its lists are read anew. Run one
+// process per journal, behind your web server, which speaks TLS.
 // The journal grows, and is read whole at every start: a busy shop writes Store anew, on its database.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
@@ -32,8 +33,11 @@ const SAMPLES = "/hub/samples"; // the source of what staff send to try the addr
  * rejects, the event is tried again and later ones of its subject wait. Unknown types are to be ignored.
  */
 async function apply(event, copies, isNew) {
-  if (!event.type.startsWith("order.")) return;
-  const order = event.data;
+  if (event.type.startsWith("order.")) keepOrder(event.data, copies);
+}
+
+/** What your shop does with an order as it is now: from an event, or from the list after a long absence. */
+function keepOrder(order, copies) {
   const known = copies.orders.get(order.number);
   if (!known || order.version > known.version) copies.orders.set(order.number, order);
 }
@@ -92,6 +96,13 @@ class Store {
     for (const line of lines) this.#take(line);
   }
 
+  /** Keep orders as a list told them. */
+  keepOrders(orders) {
+    const lines = orders.map((order) => ({ order }));
+    this.#write(lines);
+    for (const line of lines) this.#take(line);
+  }
+
   /** Apply the next event of a subject. False when there is none, or one before it is missing. */
   async applyNext(subject, isWhole) {
     const queue = this.queues.get(subject);
@@ -131,6 +142,7 @@ class Store {
 
   #take(line) {
     if (line.cursor !== undefined) this.cursor = line.cursor;
+    if (line.order !== undefined) keepOrder(line.order, this.copies);
     if (line.event === undefined) return;
     const [subject, sequence] = line.place;
     this.known.set(line.event.id, line.at);
@@ -225,11 +237,33 @@ class Worker {
     return this.#apply((id) => whole.has(id));
   }
 
+  /** The events after a cursor; none, and another cursor, when the hub has forgotten some of them. */
   async #page(cursor) {
-    const query = new URLSearchParams({ limit: PAGE, ...(cursor && { after: cursor }) });
+    const answer = await this.#ask("feed", { limit: PAGE, ...(cursor && { after: cursor }) });
+    if (answer.status !== 410) return this.#told(answer);
+    const { head } = await answer.json();
+    console.error("away for too long: reading the state anew");
+    await this.#readAnew();
+    return { results: [], cursor: head, has_more: true };
+  }
+
+  /** Keep all orders as they are now. If you keep members, fetch those you know here as well. */
+  async #readAnew() {
+    for (let query = { limit: PAGE }; query; ) {
+      const page = await this.#told(await this.#ask("orders", query));
+      this.store.keepOrders(page.results);
+      query = page.next && new URL(page.next).searchParams;
+    }
+  }
+
+  #ask(path, query) {
     const headers = { Authorization: `Bearer ${this.key}` };
-    const answer = await fetch(`${this.hub}/api/v1/feed?${query}`, { headers, signal: AbortSignal.timeout(15_000) });
-    if (!answer.ok) throw new Error(`the feed answers ${answer.status}`);
+    const url = `${this.hub}/api/v1/${path}?${new URLSearchParams(query)}`;
+    return fetch(url, { headers, signal: AbortSignal.timeout(15_000) });
+  }
+
+  #told(answer) {
+    if (!answer.ok) throw new Error(`the hub answers ${answer.status}`);
     return answer.json();
   }
 }

@@ -8,12 +8,12 @@
 //
 // HUB_URL              https://hub.example
 // HUB_WEBHOOK_SECRETS  the endpoint's secret; several, separated by spaces, while you replace one
-// HUB_API_KEY          a key of the channel with the scope feed:read
+// HUB_API_KEY          a key of the channel with the scopes feed:read and orders:read
 // RECEIVER_DATA        a folder that the web server does not serve and both may write
 //
 // A webhook is verified, kept as a file and answered; then what is kept is applied. Each event is applied once, by its
 // id; events of one subject in the order of `sequence`. Where a number is missing, the feed is read to its end: what is
-// missing then was never meant for this channel.
+// missing then was never meant for this channel. Away for longer than the hub keeps, its lists are read anew.
 
 declare(strict_types=1);
 
@@ -31,11 +31,7 @@ const REMEMBERED = 30 * 86_400; // seconds; the hub repeats nothing that is olde
  */
 function apply(stdClass $event, Store $store): void
 {
-    if (!str_starts_with($event->type, 'order.')) {
-        return;
-    }
-    $known = $store->order($event->data->number);
-    if ($known === null || $event->data->version > $known->version) {
+    if (str_starts_with($event->type, 'order.')) {
         $store->keepOrder($event->data);
     }
 }
@@ -154,15 +150,13 @@ final class Store
         $this->write("$this->folder/cursor", $cursor);
     }
 
-    public function order(string $number): ?stdClass
-    {
-        $text = @file_get_contents("$this->folder/orders/" . rawurlencode($number));
-        return $text === false ? null : json_decode($text);
-    }
-
+    /** Keep an order as it is now, from an event or a list, unless a newer one is known. */
     public function keepOrder(stdClass $order): void
     {
-        $this->write("$this->folder/orders/" . rawurlencode($order->number), self::json($order));
+        $path = "$this->folder/orders/" . rawurlencode($order->number);
+        if (!is_file($path) || $order->version > json_decode(file_get_contents($path))->version) {
+            $this->write($path, self::json($order));
+        }
     }
 
     /** Drop what is too old to be repeated. */
@@ -282,13 +276,38 @@ final class Worker
         $this->apply(fn (string $id) => isset($whole[$id]));
     }
 
+    /** The events after a cursor; none, and another cursor, when the hub has forgotten some of them. */
     private function page(string $cursor): stdClass
     {
-        $query = http_build_query(['limit' => PAGE] + ($cursor === '' ? [] : ['after' => $cursor]));
+        $page = $this->ask('feed', ['limit' => PAGE] + ($cursor === '' ? [] : ['after' => $cursor]));
+        if (($page->code ?? '') !== 'resync_required') {
+            return $page;
+        }
+        error_log('away for too long: reading the state anew');
+        $this->readAnew();
+        return (object) ['results' => [], 'cursor' => $page->head, 'has_more' => true];
+    }
+
+    /** Keep all orders as they are now. If you keep members, fetch those you know here as well. */
+    private function readAnew(): void
+    {
+        for ($query = ['limit' => PAGE]; $query; ) {
+            $page = $this->ask('orders', $query);
+            foreach ($page->results as $order) {
+                $this->store->keepOrder($order);
+            }
+            parse_str((string) parse_url($page->next ?? '', PHP_URL_QUERY), $query);
+        }
+    }
+
+    private function ask(string $path, array $query): stdClass
+    {
         $options = ['header' => "Authorization: Bearer $this->key", 'timeout' => 15, 'follow_location' => 0];
-        $text = @file_get_contents("$this->hub/api/v1/feed?$query", false, stream_context_create(['http' => $options]));
-        if ($text === false) {
-            throw new RuntimeException('The feed does not answer: ' . (error_get_last()['message'] ?? ''));
+        $context = stream_context_create(['http' => $options + ['ignore_errors' => true]]);
+        $text = @file_get_contents("$this->hub/api/v1/$path?" . http_build_query($query), false, $context);
+        $status = (int) substr($http_response_header[0] ?? '', 9, 3);
+        if ($text === false || ($status !== 200 && $status !== 410)) {
+            throw new RuntimeException("The hub does not answer: $status " . (error_get_last()['message'] ?? ''));
         }
         return json_decode($text, flags: JSON_THROW_ON_ERROR);
     }

@@ -4,13 +4,14 @@
     python3 receiver.py show       what it has applied, as JSON
 
 HUB_WEBHOOK_SECRETS  the endpoint's secret; several, separated by spaces, while you replace one
-HUB_API_KEY          a key of the channel with the scope feed:read
+HUB_API_KEY          a key of the channel with the scopes feed:read and orders:read
 RECEIVER_DATA        where the SQLite file is kept (.)          HOST, PORT   where to listen (127.0.0.1, 8080)
 
 A webhook is verified, kept in SQLite and answered; a thread applies what is kept. Each event is applied once, by its
 id; events of one subject in the order of `sequence`. Where a number is missing, the feed is read to its end: what is
 missing then was never meant for this channel. The feed is read at the start and every minute as well, so that nothing
-is lost while the receiver is away. Put it behind your web server, which speaks TLS.
+is lost while the receiver is away; after more than the hub keeps, its lists are read anew. Put it behind your web
+server, which speaks TLS.
 """
 
 import base64
@@ -47,12 +48,16 @@ def apply(event: dict, database: sqlite3.Connection) -> None:
     raises, the event is tried again and later ones of its subject wait. Unknown types are to be ignored.
     """
     if event["type"].startswith("order."):
-        order = event["data"]
-        database.execute(
-            "INSERT INTO shop_order VALUES (?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET version = excluded.version,"
-            " status = excluded.status, body = excluded.body WHERE excluded.version > shop_order.version",
-            (order["number"], order["version"], order["status"], json.dumps(order)),
-        )
+        keep_order(event["data"], database)
+
+
+def keep_order(order: dict, database: sqlite3.Connection) -> None:
+    """What your shop does with an order as it is now: from an event, or from the list after a long absence."""
+    database.execute(
+        "INSERT INTO shop_order VALUES (?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET version = excluded.version,"
+        " status = excluded.status, body = excluded.body WHERE excluded.version > shop_order.version",
+        (order["number"], order["version"], order["status"], json.dumps(order)),
+    )
 
 
 class Refused(Exception):
@@ -228,10 +233,31 @@ class Worker(threading.Thread):
         return self.apply(lambda row: row["rowid"] <= before or row["id"] in read)
 
     def page(self, cursor: str) -> dict:
-        query = urllib.parse.urlencode({"limit": PAGE, **({"after": cursor} if cursor else {})})
-        request = urllib.request.Request(f"{self.hub}/api/v1/feed?{query}")  # noqa: S310 - your own hub
+        """The events after a cursor; none, and another cursor, when the hub has forgotten some of them."""
+        try:
+            return self.ask("feed", {"limit": PAGE, **({"after": cursor} if cursor else {})})
+        except urllib.error.HTTPError as refused:
+            if refused.code != 410:
+                raise
+            head = json.load(refused)["head"]
+        log.info("away for too long: reading the state anew")
+        self.read_anew()
+        return {"results": [], "cursor": head, "has_more": True}
+
+    def read_anew(self) -> None:
+        """Keep all orders as they are now. If you keep members, fetch those you know here as well."""
+        query = {"limit": PAGE}
+        while query:
+            page = self.ask("orders", query)
+            with self.store as database:
+                for order in page["results"]:
+                    keep_order(order, database)
+            query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(page["next"] or "").query))
+
+    def ask(self, path: str, query: dict) -> dict:
+        request = urllib.request.Request(f"{self.hub}/api/v1/{path}?{urllib.parse.urlencode(query)}")  # noqa: S310
         request.add_header("Authorization", f"Bearer {self.key}")
-        with urllib.request.urlopen(request, timeout=15) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=15) as answer:  # noqa: S310 - your own hub
             return json.load(answer)
 
 
