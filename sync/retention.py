@@ -9,7 +9,8 @@ from django.db import connection
 BATCH = 2_000
 BEGIN = (datetime(2000, 1, 1, tzinfo=UTC), UUID(int=0))
 # Of each stream a beginning goes, never a part in between: from the first event that must stay on, all stay. That is
-# the first one that still waits to be delivered, or that somebody holds just now (who makes a delivery of it).
+# the first one that still waits to be delivered, or that somebody holds just now (who makes a delivery of it). What
+# waits for an endpoint that is off waits no longer than that: it goes unsent, unless it is just being sent.
 EVENTS = """
 WITH old AS MATERIALIZED (
     SELECT e.id, e.subject, e.sequence, e.time FROM sync_event e
@@ -17,7 +18,9 @@ WITH old AS MATERIALIZED (
     ORDER BY e.time, e.id LIMIT %(batch)s FOR UPDATE SKIP LOCKED
 ), free AS MATERIALIZED (
     SELECT old.* FROM old WHERE NOT EXISTS (
-        SELECT FROM sync_delivery d WHERE d.event_id = old.id AND d.state = 'waiting'
+        SELECT FROM sync_delivery d
+        JOIN sync_endpoint n ON n.id = d.endpoint_id JOIN sync_channel c ON c.id = n.channel_id
+        WHERE d.event_id = old.id AND d.state = 'waiting' AND (n.is_active AND c.is_active OR d.leased_until > now())
     )
 ), stays AS MATERIALIZED (
     SELECT about.subject, first.sequence
@@ -48,14 +51,16 @@ BODIES = """
 UPDATE sync_inboxmessage SET body = NULL
 WHERE state = 'applied' AND applied_at < now() - interval '3 days' AND body IS NOT NULL
 """
+REPLAYS = "DELETE FROM sync_replay WHERE finished_at < now() - %s * interval '1 day'"
 MESSAGES = "DELETE FROM sync_inboxmessage WHERE received_at < now() - %s * interval '1 day'"
 
 
 def drop_events() -> int:
     """Forget events older than EVENT_RETENTION_DAYS with their deliveries; streams keep their heads. Counts them.
 
-    What still waits to be delivered stays, and with it what came after it on its stream. Some at a time, each time in a
-    transaction of its own that waits for nobody: nobody waits for it longer than that takes.
+    What still waits to be delivered stays, and with it what came after it on its stream; but nothing stays for an
+    endpoint or a channel that is off. Some at a time, each time in a transaction of its own that waits for nobody:
+    nobody waits for it longer than that takes.
     """
     dropped, (time, id) = 0, BEGIN
     while time is not None:
@@ -80,6 +85,11 @@ def drop_batches() -> int:
 def drop_messages() -> int:
     """Forget what was in messages applied three days ago, and after the retention the messages. Returns how many."""
     return _run(BODIES) + _run(MESSAGES, settings.EVENT_RETENTION_DAYS)
+
+
+def drop_replays() -> int:
+    """Forget what staff had sent again, once it is over as long ago as its events are forgotten. Returns how many."""
+    return _run(REPLAYS, settings.EVENT_RETENTION_DAYS)
 
 
 def _run(sql: str, *parameters) -> int:

@@ -32,5 +32,6 @@ def forget(**_later):
     retention.drop_batches()
     retention.drop_messages()
     retention.drop_events()
+    retention.drop_replays()
     forwarding.drop_old()
     quarantine.drop_old()

@@ -8,7 +8,22 @@ from django.db.models.functions import Now
 
 from sync import events, idempotency, postgres, queries, quotas, retention, tasks, tickets
 from sync.act import SYSTEM
-from sync.models import Attempt, Batch, Delivery, Event, IdempotentAnswer, Quota, Settled, Stream, Ticket
+from sync.models import (
+    Attempt,
+    Batch,
+    Channel,
+    Delivery,
+    Endpoint,
+    Event,
+    IdempotentAnswer,
+    InboxMessage,
+    InboxReplay,
+    Quota,
+    Replay,
+    Settled,
+    Stream,
+    Ticket,
+)
 from tests import make
 from tests.sync import make_deliveries
 
@@ -69,6 +84,52 @@ def test_what_waits_to_be_delivered_stays_and_what_came_after_it_on_its_stream(m
     assert not Event.objects.exists()
 
 
+def switch(row: Endpoint | Channel, is_active: bool) -> None:
+    type(row).objects.filter(pk=row.pk).update(is_active=is_active)
+
+
+class TestWhatWaitsForWhoIsOff:
+    """Two events of a stream: one that an endpoint was not sent while it, or its channel, was off, and one after it."""
+
+    @pytest.fixture(params=["endpoint", "channel"])
+    def off(self, request) -> Endpoint | Channel:
+        endpoint = make_deliveries.endpoint(make.channel())
+        make_deliveries.delivery(endpoint, make_deliveries.event("member/1"))
+        make_deliveries.event("member/1")
+        found = endpoint if request.param == "endpoint" else endpoint.channel
+        switch(found, is_active=False)
+        return found
+
+    def test_waits_as_long_as_its_event_is_kept_and_goes_with_it(self, off):
+        age("sync_event", "time", 89)
+        assert retention.drop_events() == 0
+        age("sync_event", "time", 2)
+        assert [retention.drop_events(), retention.drop_events()] == [2, 0]
+        assert not Delivery.objects.exists()
+
+    def test_is_sent_after_all_when_it_is_switched_on_in_time(self, off):
+        age("sync_event", "time", 89)
+        retention.drop_events()
+        switch(off, is_active=True)
+        age("sync_event", "time", 2)
+        assert retention.drop_events() == 0
+        assert Delivery.objects.get().state == "waiting"
+
+    def test_stays_while_it_is_being_sent(self, off):
+        age("sync_event", "time", 91)
+        Delivery.objects.update(leased_until=Now() + timedelta(seconds=60))
+        assert retention.drop_events() == 0
+        Delivery.objects.update(leased_until=Now() - timedelta(seconds=1))
+        assert retention.drop_events() == 2
+
+    def test_stays_where_somebody_else_is_still_to_be_sent_it(self, off):
+        other = make_deliveries.endpoint(make.channel("mini-program"), "https://mini.example/hook")
+        make_deliveries.delivery(other, Event.objects.order_by("sequence").first())
+        age("sync_event", "time", 91)
+        assert retention.drop_events() == 0
+        assert Delivery.objects.count() == 2
+
+
 @pytest.mark.django_db(transaction=True)
 class TestBesideOthers:
     def test_who_makes_a_delivery_of_an_event_keeps_it_and_is_not_waited_for(self):
@@ -101,6 +162,30 @@ def make_old() -> None:
         age("sync_event", "time", 91)
 
 
+def test_replays_go_once_they_are_over_for_as_long_as_events_are_kept():
+    endpoint = make_deliveries.endpoint(make.channel())
+    going = make_deliveries.replay(endpoint, finished_at=None)
+    make_deliveries.replay(endpoint)
+    age("sync_replay", "finished_at", 89)
+    assert retention.drop_replays() == 0
+    age("sync_replay", "finished_at", 2)
+    fresh = make_deliveries.replay(endpoint)
+    assert [retention.drop_replays(), retention.drop_replays()] == [1, 0]
+    assert set(Replay.objects.all()) == {going, fresh}
+
+
+def test_replays_of_messages_go_with_them():
+    known = {"sender": "channels/website", "type": "order.paid", "body_digest": b""}
+    for message_id in ("old", "new"):
+        message = InboxMessage.objects.create(message_id=message_id, **known)
+        InboxReplay.objects.create(message=message, by="staff/1", reason="again", problem="internal")
+        if message_id == "old":
+            age("sync_inboxreplay", "at", 91)
+            age("sync_inboxmessage", "received_at", 91)
+    tasks.forget()
+    assert InboxReplay.objects.get().message.message_id == InboxMessage.objects.get().message_id == "new"
+
+
 def test_of_the_relays_snapshots_the_last_is_always_kept():
     for _ in range(3):
         Batch.objects.create(seen="1:1:")
@@ -118,6 +203,8 @@ def test_one_task_forgets_it_all():
     Quota.objects.update(window=make.LONG_AGO)
     make_deliveries.event()
     age("sync_event", "time", 91)
+    make_deliveries.replay(make_deliveries.endpoint(make.channel()))
+    age("sync_replay", "finished_at", 91)
     tasks.forget()
-    for model in (IdempotentAnswer, Ticket, Quota, Event):
+    for model in (IdempotentAnswer, Ticket, Quota, Event, Replay):
         assert not model.objects.exists(), model
