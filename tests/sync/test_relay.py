@@ -22,6 +22,10 @@ from tests.sync.patience import until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SETTLE = "SELECT settled, delivered FROM sync_settle()"
+FROM_A_DUMP = """
+INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, xid)
+SELECT gen_random_uuid(), 'member/2', sequence, 'order.updated', source, actor, correlation_id, data, '800000000' FROM sync_event
+"""
 WEB = Actor("member", "1", "website")
 
 
@@ -149,10 +153,14 @@ def test_a_dump_restored_into_a_younger_cluster_is_settled_by_what_is_missing():
     settle()
     with postgres.connect("test") as connection:
         connection.execute("INSERT INTO sync_batch (seen) VALUES ('900000000:900000000:')")
+        connection.execute(FROM_A_DUMP)
     happen("member/1", "order.paid")
+    assert settle() == (2, 0)
+    assert settle() == (0, 0)
+    happen("member/1", "order.shipped")
     assert settle() == (1, 0)
     assert settle() == (0, 0)
-    assert placed() == ["order.placed", "order.paid"]
+    assert placed() == ["order.placed", "order.updated", "order.paid", "order.shipped"]
 
 
 class TestWhoIsToldOfIt:
