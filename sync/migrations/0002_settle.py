@@ -18,7 +18,8 @@ UNSETTLED = """
         SELECT e.* FROM sync_event e WHERE NOT EXISTS (SELECT 1 FROM sync_settled s WHERE s.event_id = e.id)
 """
 # Told are the channels that may see the subject; of what belongs to a channel (its data names it), that one's group.
-# What is for some groups only is told to these of them. What tells of times before the hub (its data says so) is on streams and in the feed, and is delivered to nobody.
+# What is for some groups only is told to these of them. What tells of times before the hub (its data says so) is on
+# streams and in the feed, and is delivered to nobody.
 BATCH = """
     RETURN QUERY WITH fresh AS ({fresh}
     ), placed AS (

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 SETTLE = "SELECT settled, delivered FROM sync_settle()"
 FROM_A_DUMP = """
 INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, xid)
-SELECT gen_random_uuid(), 'member/2', sequence, 'order.updated', source, actor, correlation_id, data, '800000000' FROM sync_event
+SELECT gen_random_uuid(), 'member/2', sequence, 'order.updated', source, actor, correlation_id, data, '800000000'
+FROM sync_event
 """
 WEB = Actor("member", "1", "website")
 
