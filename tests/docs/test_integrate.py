@@ -117,6 +117,15 @@ def told(member, version: int) -> None:
     events.record("member.updated", subject=events.of_member(member), data=data, by=make.BACKEND)
 
 
+def test_the_lines_that_sign_do_as_the_official_library():
+    (lines,) = examples.blocks(guide(), "python")
+    known = {}
+    exec(lines, known)  # noqa: S102 - our own guide
+    body = '{"data": "龙井"}'
+    headers = known["signed"](INBOUND, "m-1", body.encode())
+    assert Webhook(INBOUND).verify(body, headers) == {"data": "龙井"}
+
+
 @both
 def test_every_code_the_guide_names_is_one_of_the_contracts(path):
     named = re.findall(r"\b([1-5][0-9][0-9])\s+`([a-z_]+)`", guide(path))
