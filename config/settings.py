@@ -308,6 +308,8 @@ SMS_APP_ID = env.text("SMS_APP_ID", None if SMS_SENDER == "tencent" else "")
 env.refuse(not {*SMS_TEMPLATE_PARAMS} <= {"code", "minutes"}, "SMS_TEMPLATE_PARAMS knows code and minutes")
 env.refuse(PRODUCTION and SMS_API_URL and not SMS_API_URL.startswith("https://"), "SMS_API_URL must be https")
 SMS_CAPTCHA = env.text("SMS_CAPTCHA", "")  # a dotted path to verify(token, address) -> bool; empty: none is asked for
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")  # what a Prometheus shows; empty: there is no /metrics
+env.refuse(PRODUCTION and 0 < len(METRICS_TOKEN) < 32, "METRICS_TOKEN needs 32 characters")
 INTERNAL_NETWORKS = env.items("HUB_INTERNAL_NETWORKS", "127.0.0.1/32" if SANDBOX else "")
 EMAIL_BACKEND = f"django.core.mail.backends.{'filebased' if SANDBOX else 'smtp'}.EmailBackend"
 EMAIL_FILE_PATH = str(DATA_DIR / "mail")  # the sandbox's letters
@@ -384,7 +386,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 if PRODUCTION:
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS, SECURE_HSTS_INCLUDE_SUBDOMAINS, SECURE_HSTS_PRELOAD = 31_536_000, True, True
     if env.flag("HUB_BEHIND_PROXY", True):
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

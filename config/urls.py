@@ -6,7 +6,7 @@ from django.urls import include, path
 
 from config import contract
 from members.api import avatars, privacy
-from sync import health, problems
+from sync import health, metrics, problems
 
 handler400, handler403, handler404, handler500 = (
     problems.bad_request,
@@ -33,6 +33,7 @@ urlpatterns = [
     path("avatars/<uuid:avatar_id>.jpg", avatars.picture, name="avatar"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("i18n/", include("django.conf.urls.i18n")),
 ]
 if settings.SANDBOX:
