@@ -23,6 +23,7 @@ from sync.clock import Clock
 from sync.forgetting import Words
 from sync.http import instant
 from sync.models import Audience
+from sync.services import dismiss
 
 logger = logging.getLogger(__name__)
 
@@ -191,4 +192,4 @@ def end_audiences() -> int:
         kind="erasure", state=State.DONE, closed_at__range=(until - timedelta(days=30), until)
     )
     people = [one for member_id in erased.values_list("member", flat=True) for one in copying.everyone(member_id)]
-    return Audience.objects.filter(subject__in=[events.of_member(one) for one in people]).delete()[0]
+    return dismiss([events.of_member(one) for one in people])

@@ -20,8 +20,7 @@ from sync import clock, events
 from sync.act import Actor, act
 from sync.clock import Clock
 from sync.http import Problem
-from sync.models import Audience, Channel
-from sync.services import admit
+from sync.models import Channel
 
 OPEN_ERASURE = {"kind": PrivacyRequest.Kind.ERASURE, "state__in": ["open", "running"]}
 BATCH = 1_000
@@ -181,12 +180,11 @@ def _part(merge: Merge, source: Member, target: Member) -> None:
     sealed = json.loads(merge.sealed)
     source.status, source.merged_into = Member.Status.ACTIVE, None
     source.save(update_fields=["status", "merged_into"])
-    Audience.objects.filter(subject=events.of_member(target.id), channel__in=merge.journal["admitted"]).delete()
     for records in all_records():
         name = type(records).__name__
         records.restore(source.id, target.id, merge.journal[name] | sealed[name])
     ways_in.bring_back(source, sealed.get("dropped", []))
-    _admit_own(target, merge)
+    _hide(target, merge)
 
 
 def _lock_floors(source: Member, target: Member) -> None:
@@ -194,12 +192,12 @@ def _lock_floors(source: Member, target: Member) -> None:
         records.lock([source.id, target.id])
 
 
-def _admit_own(target: Member, merge: Merge) -> None:
-    """Who came to see the survivor by the merge sees it on if it signed in there since, or proved an identity there."""
+def _hide(target: Member, merge: Merge) -> None:
+    """Who came to see the survivor by the merge ceases to, unless it signed in there since, or proved an identity."""
+    admitted = {UUID(each) for each in merge.journal["admitted"]}
     own = Q(pk__in=Session.objects.filter(member=target, created_at__gt=merge.at).values("channel"))
     own |= Q(pk__in=Identity.objects.filter(member=target, proof=Identity.Proof.VERIFIED).values("channel"))
-    for channel in Channel.objects.filter(own, pk__in=merge.journal["admitted"]):
-        admit(events.of_member(target.id), channel)
+    sight.hide(target, admitted - {*Channel.objects.filter(own, pk__in=admitted).values_list("pk", flat=True)})
 
 
 def _shape(member: Member) -> dict:

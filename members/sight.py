@@ -1,7 +1,11 @@
 """Who sees a member. A sharing group that comes to see one is told all there is to see, once; nobody else is.
 
-Who ceases to see a member is told nothing more: the relay and the feed ask who sees it at the time.
+Who ceases to see a member is told nothing more: the relay and the feed ask who sees it at the time, and what waits to
+be sent is withdrawn.
 """
+
+from collections.abc import Iterable
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -10,7 +14,7 @@ from members.records import all_records
 from sync import events
 from sync.act import Actor
 from sync.models import Audience, Channel
-from sync.services import admit
+from sync.services import admit, dismiss
 
 
 def show(member: Member, channel: Channel) -> None:
@@ -32,6 +36,11 @@ def share(source: Member, target: Member) -> list[str]:
     if gained := [channel for channel in fresh if admit(events.of_member(target.id), channel)]:
         _introduce(target, gained)
     return [str(channel.pk) for channel in fresh]
+
+
+def hide(member: Member, channels: Iterable[UUID]) -> None:
+    """Let these channels see a member no more. A part of an act; the member is locked."""
+    dismiss([events.of_member(member.id)], channels)
 
 
 def _who_sees(member: Member) -> QuerySet[Channel]:
