@@ -90,7 +90,7 @@ class PaymentCaseAdmin(HubAdmin):
             },
         ),
     ]
-    change_form_outer_before_template = "admin/orders/ways.html"
+    change_form_outer_before_template = "admin/ways.html"
 
     def get_urls(self):
         return [*acts.case_urls(self), *super().get_urls()]

@@ -115,7 +115,7 @@ class ShipmentAdmin(HubAdmin):
             },
         ),
     ]
-    change_form_outer_before_template = "admin/orders/ways.html"
+    change_form_outer_before_template = "admin/ways.html"
 
     def explained(self, request, row) -> dict:
         return {"ways": acts.ways_of(request, row.order, shipment=row)}
@@ -179,7 +179,7 @@ class ShippingUploadAdmin(HubAdmin):
             {"fields": [(list_display[6], list_display[7]), (list_display[8], list_display[9]), list_display[4]]},
         ),
     ]
-    change_form_outer_before_template = "admin/orders/ways.html"
+    change_form_outer_before_template = "admin/ways.html"
 
     def explained(self, request, row) -> dict:
         return {"ways": acts.ways_of(request, row.payment.order, upload=row)}

@@ -90,7 +90,7 @@ class RefundAdmin(HubAdmin):
             },
         ),
     ]
-    change_form_outer_before_template = "admin/orders/ways.html"
+    change_form_outer_before_template = "admin/ways.html"
 
     def explained(self, request, row) -> dict:
         from orders.admin import acts  # noqa: PLC0415 - acts know the pages they lead back to

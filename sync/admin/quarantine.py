@@ -9,6 +9,7 @@ from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
@@ -36,12 +37,27 @@ WORDS = {
 }
 
 
+AT_FAULT = {
+    **dict.fromkeys(["required", "null"], gettext_lazy("missing")),
+    **dict.fromkeys(["blank", "empty"], gettext_lazy("empty")),
+    **dict.fromkeys(["max_length", "max_value", "max_string_length"], gettext_lazy("too large")),
+    **dict.fromkeys(["min_length", "min_value"], gettext_lazy("too small")),
+    **dict.fromkeys(["invalid", "invalid_choice", "not_a_list", "not_a_dict"], gettext_lazy("not valid")),
+    "unknown": gettext_lazy("unknown"),
+}
+
+
 def why(problem: str) -> str:
     """What is wrong with a message, in words where there are some; the fields at fault as they are called."""
     code, _space, rest = problem.partition(" ")
     code = code.rstrip(":")
     words = WORDS.get(code) or (CODES[code][1] if code in CODES else code)
-    return f"{words} · {rest}" if rest else str(words)
+    return " · ".join([str(words), *map(_at_fault, rest.split(" "))]) if rest else str(words)
+
+
+def _at_fault(part: str) -> str:
+    name, _colon, code = part.partition(":")
+    return f"{name} {AT_FAULT[code]}" if code in AT_FAULT else part
 
 
 class ReasonForm(forms.Form):
@@ -68,9 +84,17 @@ class ByProblem(admin.SimpleListFilter):
 
 def problem(name: str = "problem"):
     """A column of what is or was wrong."""
-    return shown.computed(
-        name, _("What is wrong"), lambda it: why(getattr(it, name)) if getattr(it, name) else shown.EMPTY
-    )
+
+    def show(row):
+        said = getattr(row, name)
+        return format_html('<span class="hub-wrap">{}</span>', why(said)) if said else shown.EMPTY
+
+    return shown.computed(name, _("What is wrong"), show)
+
+
+def _next_try(message: InboxMessage) -> str:
+    is_in_line = message.state in {message.State.WAITING, message.State.PARKED}
+    return shown.moment(message.next_at) if is_in_line else shown.EMPTY
 
 
 @admin.register(InboxMessage)
@@ -108,12 +132,14 @@ class InboxMessageAdmin(HubAdmin):
             _("Times"),
             {
                 "fields": [
-                    (shown.at("received_at", _("Received")), shown.at("next_at", _("Next try"))),
+                    (shown.at("received_at", _("Received")), shown.computed("next_at", _("Next try"), _next_try)),
                     (shown.at("quarantined_at", _("Quarantined")), shown.at("applied_at", _("Applied"))),
                 ]
             },
         ),
     ]
+
+    change_form_outer_before_template = "admin/ways.html"
 
     def has_replay_permission(self, request) -> bool:
         return request.user.has_perm(REPLAY)
@@ -121,6 +147,12 @@ class InboxMessageAdmin(HubAdmin):
     def get_urls(self):
         one = path("<uuid:key>/replay/", self.admin_site.admin_view(self.replay_one), name="sync_inboxmessage_replay")
         return [one, *super().get_urls()]
+
+    def explained(self, request, row) -> dict:
+        if row.state != row.State.QUARANTINED or not self.has_replay_permission(request):
+            return {}
+        again = {"title": _("Try again"), "url": reverse("admin:sync_inboxmessage_replay", args=[row.pk])}
+        return {"ways": [again | {"is_next": True}]}
 
     @admin.action(description=_("Try the chosen again"), permissions=["replay"])
     def replay(self, request, queryset):
@@ -186,10 +218,4 @@ class InboxReplayAdmin(HubAdmin):
         return scope.Q(message__in=InboxMessage.objects.filter(scope.of_sender(channels)))
 
 
-def _way(request, message: InboxMessage) -> dict | None:
-    if message.state != message.State.QUARANTINED or not request.user.has_perm(REPLAY):
-        return None
-    return {"title": _("Try again"), "url": reverse("admin:sync_inboxmessage_replay", args=[message.pk])}
-
-
-show_on(InboxMessage, Panel(InboxReplay, lambda it: {"message": it}, without=("message",), way=_way))
+show_on(InboxMessage, Panel(InboxReplay, lambda it: {"message": it}, without=("message",)))

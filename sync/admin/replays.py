@@ -24,6 +24,7 @@ REPLAY = "sync.add_replay"
 KEPT = ("action", "select_across", ACTION_CHECKBOX_NAME)  # what the list needs to run an action again
 FEW = 30
 MOMENT = {"type": "datetime-local"}
+WHOLE = shown.yes("is_whole", _("also what has arrived"))
 
 
 class WhyForm(forms.Form):
@@ -83,8 +84,7 @@ class ReplayAdmin(HubAdmin):
     form = RangeForm
     on_adding = ("endpoint", "since", "until", "start", "end", "is_whole", "reason")
     fieldsets = [
-        (None, {"fields": [list_display[1], ("reason", list_display[6])]}),
-        (_("What"), {"fields": [list_display[2], "is_whole"]}),
+        (None, {"fields": [list_display[1], (list_display[2], WHOLE), ("reason", list_display[6])]}),
         (_("State"), {"fields": [(list_display[3], "queued"), (list_display[0], list_display[7])]}),
     ]
 
@@ -100,6 +100,9 @@ class ReplayAdmin(HubAdmin):
         made = super().get_form(request, obj, **kwargs)
         made.by = f"staff/{request.user.pk}"
         return made
+
+    def add_view(self, request, form_url="", extra_context=None):
+        return super().add_view(request, form_url, {"saves_as": _("Replay a range")} | (extra_context or {}))
 
     def save_form(self, request, form, change):
         return form.asked

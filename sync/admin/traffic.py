@@ -72,7 +72,7 @@ class EventAdmin(HubAdmin):
 class DeliveryAdmin(replays.Again, HubAdmin):
     within = staticmethod(scope.of_channel("endpoint__channel"))
     list_display = [
-        "id",
+        shown.computed("id", _("Id"), lambda it: it.pk),
         shown.fact("event__type", _("Event")),
         shown.computed("endpoint", _("Endpoint"), lambda it: _channel_of(it.endpoint)),
         shown.state("state", _("State")),
@@ -234,6 +234,7 @@ show_on(
     Panel(
         Attempt,
         lambda it: {"delivery": it},
+        title=_("Attempts"),
         without=("delivery__endpoint", "delivery__event__type"),
         way=replays.AGAIN,
     ),

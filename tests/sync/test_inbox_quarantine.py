@@ -213,6 +213,23 @@ class TestPages:
         assert InboxReplay.objects.values_list("by", "reason").get() == (by, "channel mended its sums")
         assert "channel mended its sums" in browser.get(self.page(message, "change")).content.decode()
 
+    def test_what_is_wrong_is_told_field_by_field_in_words(self, website):
+        (message,) = refused(website, "7")
+        InboxMessage.objects.filter(pk=message.pk).update(problem="invalid address.phone:required items:too_odd")
+        shown = make_staff.signed_in("engineer", [website]).get(LIST).content.decode()
+        assert "address.phone 缺少 · items:too_odd" in shown
+
+    def test_what_nobody_tries_has_no_next_try(self, website):
+        (message,) = refused(website, "7")
+        browser = make_staff.signed_in("engineer", [website])
+        told = browser.get(self.page(message, "change")).content.decode().partition("field-next_at")[2][:600]
+        assert f"{message.next_at:%Y-%m-%d}" not in told
+
+    def test_an_empty_list_says_whether_something_was_asked_for(self, website):
+        browser = make_staff.signed_in("engineer", [website])
+        assert "暂无" in browser.get(LIST).content.decode()
+        assert "没有符合条件的记录" in browser.get(f"{LIST}?state__exact=quarantined").content.decode()
+
     def test_many_from_the_list_after_a_reason(self, website, handled):
         messages = refused(website, *"123")
         browser = make_staff.signed_in("engineer", [website])
