@@ -1,4 +1,9 @@
-"""Points as they are told: the entry and the balance of events and answers."""
+"""Points as they are told: the entry and the balance of events and answers.
+
+A person has one balance, wherever they are a member; what moved it belongs to the channel where it did, like an order.
+Who else sees them reads the balance, and is not told what they do with another brand. What the hub itself moves, on no
+channel, all are told.
+"""
 
 from uuid import UUID
 
@@ -32,9 +37,11 @@ def as_posted(posted: Posted) -> dict:
 
 
 def tell(member: UUID, posted: Posted, by: Actor) -> None:
-    """Record the event of an entry on its member's stream."""
-    kind = TOLD_AS.get(posted.entry.kind, posted.entry.kind)
-    events.record(f"points.{kind}", subject=events.of_member(member), data=as_posted(posted), by=by)
+    """Record the event of an entry on its member's stream, for the sharing group of the entry's channel."""
+    entry, subject = posted.entry, events.of_member(member)
+    groups = [entry.channel.group_id] if entry.channel else None
+    kind = TOLD_AS.get(entry.kind, entry.kind)
+    events.record(f"points.{kind}", subject=subject, data=as_posted(posted), by=by, only_for=groups)
 
 
 def tell_given(gift: Gift, like: Posting, given: Given, by: Actor) -> None:

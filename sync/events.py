@@ -110,9 +110,14 @@ def of_order(number: str) -> str:
     return f"order/{number}"
 
 
-def record(type: str, *, subject: str, data: dict | Callable[[], dict], by) -> UUID:
-    """Append a fact to the act that is open; a callable `data` is asked at the end of the act. Returns its id."""
-    fact = Recorded(type, subject, data, by)
+def record(
+    type: str, *, subject: str, data: dict | Callable[[], dict], by, only_for: Iterable[int] | None = None
+) -> UUID:
+    """Append a fact to the act that is open; a callable `data` is asked at the end of the act. Returns its id.
+
+    Told are all who see the subject; of what belongs to some sharing groups (`only_for`), these of them.
+    """
+    fact = Recorded(type, subject, data, by, only_for)
     _append(fact)
     return fact.id
 
