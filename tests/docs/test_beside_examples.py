@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from members import challenges, codes, granting, registration, rules, website_login
 from orders.models import OrderTerms
+from orders.services import claiming
 from sync import consumers
 from sync.http import instant
 from sync.models import Channel, Scope
@@ -17,6 +18,7 @@ from tests.docs.test_integrate import CHINESE, GUIDE, both, guide
 from tests.orders import make_orders as o
 
 pytestmark = pytest.mark.django_db
+WHERE = {"receiver": "李", "province": "浙江省", "city": "杭州市", "street": "龙井路 1 号"}
 C_1 = {"kind": "external", "value": "C-1"}
 
 
@@ -43,6 +45,15 @@ def test_an_order_of_an_identity_that_the_hub_does_not_know_is_a_guests(shop):
     assert shop.post("orders", o.body(external_id="W-1", identity=C_1)).json()["member_id"] is None
     known = shop.post("members/resolve", {"identities": [C_1]}).json()["member"]["id"]
     assert shop.post("orders", o.body(external_id="W-2", identity=C_1)).json()["member_id"] == known
+
+
+def test_a_gift_is_its_buyers_and_not_of_whom_it_goes_to(shop):
+    gift = {"contact": {"phone": "13900139001", "name": "王"}, "address": WHERE | {"phone": "13900139002"}}
+    sent = shop.post("orders", o.body(external_id="W-1", **gift)).json()["number"]
+    plain = shop.post("orders", o.body(external_id="W-2", address=WHERE | {"phone": "13900139002"})).json()["number"]
+    giver, receiver = make.member(), make.member()
+    assert claiming.claim(member=receiver.id, phone="+8613900139002", by=make.STAFF) == [plain]
+    assert claiming.claim(member=giver.id, phone="+8613900139001", by=make.STAFF) == [sent]
 
 
 def test_who_is_known_from_elsewhere_is_written_to_and_not_read(shop):
