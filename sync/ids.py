@@ -6,9 +6,11 @@ import secrets
 import threading
 import time
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from uuid import UUID
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+LAST = 2**47  # ms: no calendar goes on for much longer
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -35,3 +37,19 @@ def number(prefix: str) -> str:
 def named_request(given: str | None) -> str:
     """The caller's request id when it is well formed, else a new one."""
     return given if given and REQUEST_ID.fullmatch(given) else str(uuid7())
+
+
+def as_uuid(text: str) -> UUID | None:
+    """The UUID that a text is."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def made_at(text: str) -> datetime | None:
+    """When an id was made, if it tells: a UUIDv7 holds its time."""
+    key = as_uuid(text)
+    if key is None or key.version != 7 or key.int >> 80 > LAST:
+        return None
+    return datetime.fromtimestamp((key.int >> 80) / 1000, UTC)

@@ -8,6 +8,7 @@ told of something not known yet is parked: it holds up nothing, and is woken by 
 import logging
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from math import inf
 from time import monotonic
 
 from django.db import DatabaseError, InterfaceError, OperationalError
@@ -34,16 +35,25 @@ __all__ = ["Fact", "Outside", "Waits", "apply", "apply_at_once", "apply_due", "s
 PASSING = (OperationalError, InterfaceError, PoolTimeout)
 PASSING_CODES = {"rate_limited", "payment_in_progress"}  # and all that is our own fault
 LONGEST_PAUSE = 60  # seconds between two tries
+WHILE_LOCKED = 4  # seconds until the next try of what waited in vain for somebody's lock; each time twice as long
 LONGEST_LOOK = 3600  # seconds between two looks for what a parked message waits for
 PARKED_FOR = timedelta(days=7)
 MOST_COUNTED = 32_767  # tries: more the column does not hold, and what is tried each minute may come to it
 STEPS_OUTSIDE = 3  # that one try of a message may ask for
 AT_ONCE = 2.0  # seconds that the request of a sender may spend on applying
 SWEEP = 20.0  # seconds that a sweep may take
+SHARE = 5.0  # seconds of it for one subject: a long queue is not all there is
 WINDOW = 1_000  # subjects that a sweep looks at
 COUNTED = Least(F("attempts") + 1, MOST_COUNTED)
 WAKE = """
 UPDATE sync_inboxmessage SET state = 'waiting', next_at = now() WHERE waits_for = %s AND state = 'parked' RETURNING id
+"""
+# Not when somebody holds the message itself: then it is being applied.
+LOCKED = """
+UPDATE sync_inboxmessage SET
+    attempts = least(attempts + 1, %s), problem = 'locked', next_at = clock_timestamp() + %s
+WHERE id IN (SELECT id FROM sync_inboxmessage WHERE id = %s AND state = 'waiting' FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING id
 """
 
 
@@ -71,13 +81,14 @@ class Outside(Exception):
 
 
 def apply_at_once(sender: str, subjects: Iterable[str]) -> None:
-    """Apply what was just stored, as far as two seconds go; the sweep does the rest. Never fails."""
+    """Apply what was just stored, as far as two seconds go, however much there is of one subject; the sweep does the
+    rest. Never fails."""
     until = monotonic() + AT_ONCE
     try:
         for subject in dict.fromkeys(subjects):
             if monotonic() > until:
                 return
-            apply(sender, subject)
+            apply(sender, subject, until)
     except (DatabaseError, *PASSING) as error:
         logger.warning("The inbox goes on with the next sweep: %s", error)
 
@@ -92,7 +103,7 @@ def apply_due() -> int:
     for sender, subject in due.values_list("sender", "subject")[:WINDOW]:
         if monotonic() > until:
             break
-        handled += apply(sender, subject)
+        handled += apply(sender, subject, min(until, monotonic() + SHARE))
     return handled
 
 
@@ -111,11 +122,16 @@ def parked_seconds() -> float:
     return oldest.total_seconds() if oldest else 0
 
 
-def apply(sender: str, subject: str) -> int:
-    """Apply what waits about a subject, in the order it came, until one must wait. Returns how many were handled."""
+def apply(sender: str, subject: str, until: float = inf) -> int:
+    """Apply what waits about a subject, in the order it came, until one must wait. Returns how many were handled.
+
+    Once it is `until`, by the monotonic clock, no other one is begun.
+    """
     handled = 0
     while (head := _head(sender, subject)) and _handle(head):
         handled += 1
+        if monotonic() > until:
+            break
     return handled
 
 
@@ -141,7 +157,7 @@ def _handle(head: InboxMessage) -> bool:
         return _put_off(head, problem.code) if is_passing else _quarantine(head, _reason(problem))
     except PASSING as error:
         if getattr(error.__cause__, "sqlstate", "") == LOCK_TIMEOUT:
-            return False  # somebody else is at it
+            return _leave_locked(head)
         return _put_off(head, type(error).__name__)
     except Exception as error:
         logger.exception("Inbox message %s", head.pk)
@@ -178,7 +194,7 @@ def _apply(head: InboxMessage) -> None:
     occurred_at = parse_datetime(time) if time else message.received_at
     import_string(path)(channel, data, occurred_at, by)
     if channel:
-        echo.refuse_loops()
+        echo.refuse_loops(channel, message, echo.chain_of(told))
     message.state, message.applied_at, message.attempts = head.State.APPLIED, Clock(), COUNTED
     message.save(update_fields=["state", "applied_at", "attempts"])
 
@@ -191,6 +207,13 @@ def _quarantine(head: InboxMessage, reason: str) -> bool:
 def _put_off(head: InboxMessage, reason: str) -> bool:
     pause = timedelta(seconds=min(2**head.attempts, LONGEST_PAUSE))
     _change(head, next_at=Now() + pause, problem=reason)
+    return False
+
+
+def _leave_locked(head: InboxMessage) -> bool:
+    """Put off a message that waited for a lock as long as anybody may: meanwhile others have their turn."""
+    pause = timedelta(seconds=min(WHILE_LOCKED * 2**head.attempts, LONGEST_PAUSE))
+    prepared.run(LOCKED, [MOST_COUNTED, pause, head.pk])
     return False
 
 

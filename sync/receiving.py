@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from sync import echo
 from sync.clock import Clock
 from sync.ids import request_id
 from sync.models import InboxMessage
@@ -53,8 +52,7 @@ def store_many(sender: str, facts: Iterable[Fact]) -> Counter:
     for fact in facts:
         if (first := fresh.setdefault(fact.message_id, fact)) is not fact:
             verdicts[_judge_again(sender, fact, first.digest)] += 1
-    came_back = echo.came_back(sender, [(fact.chain, fact.type) for fact in fresh.values()])
-    rows = [_row(sender, fact, _against(sender, fact, came_back)) for fact in fresh.values()]
+    rows = [_row(sender, fact, "" if handler_of(sender, fact.type) else TYPE_UNKNOWN) for fact in fresh.values()]
     InboxMessage.objects.bulk_create(rows, ignore_conflicts=True)
     known = InboxMessage.objects.filter(sender=sender, message_id__in=list(fresh))
     kept = {message_id: (pk, bytes(digest)) for message_id, pk, digest in known.values_list(*KEPT)}
@@ -72,13 +70,6 @@ def handler_of(sender: str, type: str) -> str | None:
     kind, word = sender.partition("/")[0], type.partition(".")[0]
     own = word in WORDS_OF_CHANNELS if kind == CHANNELS else word == kind.replace("-", "_")
     return settings.INBOX_HANDLERS.get(type) if own else None
-
-
-def _against(sender: str, fact: Fact, came_back: set[tuple[str, str]]) -> str:
-    """What speaks against applying a message, if anything does."""
-    if handler_of(sender, fact.type) is None:
-        return TYPE_UNKNOWN
-    return echo.ECHO if (fact.chain, fact.type) in came_back else ""
 
 
 def _row(sender: str, fact: Fact, problem: str, name: str = "") -> InboxMessage:

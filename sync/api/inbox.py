@@ -9,7 +9,6 @@ from rest_framework.response import Response
 from sync import auth, echo, inbox
 from sync.api.shown import SIGNED, StoredOut
 from sync.http import Choice, Input, Instant, Problem, StrictJson, Text
-from sync.ids import REQUEST_ID
 from sync.receiving import ACCEPTED, CHANNELS, DUPLICATE, QUARANTINED, Fact
 from sync.signatures import Signed
 from sync.views import ApiView
@@ -101,13 +100,7 @@ def _fact(event: dict) -> Fact:
     """An event as the inbox keeps it: in one spelling, so that it is known again however it was sent."""
     event = {**event, "id": event["id"].strip(), "type": event["type"].strip()}
     body = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
-    return Fact(event["id"], event["type"], event.get("subject") or _subject(event), body, _chain(event))
-
-
-def _chain(event: dict) -> str:
-    """The correlation of what the sender reacts to, where it says so in a form that is ours."""
-    given = event.get("correlationid")
-    return given if isinstance(given, str) and REQUEST_ID.fullmatch(given) else ""
+    return Fact(event["id"], event["type"], event.get("subject") or _subject(event), body, echo.chain_of(event))
 
 
 def _subject(event: dict) -> str:

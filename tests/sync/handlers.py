@@ -10,11 +10,18 @@ applied = []
 
 
 def keeps(channel, data, occurred_at, by):
-    """Apply, and keep the arguments. `data["refuse"]`, `["break"]` and `["fail"]` (a list of failures) go wrong."""
-    subject = f"order/{data.get('external_id', 'x')}"
-    events.record("order.placed", subject=subject, data={"version": 1}, by=by)
+    """Apply, and keep the arguments. `data["refuse"]`, `["break"]` and `["fail"]` (a list of failures) go wrong.
+
+    `data["tells"]` is the type of the fact that comes of it, `["subject"]` its stream, `["more"]` what it tells,
+    `["locks"]` the number of an advisory lock that it needs.
+    """
+    subject = data.get("subject") or f"order/{data.get('external_id', 'x')}"
+    told = {"version": 1} | data.get("more", {})
+    events.record(data.get("tells", "order.placed"), subject=subject, data=told, by=by)
     if deaths:
         connection.cursor().execute(f"SELECT {deaths.pop()}")
+    if key := data.get("locks"):
+        connection.cursor().execute("SET LOCAL lock_timeout = '50ms'; SELECT pg_advisory_xact_lock(%s)", [key])
     if refused:
         raise Problem(next(iter(refused)))
     if code := data.get("refuse"):

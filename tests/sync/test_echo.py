@@ -6,16 +6,15 @@ from math import ceil
 from uuid import UUID
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 from standardwebhooks import Webhook
 
-from sync import inbox, postgres
+from sync import postgres
 from sync.courier.sending import signed
-from sync.echo import TURNS
 from sync.envelope import cloud_event
 from sync.ids import uuid7
 from sync.models import Delivery, Event, ForwardedPush, InboxMessage
+from sync.turns import TURNS
 from tests import make
 from tests.sync import make_deliveries
 from tests.sync.push import counts, event, push
@@ -307,64 +306,3 @@ class TestTwoMirrors:
         until_quiet(one, two)
         assert self.types().count("points.earned") <= 2 * 10
         assert Event.objects.count() <= 22
-
-
-class TestChains:
-    """What a sender says it reacts to."""
-
-    @pytest.fixture(autouse=True)
-    def handled(self, settings):
-        types = ("order.placed", "order.paid", "points.earned", "member.updated")
-        settings.INBOX_HANDLERS = dict.fromkeys(types, "tests.sync.handlers.keeps")
-
-    def tell(self, channel, type: str, name: str = "", **fields):
-        fact = event(name or str(uuid7()), type, channel=channel.code, **{"correlationid": "chain-1"} | fields)
-        return push(channel, fact).json()
-
-    def test_what_happens_carries_it_on(self, website):
-        self.tell(website, "order.placed")
-        assert Event.objects.get().correlation_id == "chain-1"
-        assert InboxMessage.objects.get().correlation_id == "chain-1"
-
-    @pytest.mark.parametrize("odd", [7, "", "x" * 129, "a b", "积分", None, {"a": 1}])
-    def test_one_that_is_not_well_formed_is_as_none(self, website, odd):
-        assert self.tell(website, "order.placed", correlationid=odd) == counts(accepted=1)
-        assert Event.objects.get().correlation_id not in (odd, "")
-
-    def test_a_trace_of_a_channels_own_with_answers_of_another_is_no_echo(self, website, mini):
-        for type in ("order.placed", "order.paid", "member.updated"):
-            assert self.tell(website, type) == counts(accepted=1)
-            assert self.tell(mini, "points.earned") == counts(accepted=1)
-
-    def test_telling_a_type_again_after_another_told_it_is(self, website, mini):
-        assert self.tell(website, "points.earned") == counts(accepted=1)
-        assert self.tell(website, "points.earned") == counts(accepted=1)
-        assert self.tell(mini, "points.earned") == counts(accepted=1)
-        events = Event.objects.count()
-        assert self.tell(website, "points.earned") == counts(quarantined=1)
-        assert self.tell(website, "order.paid") == counts(accepted=1)
-        assert Event.objects.count() == events + 1
-
-    def test_what_was_refused_of_another_makes_nobody_an_echo(self, website, mini):
-        self.tell(website, "points.earned")
-        self.tell(mini, "points.earned", data={"refuse": "invalid"})
-        assert self.tell(website, "points.earned") == counts(accepted=1)
-
-    def test_taking_turns_has_an_end_whatever_is_told(self, website, mini, settings):
-        names = [f"order.turn_{n}" for n in range(TURNS + 8)]
-        settings.INBOX_HANDLERS = dict.fromkeys(names, "tests.sync.handlers.keeps")
-        told = [self.tell((website, mini)[n % 2], name) for n, name in enumerate(names)]
-        assert told.index(counts(quarantined=1)) == TURNS + 1
-        assert told[TURNS + 1 :] == [counts(quarantined=1)] * (len(names) - TURNS - 1)
-
-    def test_an_echo_told_again_is_a_duplicate_and_may_be_let_through(self, website, mini):
-        self.tell(website, "points.earned")
-        self.tell(mini, "points.earned")
-        fact = {"time": "2020-11-22T06:08:31.120Z"}
-        assert self.tell(website, "points.earned", "again", **fact) == counts(quarantined=1)
-        assert self.tell(website, "points.earned", "again", **fact) == counts(duplicates=1)
-
-    def test_providers_have_no_chain(self):
-        assert settings.INBOX_HANDLERS
-        inbox.store("wechat-pay/1", "n-1", "wechat_pay.TRANSACTION.SUCCESS", "wechat_pay/7", b"{}")
-        assert InboxMessage.objects.count() == 1

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from datetime import timedelta
 
 import orjson
 from django.conf import settings
@@ -14,12 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from sync.admin import scope, shown
-from sync.ids import REQUEST_ID
+from sync.ids import REQUEST_ID, as_uuid, made_at
 from sync.models import Event, InboxMessage, Stream
 
 MOST = 50
 LONGEST = 300
-LAST = 2**47  # ms: no calendar goes on for much longer
 NAMED = re.compile(r"""(?i)^["']?[\w.-]*id["']?\s*[:=]\s*""")  # X-Request-ID: …, "correlationid": "…"
 SUBJECT = re.compile(r"(member|order)/[0-9A-Za-z-]{1,60}")
 
@@ -130,19 +128,3 @@ def _why_none(request, text: str) -> str:
         told = days | {"at": shown.moment(made)}
         return _("This id was made at %(at)s. Events are kept for %(days)s days: what belonged to it is gone.") % told
     return _("Nothing that you may see goes by this.")
-
-
-def as_uuid(text: str) -> UUID | None:
-    """The UUID that a text is."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def made_at(text: str) -> datetime | None:
-    """When an id was made, if it tells: a UUIDv7 holds its time."""
-    key = as_uuid(text)
-    if key is None or key.version != 7 or key.int >> 80 > LAST:
-        return None
-    return datetime.fromtimestamp((key.int >> 80) / 1000, UTC)
