@@ -36,7 +36,7 @@ SELECT s.position, {COLUMNS} FROM sync_settled s JOIN sync_event e ON e.id = s.e
 WHERE s.position > %s AND s.position <= %s AND (%s::text[] = '{{}}' OR e.type = ANY (%s::text[])) AND CASE
     WHEN e.data->>'channel' IS NULL THEN EXISTS (
         SELECT FROM sync_audience a JOIN sync_channel c ON c.id = a.channel_id
-        WHERE a.subject = e.subject AND c.group_id = %s)
+        WHERE a.subject = e.subject AND a.since <= e.time AND c.group_id = %s)
     ELSE EXISTS (SELECT FROM sync_channel own WHERE own.code = e.data->>'channel' AND own.group_id = %s) END
     AND (e.only_for IS NULL OR %s = ANY (e.only_for))
 ORDER BY s.position LIMIT %s
@@ -102,7 +102,8 @@ def feed(channel: Channel, *, after: int | None, limit: int, types: list[str]) -
     """A page of all that the channel's sharing group may see. Positions are given after commit: none appears late.
 
     What belongs to a channel (the data of an order names it) is seen by that channel's group alone, whoever else sees
-    the member; what is told only to some groups, by these. None begins with the oldest of which nothing is forgotten.
+    the member; what is told only to some groups, by these; of a member, what happened since the group may see it. None
+    begins with the oldest of which nothing is forgotten.
     """
     (look,) = _rows(REACH, [after, WINDOW])
     reach, horizon, head = look["reach"], look["horizon"], look["head"]

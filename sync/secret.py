@@ -26,6 +26,10 @@ class Unreadable(Exception):
     """A stored secret does not open: the wrong key, or it was moved or changed."""
 
 
+class KeyGone(Unreadable):
+    """What was sealed names a key that the hub has no more."""
+
+
 class InvalidPhone(ValueError):
     """Not a mobile number that a person could have."""
 
@@ -38,11 +42,12 @@ def seal(plain: bytes, bound_to: str) -> bytes:
 
 
 def unseal(sealed: bytes, bound_to: str) -> bytes:
-    """Decrypt what `seal` made; raises Unreadable."""
+    """Decrypt what `seal` made; raises Unreadable, KeyGone where no key is at hand."""
     sealed = bytes(sealed)
-    key = settings.FIELD_KEYS.get(sealed[1]) if len(sealed) >= 30 and sealed[0] == VERSION else None
-    if key is None:
+    if len(sealed) < 30 or sealed[0] != VERSION:
         raise Unreadable(bound_to)
+    if (key := settings.FIELD_KEYS.get(sealed[1])) is None:
+        raise KeyGone(bound_to)
     try:
         return AESGCM(key).decrypt(sealed[2:14], sealed[14:], bound_to.encode())
     except InvalidTag as error:

@@ -31,6 +31,10 @@ def read(backend, **query) -> dict:
     return answer.json()
 
 
+def place(backend, cursor: str) -> int:
+    return feed.position(cursor, backend.channel)
+
+
 def pages(backend, **query) -> list[str]:
     """The types of all events, page by page."""
     found, cursor = [], None
@@ -69,7 +73,7 @@ def test_the_cursor_is_never_null_and_goes_on_where_the_page_ended(backend):
     assert (second["results"][0]["type"], second["has_more"]) == ("order.paid", False)
     last = read(backend, after=second["cursor"])
     assert (last["results"], last["has_more"]) == ([], False)
-    assert last["cursor"] == second["cursor"]
+    assert place(backend, last["cursor"]) == place(backend, second["cursor"])
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
@@ -121,13 +125,13 @@ class TestWhatIsNoLongerKept:
         forget(Event.objects.order_by("written")[:2])
         return found
 
-    @pytest.mark.parametrize("place", [0, 1])
-    def test_is_missed_by_who_has_not_read_it_and_they_are_told_each_time(self, backend, cursors, place):
+    @pytest.mark.parametrize("read_so_far", [0, 1])
+    def test_is_missed_by_who_has_not_read_it_and_they_are_told_each_time(self, backend, cursors, read_so_far):
         for _time in range(2):
-            answer = backend.get("feed", after=cursors[place])
+            answer = backend.get("feed", after=cursors[read_so_far])
             assert (answer.status_code, answer.json()["code"]) == (410, "resync_required")
             assert "重新读取各列表" in answer.json()["detail"]
-        assert answer.json()["head"] == cursors[2]
+        assert place(backend, answer.json()["head"]) == place(backend, cursors[2])
         assert pages(backend, after=answer.json()["head"]) == ["order.shipped"]
 
     def test_is_followed_by_what_lists_may_not_show_yet(self, backend, cursors):
@@ -138,11 +142,11 @@ class TestWhatIsNoLongerKept:
             sql.execute("SET LOCAL session_replication_role = origin")
         settled(backend.channel, "order.delivered")
         head = backend.get("feed", after=cursors[0]).json()["head"]
-        assert head == cursors[3]
+        assert place(backend, head) == place(backend, cursors[3])
         assert pages(backend, after=head) == ["order.delivered"]
 
     def test_is_missed_by_nobody_who_has_read_it(self, backend, cursors):
-        assert read(backend, after=cursors[2])["cursor"] == cursors[3]
+        assert place(backend, read(backend, after=cursors[2])["cursor"]) == place(backend, cursors[3])
         assert pages(backend, after=cursors[2]) == ["order.shipped"]
         assert pages(backend, after=cursors[3]) == []
 
@@ -152,15 +156,18 @@ class TestWhatIsNoLongerKept:
     def test_may_be_all_there_was(self, backend, cursors):
         forget(Event.objects.all())
         begun = read(backend)
-        assert (begun["results"], begun["cursor"], begun["has_more"]) == ([], cursors[3], False)
+        assert (begun["results"], begun["has_more"]) == ([], False)
+        assert place(backend, begun["cursor"]) == place(backend, cursors[3])
         assert pages(backend, after=begun["cursor"]) == []
-        assert backend.get("feed", after=cursors[2]).json()["head"] == cursors[3]
+        head = backend.get("feed", after=cursors[2]).json()["head"]
+        assert place(backend, head) == place(backend, cursors[3])
 
     def test_of_others_counts_as_well(self, backend, cursors):
         """Whom it was for is forgotten with it."""
         stranger = make.backend_client(make.channel("stranger", group="elsewhere"))
-        assert stranger.get("feed", after=cursors[1]).status_code == 410
-        assert pages(stranger, after=cursors[2]) == []
+        read_one, read_two = (feed.cursor(place(backend, each), stranger.channel) for each in cursors[1:3])
+        assert stranger.get("feed", after=read_one).status_code == 410
+        assert pages(stranger, after=read_two) == []
 
     def test_does_not_come_back_with_what_waits_to_be_delivered(self, backend):
         settled(backend.channel, "order.placed")
@@ -185,10 +192,43 @@ class TestWhatIsNoLongerKept:
 
 def test_a_place_that_was_never_given_is_no_cursor_to_go_on_with(backend):
     settled(backend.channel, "order.placed")
-    for place in (0, 1):
-        answer = backend.get("feed", after=feed.cursor(Settled.objects.get().position + place))
-        assert answer.status_code == (410 if place else 200)
+    for beyond in (0, 1):
+        answer = backend.get("feed", after=feed.cursor(Settled.objects.get().position + beyond, backend.channel))
+        assert answer.status_code == (410 if beyond else 200)
     assert pages(backend, after=answer.json()["head"]) == ["order.placed"]
+
+
+def test_what_happened_before_it_saw_the_member_is_not_told(backend):
+    make_deliveries.event("member/1", "member.updated")
+    settled(backend.channel, "points.earned")
+    assert pages(backend) == ["points.earned"]
+
+
+class TestACursor:
+    """It names a place in the order of all, and tells nobody how many others there are."""
+
+    def test_is_another_at_every_look_and_leads_to_the_same_place(self, backend):
+        settled(backend.channel, "order.placed")
+        one, other = (read(backend)["cursor"] for _turn in range(2))
+        assert one != other
+        settled(backend.channel, "order.paid")
+        assert pages(backend, after=one) == pages(backend, after=other) == ["order.paid"]
+
+    def test_leads_a_channel_of_the_same_group_on_and_no_other(self, backend):
+        settled(backend.channel, "order.placed")
+        given = read(backend)["cursor"]
+        assert make.backend_client("mini-program").get("feed", after=given).status_code == 200
+        stranger = make.backend_client(make.channel("stranger", group="elsewhere"))
+        answer = stranger.get("feed", after=given)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+    def test_sealed_by_a_key_that_is_gone_means_reading_anew(self, backend, settings):
+        settled(backend.channel, "order.placed")
+        given, (number, key) = read(backend)["cursor"], next(iter(settings.FIELD_KEYS.items()))
+        settings.FIELD_KEYS = {number + 1: key}
+        answer = backend.get("feed", after=given)
+        assert (answer.status_code, answer.json()["code"]) == (410, "resync_required")
+        assert backend.get("feed", after=answer.json()["head"]).status_code == 200
 
 
 def test_what_it_wrote_itself_is_told_as_well(backend):
