@@ -11,6 +11,7 @@ from config.children import Program
 
 PYTHON = sys.executable
 WEB_THREADS = 8  # as many as a process' pool has connections
+LARGEST_MESSAGE = 2 * 2**20  # bytes that the live server takes in before the hub, which hears 4 kB, can say no
 WAITING_THREADS = 24  # in the sandbox: those that wait for stand-ins, which hold no connection meanwhile
 
 
@@ -44,6 +45,7 @@ def _granian(application: str, port: int) -> list[str]:
 def _uvicorn(application: str, port: int) -> list[str]:
     switches = {"--host": settings.HOST, "--port": str(port), "--log-level": "warning", "--lifespan": "off"}
     switches |= {"--ws": "websockets-sansio", "--ws-per-message-deflate": "false"}
+    switches |= {"--ws-max-size": str(LARGEST_MESSAGE)}
     return [
         "-m",
         "uvicorn",

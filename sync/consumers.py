@@ -3,16 +3,13 @@
 A handshake is accepted before it is closed, so that a browser gets to see the code.
 """
 
-import asyncio
 from time import monotonic
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import psycopg
-import redis
 from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import DatabaseError
 
@@ -25,7 +22,7 @@ from sync.tickets import REDEEM
 
 LONGEST_FRAME = 4096  # bytes
 MALFORMED, BAD_TICKET, TOO_LARGE, CROWDED, TRY_LATER = 4400, 4401, 4413, 4429, 1013
-DASHBOARD = "dashboard"
+HANDSHAKES = "handshakes"
 
 
 class LiveSocket(AsyncConsumer):
@@ -38,7 +35,6 @@ class LiveSocket(AsyncConsumer):
     def __init__(self, board: Switchboard):
         self.board = board
         self.socket: Socket | None = None
-        self.following: asyncio.Future | None = None
 
     async def __call__(self, scope, receive, send):
         self.query = parse_qs(scope["query_string"].decode("ascii", "replace"), keep_blank_values=True)
@@ -48,8 +44,6 @@ class LiveSocket(AsyncConsumer):
         finally:
             if self.socket:
                 self.board.leave(self.socket)
-            if self.following:
-                self.following.cancel()
 
     async def dispatch(self, message):
         """As the framework does, but for the thread per frame that would look after Django's connections."""
@@ -62,7 +56,9 @@ class LiveSocket(AsyncConsumer):
             refusal = await self.enter()
         except (psycopg.Error, DatabaseError):
             refusal = TRY_LATER
-        if refusal:
+        if refusal and self.socket:
+            self.board.close(self.socket, refusal)
+        elif refusal:
             await self.send({"type": "websocket.close", "code": refusal})
 
     async def websocket_receive(self, message):
@@ -86,7 +82,7 @@ class LiveSocket(AsyncConsumer):
         if not self.board.admit(socket):
             return CROWDED
         self.socket = socket
-        if await self.board.ended(self.check, [socket.session]):
+        if await self.board.ended(self.check, [socket.session], asker=HANDSHAKES):
             return REVOKED
         await self.join()
         return None
@@ -131,7 +127,7 @@ class MemberSocket(LiveSocket):
 
 
 class DashboardSocket(LiveSocket):
-    """`ws/v1/dashboard`: forwards what is told to the group `dashboard` (`sync.live.tell_dashboard`)."""
+    """`ws/v1/dashboard`: what is told to all dashboards (`sync.live.tell_dashboard`)."""
 
     kind = Ticket.Kind.DASHBOARD.value
 
@@ -144,19 +140,7 @@ class DashboardSocket(LiveSocket):
 
     async def join(self) -> None:
         self.socket.busy = False
-        self.following = self.board.spawn(self._follow())
-
-    async def _follow(self) -> None:
-        """Forward until the socket closes; with Redis away, try again and again."""
-        layer = get_channel_layer()
-        while not self.socket.closed:
-            try:
-                name = await layer.new_channel()
-                await layer.group_add(DASHBOARD, name)
-                while not self.socket.closed:
-                    self.socket.take(orjson.dumps((await layer.receive(name))["frame"]).decode())
-            except (redis.RedisError, OSError):
-                await asyncio.sleep(2)
+        self.board.follow()
 
 
 def is_own(origin: str) -> bool:

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 ALWAYS = "hub:live"  # keeps the connection in subscribed mode while no socket is open
 PATIENCE = 1.0  # seconds to wait for a confirmation
 SILENCE = 30.0  # seconds without an answer after which the connection is taken for dead
-LONGEST_WAIT = 2.0
+FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0  # seconds before it connects anew
 
 
 class Hearing:
@@ -33,7 +33,7 @@ class Hearing:
         )
 
     async def run(self) -> None:
-        """Listen until cancelled."""
+        """Listen until cancelled, whatever happens."""
         wait = 0.0
         while True:
             try:
@@ -41,7 +41,10 @@ class Hearing:
             except (redis.RedisError, OSError, TimeoutError) as error:
                 if not wait or self.connection:
                     logger.warning("Redis is away, sockets hear a little later: %s", error)
-                wait = 0.1 if self.connection else min(max(2 * wait, 0.1), LONGEST_WAIT)
+                wait = FIRST_WAIT if self.connection else min(max(2 * wait, FIRST_WAIT), LONGEST_WAIT)
+            except Exception:
+                logger.exception("Hearing begins again")
+                wait = FIRST_WAIT
             finally:
                 self._forget()
             await asyncio.sleep(wait)

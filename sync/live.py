@@ -5,7 +5,8 @@ from channels.layers import get_channel_layer
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import path
 
-from sync.consumers import DASHBOARD, DashboardSocket, MemberSocket
+from sync.consumers import DashboardSocket, MemberSocket
+from sync.following import DASHBOARD
 from sync.switchboard import Switchboard
 
 NOT_HERE = 4404

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
+
+import django.db
+import psycopg
+from django.conf import settings
 
 from sync.envelope import channel_of
 from sync.sockets import Socket
@@ -30,8 +33,9 @@ class Rounds:
 
     def all(self) -> list[Awaitable]:
         """Every round as an endless coroutine."""
-        plan = [(1.0, self.sessions), (2.0, self.heads), (1.0, self.silence), (1.0, self.confirmations)]
-        return [_every(seconds, work) for seconds, work in [*plan, (10.0, self.board.hearing.ping)]]
+        each_second = [self.sessions, self.staff, self.silence, self.confirmations]
+        plan = [*((1.0, work) for work in each_second), (2.0, self.heads), (10.0, self.board.hearing.ping)]
+        return [_every(seconds, work) for seconds, work in plan]
 
     def confirm(self, socket: Socket, sequence: int) -> None:
         """Note how far a channel's clients are; written with the next round."""
@@ -40,14 +44,18 @@ class Rounds:
             self.confirmed[key] = max(sequence, self.confirmed.get(key, 0))
 
     async def sessions(self) -> None:
-        """Close the sockets of sessions that have ended; Redis has no part in it."""
-        asked = defaultdict(set)
-        for socket in self.board.sockets:
-            asked[socket.check].add(socket.session)
-        for check, sessions in asked.items():
-            ended = await self.board.ended(check, sorted(sessions))
-            for socket in [each for each in self.board.sockets if each.check == check and each.session in ended]:
-                self.board.close(socket, REVOKED)
+        """Close the sockets of members' sessions that have ended; Redis has no part in it."""
+        await self._end(settings.SESSION_CHECK)
+
+    async def staff(self) -> None:
+        """Close the sockets of staff who may not look any more; members do not wait for it."""
+        await self._end(settings.STAFF_CHECK)
+
+    async def _end(self, check: str) -> None:
+        sessions = {socket.session for socket in self.board.sockets if socket.check == check}
+        ended = await self.board.ended(check, sorted(sessions), asker=check) if sessions else ()
+        for socket in [each for each in self.board.sockets if each.check == check and each.session in ended]:
+            self.board.close(socket, REVOKED)
 
     async def heads(self) -> None:
         """Compare the heads of open subjects with what was delivered: heals hints that were lost."""
@@ -65,7 +73,7 @@ class Rounds:
             elif socket.is_silent():
                 self.board.close(socket, SILENT)
             elif not socket.busy and (ping := socket.ping_due()):
-                socket.take(ping)
+                self.board.hand(socket, ping)
         empty = [subject for subject, room in self.board.rooms.items() if not room]
         for subject in empty:
             del self.board.rooms[subject]
@@ -83,6 +91,8 @@ async def _every(seconds: float, work: Callable[[], Awaitable]) -> None:
     while True:
         try:
             await work()
-        except Exception as error:  # noqa: BLE001 - a round that fails must not end the rounds after it
+        except (psycopg.Error, django.db.Error) as error:
             logger.warning("%s: %s: %s", work.__name__, type(error).__name__, error)
+        except Exception:  # a round that fails must not end the rounds after it
+            logger.exception("%s", work.__name__)
         await asyncio.sleep(seconds)

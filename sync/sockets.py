@@ -33,11 +33,14 @@ class Socket:
     pinged_at: float = field(default_factory=monotonic)
 
     def take(self, text: str) -> bool:
-        """Hand a frame to a socket that is writable now; False, and nothing sent, when it is not."""
+        """Hand a frame to a socket that is writable now; False, and nothing sent, when it is not.
+
+        Raises what the server raises, of whatever kind; `Switchboard.hand` makes it this socket's matter alone.
+        """
         return without_waiting(self.send({"type": "websocket.send", "text": text}))
 
     async def tell(self, text: str) -> None:
-        """Send a frame at the socket's own pace. Raises OSError when it is gone."""
+        """Send a frame at the socket's own pace. Raises OSError when it is gone, and what else the server raises."""
         self.sending_since = monotonic()
         await self.send({"type": "websocket.send", "text": text})
         self.sending_since = None
@@ -54,7 +57,7 @@ class Socket:
         return waited > UNREAD or (waited > 1 and self.wanted - self.delivered > LONGEST_BACKLOG)
 
     def cut(self) -> None:
-        """Drop the connection of a client that does not read: what is said to it would wait for ever, a close as well.
+        """Drop the connection at once: what is said to a client that does not read waits for ever, a close as well.
 
         ASGI has no word for it; the server's own transport has.
         """

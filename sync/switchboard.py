@@ -6,9 +6,10 @@ else by reading PostgreSQL from where the socket stands. `sync/rounds.py` keeps 
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import orjson
 import psycopg
@@ -20,6 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from sync import postgres
 from sync.envelope import COLUMNS, channel_of, cloud_event
+from sync.following import follow
 from sync.hearing import Hearing
 from sync.rounds import Rounds
 from sync.sockets import Socket, event_frame, framed, without_waiting
@@ -49,7 +51,8 @@ class Switchboard:
         self.addresses: Counter[str] = Counter()
         self.tasks: set[asyncio.Task] = set()
         self.starting: asyncio.Future | None = None
-        self.thread = ThreadPoolExecutor(1, "sessions")  # the checks are Django's own queries
+        self.following: asyncio.Future | None = None
+        self.threads = defaultdict(partial(ThreadPoolExecutor, 1, "sessions"))  # the checks are Django's own queries
 
     async def start(self) -> None:
         """Open the pool and begin to listen, once."""
@@ -75,14 +78,20 @@ class Switchboard:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         if self.starting:
             await self.pool.close()
-        self.thread.shutdown(wait=False)
+        for thread in self.threads.values():
+            thread.shutdown(wait=False)
 
     def spawn(self, work: Awaitable) -> asyncio.Future:
-        """Run something beside everything else, until it ends or the switchboard stops."""
+        """Run something beside everything else, until it ends or the switchboard stops. It does not fail unheard."""
         task = asyncio.ensure_future(work)
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self._over)
         return task
+
+    def _over(self, task: asyncio.Task) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("%s has failed", task.get_coro().__qualname__, exc_info=error)
 
     async def run(self, sql: str, parameters) -> list[dict]:
         """The rows of one statement. Raises psycopg.Error when PostgreSQL is away, not when it was."""
@@ -97,9 +106,12 @@ class Switchboard:
             cursor = await database.execute(sql, parameters, prepare=True)
             return await cursor.fetchall() if cursor.description else []
 
-    async def ended(self, check: str, sessions: list[str]) -> set[str]:
-        """Those of these sessions that have ended, as the floor above says."""
-        return await asyncio.get_running_loop().run_in_executor(self.thread, _ask, check, sessions)
+    async def ended(self, check: str, sessions: list[str], *, asker: str) -> set[str]:
+        """Those of these sessions that have ended, as the floor above says.
+
+        Every `asker` has a thread of its own, and with it a connection: none waits for the questions of another.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self.threads[asker], _ask, check, sessions)
 
     # Coming and going -----------------------------------------------------------------------------------------
 
@@ -119,6 +131,8 @@ class Switchboard:
         """Say hello, bring the socket from `after` to the head of its stream, and keep it there."""
         await self.hearing.subscribe(channel_of(socket.subject))
         standing = await self.run(STANDING, [socket.subject])
+        if socket.closed:  # its session ended meanwhile
+            return
         head, oldest = (standing[0]["head"], standing[0]["oldest"]) if standing else (0, None)
         await socket.tell(framed("hello", member_id=socket.subject.partition("/")[2], head=head))
         begin = _position(after, head, oldest)
@@ -143,8 +157,49 @@ class Switchboard:
             return
         self.leave(socket)
         message = {"type": "websocket.close", "code": code}
-        if not without_waiting(socket.send(message)):
-            self.spawn(_part(socket, message))
+        try:
+            if not without_waiting(socket.send(message)):
+                self.spawn(self._part(socket, message))
+        except Exception as error:  # noqa: BLE001 - as in `hand`
+            self.drop(socket, error)
+
+    async def _part(self, socket: Socket, message: dict) -> None:
+        """Close a socket that cannot be written to now; who does not read in time is cut off."""
+        try:
+            async with asyncio.timeout(PARTING):
+                await socket.send(message)
+        except TimeoutError:
+            socket.cut()
+        except OSError as error:
+            logger.debug("The socket was gone: %s", error)
+        except Exception as error:  # noqa: BLE001 - as in `hand`
+            self.drop(socket, error)
+
+    # Frames ------------------------------------------------------------------------------------------------------
+
+    def hand(self, socket: Socket, text: str) -> bool:
+        """Hand a frame to a socket that is writable now; False when it is not. One that fails is dropped."""
+        try:
+            return socket.take(text)
+        except Exception as error:  # noqa: BLE001 - whatever its server raises is this socket's matter, nobody else's
+            self.drop(socket, error)
+            return True
+
+    def drop(self, socket: Socket, error: Exception) -> None:
+        """Give up a socket with which something went wrong; a server that waits for its client may do so for ever."""
+        logger.warning("A socket was dropped: %s: %s", type(error).__name__, error)
+        self.leave(socket)
+        socket.cut()
+
+    def follow(self) -> None:
+        """Show dashboards what is told to all of them, from the first one on."""
+        if self.following is None:
+            self.following = self.spawn(follow(self))
+
+    def show(self, text: str) -> None:
+        """Hand a frame to every dashboard whose session has been asked about; who cannot take it gets the next."""
+        for socket in [each for each in self.sockets if each.check == settings.STAFF_CHECK and not each.busy]:
+            self.hand(socket, text)
 
     # Events ---------------------------------------------------------------------------------------------------
 
@@ -154,8 +209,8 @@ class Switchboard:
         if not room:
             return
         sequence, frame = int(orjson.loads(payload)["sequence"]), event_frame(payload)
-        for socket in room:
-            if sequence == socket.delivered + 1 and not socket.busy and socket.take(frame):
+        for socket in tuple(room):  # it shrinks when one is dropped
+            if sequence == socket.delivered + 1 and not socket.busy and self.hand(socket, frame):
                 socket.delivered = socket.wanted = sequence
             else:
                 self.want(socket, sequence)
@@ -175,6 +230,8 @@ class Switchboard:
             self.leave(socket)
         except psycopg.Error as error:
             logger.warning("A socket waits for the next comparison of heads: %s", error)
+        except Exception as error:  # noqa: BLE001 - as in `hand`
+            self.drop(socket, error)
         finally:
             socket.busy = False
 
@@ -209,14 +266,3 @@ def _ask(check: str, sessions: list[str]) -> set[str]:
         return import_string(check)(sessions)
     finally:
         connection.close()
-
-
-async def _part(socket: Socket, message: dict) -> None:
-    """Close a socket that cannot be written to now; who does not read in time is cut off."""
-    try:
-        async with asyncio.timeout(PARTING):
-            await socket.send(message)
-    except TimeoutError:
-        socket.cut()
-    except OSError as error:
-        logger.debug("The socket was gone: %s", error)

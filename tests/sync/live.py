@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvicorn
+from uvicorn.main import main as command
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from config.programs import programs
 from sync import events, tickets
 from sync.live import build
 from sync.switchboard import Switchboard
@@ -99,19 +101,19 @@ def subject(of) -> str:
     return events.of_member(of.member_id)
 
 
+def switches() -> dict:
+    """What `manage.py up` tells uvicorn, but for the lifespan, by which a test ends what it began."""
+    words = next(program.command for program in programs() if program.name == "live")
+    given = command.make_context("uvicorn", list(words[words.index("uvicorn") + 1 :])).params
+    names = ("ws", "ws_max_size", "ws_per_message_deflate", "log_level", "timeout_graceful_shutdown")
+    return {name: given[name] for name in names} | {"lifespan": "on", "log_config": None}
+
+
 @contextmanager
 def live_running():
     """The application in uvicorn, as `manage.py up` runs it."""
     board, place = Switchboard(), socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        build(board),
-        lifespan="on",
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-        log_level="warning",
-        log_config=None,
-        timeout_graceful_shutdown=2,
-    )
+    config = uvicorn.Config(build(board), **switches())
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([place])))
     thread.start()

@@ -1,15 +1,20 @@
 """The dashboard's socket: figures for staff who may see them, for as long as they may."""
 
+import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
+from channels.layers import get_channel_layer
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from sync import staff, tickets
+from sync.following import DASHBOARD
 from sync.live import tell_dashboard
 from sync.models import Ticket
+from sync.switchboard import Switchboard
 from tests.sync.live import session, ticket_for
 from tests.sync.patience import until, within
 
@@ -51,6 +56,43 @@ def test_it_forwards_what_is_told(live, manager):
         until(heard)
         tell_dashboard({"kind": "figures", "figures": {"members": 8}})
         assert client.next("figures")["figures"] in ({"members": 7}, {"members": 8})
+
+
+def test_whoever_leaves_leaves_nothing_behind(live, manager):
+    key, layer = signed_in(manager), layer_of(live.board.starting.get_loop())
+    for turn in range(10):
+        with live.connect(ticket_of(key), path="dashboard", origin=settings.PUBLIC_URL) as client:
+            if turn % 2:
+                until(lambda: layer().groups)
+            client.drop()
+        until(lambda: not live.board.sockets)
+    for _ in range(5):
+        tell_dashboard({"kind": "figures", "figures": {}})
+    assert [len(group) for group in layer().groups.values()] == [1]
+    assert len(layer().channels) == 1
+    until(lambda: not any(queue.qsize() for queue in layer().channels.values()))
+
+
+def test_a_process_that_ends_while_it_begins_to_follow_leaves_nothing_behind():
+    async def ending() -> tuple[dict, dict]:
+        board = Switchboard()
+        await board.start()
+        board.follow()
+        layer = layer_of(asyncio.get_running_loop())
+        while not layer().groups:  # it is in the group and has not begun to read
+            await asyncio.sleep(0)
+        board.following.cancel()
+        await asyncio.wait([board.following])
+        await get_channel_layer().group_send(DASHBOARD, {"frame": {}})
+        await board.stop()
+        return layer().channels, layer().groups
+
+    assert asyncio.run(ending()) == ({}, {})
+
+
+def layer_of(loop):
+    """What the channel layer keeps for the sockets of one loop: `channels` with their queues, `groups`."""
+    return lambda: get_channel_layer()._layers.get(loop) or SimpleNamespace(channels={}, groups={})
 
 
 @pytest.mark.parametrize("end", ["signs out", "switched off", "loses the permission", "new password"])
