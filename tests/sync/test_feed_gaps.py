@@ -50,6 +50,33 @@ class Writer:
         self.open = []
 
 
+class Crowd:
+    """Writers who begin and end in an order by chance; `committed` is how far each stream got."""
+
+    def __init__(self, chance: random.Random, writers: list[Writer], subjects: list[str]):
+        self.chance, self.writers, self.subjects = chance, writers, subjects
+        self.committed: dict[str, int] = defaultdict(int)
+
+    def step(self) -> None:
+        """One of them begins or ends a transaction."""
+        writer, chance = self.chance.choice(self.writers), self.chance
+        free = [each for each in self.subjects if not any(each in other.open for other in self.writers)]
+        if writer.open:
+            self._end(writer, chance.choice(["COMMIT", "COMMIT", "ROLLBACK"]))
+        elif free:
+            writer.write(chance.sample(free, chance.randint(1, min(3, len(free)))))
+
+    def finish(self) -> None:
+        """All commit what they have open."""
+        for writer in self.writers:
+            self._end(writer, "COMMIT")
+
+    def _end(self, writer: Writer, word: str) -> None:
+        for subject in writer.open if word == "COMMIT" else ():
+            self.committed[subject] += 1
+        writer.end(word)
+
+
 def settle(connection) -> None:
     connection.execute("SELECT sync_settle()")
 
@@ -73,7 +100,7 @@ def test_ten_commits_after_eleven_and_both_are_told():
 
 @pytest.mark.parametrize("seed", range(12))
 def test_nothing_is_skipped_or_repeated_in_any_order_of_commits(seed):
-    chance, committed = random.Random(seed), defaultdict(int)
+    chance = random.Random(seed)
     subjects = [f"member/{n}" for n in range(8)]
     for subject in subjects:
         admit(subject, make.channel())
@@ -81,27 +108,17 @@ def test_nothing_is_skipped_or_repeated_in_any_order_of_commits(seed):
     with ExitStack() as stack:
         relays = [stack.enter_context(postgres.connect("relay")) for _relay in range(2)]
         writers = [Writer(stack.enter_context(postgres.connect("test"))) for _writer in range(WRITERS)]
+        crowd = Crowd(chance, writers, subjects)
         for _step in range(80):
-            writer = chance.choice(writers)
-            free = [each for each in subjects if not any(each in other.open for other in writers)]
-            if writer.open:
-                word = chance.choice(["COMMIT", "COMMIT", "ROLLBACK"])
-                for subject in writer.open if word == "COMMIT" else ():
-                    committed[subject] += 1
-                writer.end(word)
-            elif free:
-                writer.write(chance.sample(free, chance.randint(1, min(3, len(free)))))
+            crowd.step()
             if chance.random() < 0.4:
                 settle(chance.choice(relays))
             if chance.random() < 0.3:
                 reader.look(chance.choice([1, 2, 100]))
-        for writer in writers:
-            for subject in writer.open:
-                committed[subject] += 1
-            writer.end("COMMIT")
+        crowd.finish()
         settle(relays[0])
     reader.look(100)
     for subject in subjects:
         told = [sequence for about, sequence in reader.read if about == subject]
-        assert told == list(range(1, committed[subject] + 1)), (seed, subject)
-    assert len(reader.read) == sum(committed.values())
+        assert told == list(range(1, crowd.committed[subject] + 1)), (seed, subject)
+    assert len(reader.read) == sum(crowd.committed.values())
