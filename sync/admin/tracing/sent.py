@@ -10,11 +10,10 @@ from django.utils.translation import gettext_lazy
 
 from sync.admin import replays, shown
 from sync.admin.masking import masked
-from sync.admin.tracing.addresses import Addresses
 from sync.admin.tracing.names import Names
+from sync.admin.tracing.past import Past, Signers
 from sync.admin.tracing.times import after, lasted, precise
-from sync.models import Attempt, Delivery, Endpoint, Event
-from sync.secret import Unreadable
+from sync.models import Attempt, Delivery, Event
 from sync.signatures import signature
 
 MOST_TRIES = 300
@@ -22,6 +21,7 @@ MOST_REPLAYS = 20
 BACK = "from=trace"
 LATE = timedelta(seconds=10)  # what is due and not taken for so long waits for a courier that does not come
 State = Delivery.State
+UNSENT = {"dns", "tls", "address", "connect", "internal"}  # when it came to no connection
 ERRORS = {
     "timeout": gettext_lazy("no answer within 15 s"),
     "dns": gettext_lazy("its name does not resolve"),
@@ -39,7 +39,8 @@ ERRORS = {
 
 @dataclass
 class Try:
-    """One attempt as the page shows it. `headers` are those of the signature, as they were sent."""
+    """One attempt as the page shows it. `headers` are those of the signature, as they were sent; `note` says what is
+    not among them, and why."""
 
     attempt: Attempt
     at: str
@@ -49,8 +50,9 @@ class Try:
     took: str
     response: str
     headers: list[tuple[str, str]]
+    note: str
     came: str
-    to: str = ""  # where it went, when that is not where it would go today
+    to: str  # where it went, when that is not where it would go today
 
 
 @dataclass
@@ -76,16 +78,10 @@ def told(event: Event, body: bytes, rows: QuerySet, tries: QuerySet | None, now:
     deliveries = list(rows.filter(event=event).select_related("endpoint__channel").order_by("id"))
     attempts = _attempts(deliveries, tries)
     heads = _heads(event, deliveries, rows)
-    found = [_sent(each, event, body, attempts[each.pk], heads.get(each.endpoint_id), now) for each in deliveries]
-    return _with_addresses(found) if attempts else found
-
-
-def _with_addresses(found: list[Sent]) -> list[Sent]:
-    """Note where tries went that would go elsewhere today."""
-    addresses = Addresses(each.delivery.endpoint for each in found)
+    found = [_sent(each, event, heads.get(each.endpoint_id), now) for each in deliveries]
+    past = Past(each.endpoint for each in deliveries) if attempts else None
     for sent in found:
-        for each in sent.tries:
-            each.to = addresses.of(sent.delivery.endpoint, each.attempt.at)
+        sent.tries = [_try(each, event, body, sent.delivery, past) for each in attempts[sent.delivery.pk]]
     return found
 
 
@@ -108,21 +104,20 @@ def _heads(event: Event, deliveries: list[Delivery], rows: QuerySet) -> dict:
     return {each.endpoint_id: each for each in ahead.order_by("endpoint", "position").distinct("endpoint")}
 
 
-def _sent(delivery: Delivery, event: Event, body: bytes, attempts: list[Attempt], head, now: datetime) -> Sent:
+def _sent(delivery: Delivery, event: Event, head, now: datetime) -> Sent:
     tone = {State.DELIVERED: shown.GOOD, State.DEAD: shown.BAD}.get(delivery.state)
     tone = tone or (shown.BAD if is_stuck(delivery) else shown.BUSY)
-    sent = Sent(
+    return Sent(
         delivery,
         shown.tag(delivery.get_state_display(), tone),
         tone,
         said(delivery, head, now),
         lasted(event.time, delivery.finished_at) if delivery.state == State.DELIVERED else "",
     )
-    sent.tries = [_try(each, event, body, delivery.endpoint) for each in attempts]
-    return sent
 
 
-def _try(attempt: Attempt, event: Event, body: bytes, endpoint: Endpoint) -> Try:
+def _try(attempt: Attempt, event: Event, body: bytes, delivery: Delivery, past: Past) -> Try:
+    signers = Signers() if _is_unsent(attempt) else past.signers(delivery.endpoint, attempt.at)
     words = ERRORS.get(attempt.error, attempt.error)
     is_good = attempt.status is not None and 200 <= attempt.status < 300
     return Try(
@@ -133,8 +128,10 @@ def _try(attempt: Attempt, event: Event, body: bytes, endpoint: Endpoint) -> Try
         words=words if attempt.status else "",
         took=_("%(count)s ms") % {"count": attempt.milliseconds},
         response=masked(attempt.response),
-        headers=_headers(attempt, event, body, endpoint),
+        headers=[] if _is_unsent(attempt) else _headers(attempt, event, body, signers.secrets),
+        note=_note(attempt, signers),
         came=_came(attempt),
+        to=past.address(delivery.endpoint, attempt.at),
     )
 
 
@@ -148,22 +145,28 @@ def _came(attempt: Attempt) -> str:
     return " · ".join(words % {"count": count} for words, count in told if count is not None)
 
 
-def _headers(attempt: Attempt, event: Event, body: bytes, endpoint: Endpoint) -> list[tuple[str, str]]:
+def _is_unsent(attempt: Attempt) -> bool:
+    return attempt.error in UNSENT and attempt.status is None and attempt.sent is None
+
+
+def _headers(attempt: Attempt, event: Event, body: bytes, secrets: list[str]) -> list[tuple[str, str]]:
     """The headers of a try: made of what never changes, and of the endpoint's secrets, which are not shown."""
     at = str(int(attempt.at.timestamp()))
-    signed = " ".join(signature(str(event.pk), at, body, each) for each in _secrets(endpoint, attempt.at))
-    signed = signed or _("not known any more: the secret was replaced since")
-    return [("webhook-id", str(event.pk)), ("webhook-timestamp", at), ("webhook-signature", signed)]
+    signed = " ".join(signature(str(event.pk), at, body, each) for each in secrets)
+    return [("webhook-id", str(event.pk)), ("webhook-timestamp", at), ("webhook-signature", signed or "…")]
 
 
-def _secrets(endpoint: Endpoint, at: datetime) -> list[str]:
-    """What signed at that time; nothing when the secret of that time is not the one in force."""
-    if endpoint.secret_at and at < endpoint.secret_at:
-        return []
-    try:
-        return endpoint.secrets(at)
-    except Unreadable:
-        return []
+def _note(attempt: Attempt, signers: Signers) -> str:
+    """What is not known of the headers; nothing when all of it is."""
+    if _is_unsent(attempt):
+        return _("No headers were sent: it came to no connection.")
+    if signers.is_open:
+        return _("The signature is not known: the secrets were changed at about that time.")
+    if signers.is_gone and signers.secrets:
+        return _("There was a second signature. It is not known any more: its secret is not kept.")
+    if signers.is_gone:
+        return _("The signature is not known any more: the secret was replaced since.")
+    return ""
 
 
 def way_again(request, delivery: Delivery) -> dict | None:
