@@ -22,6 +22,7 @@ from sync.courier.schedule import Outcome, verdict
 from sync.courier.sending import new_session, post, signed
 from sync.http import instant
 from sync.models import Channel, Endpoint, ForwardedPush
+from sync.retention import in_batches
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ async def post_alone(url: str, headers: dict, body: bytes) -> Outcome:
 
 def drop_old() -> int:
     """Forget what was received some days ago, whatever became of it. Returns how many."""
-    return ForwardedPush.objects.filter(created_at__lt=Clock() - KEPT).delete()[0]
+    return in_batches(ForwardedPush.objects.filter(created_at__lt=Clock() - KEPT))
 
 
 def _claimed(but: list[UUID]) -> UUID | None:

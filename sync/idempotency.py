@@ -20,6 +20,7 @@ from sync.clock import Clock
 from sync.http import Problem
 from sync.http.problems import problem_for
 from sync.models import IdempotentAnswer
+from sync.retention import in_batches
 
 KEY = re.compile(r"[ -~]{1,255}")
 KEPT = timedelta(hours=24)
@@ -179,4 +180,4 @@ def storable(response) -> bool:
 
 def drop_expired() -> int:
     """Forget answers older than 24 hours. Returns how many."""
-    return IdempotentAnswer.objects.filter(created_at__lt=Now() - KEPT).delete()[0]
+    return in_batches(IdempotentAnswer.objects.filter(created_at__lt=Now() - KEPT))

@@ -18,6 +18,7 @@ from sync.act import SYSTEM, Actor, act
 from sync.clock import Clock
 from sync.models import InboxMessage, InboxReplay
 from sync.receiving import TYPE_UNKNOWN, handler_of
+from sync.retention import in_batches
 
 State = InboxMessage.State
 AT_A_TIME = 1_000
@@ -71,7 +72,7 @@ def fresh() -> int:
 
 def drop_old() -> int:
     """Forget replays as old as messages become. Returns how many."""
-    return InboxReplay.objects.filter(at__lt=Now() - timedelta(days=settings.EVENT_RETENTION_DAYS)).delete()[0]
+    return in_batches(InboxReplay.objects.filter(at__lt=Now() - timedelta(days=settings.EVENT_RETENTION_DAYS)))
 
 
 @act

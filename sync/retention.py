@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 
 BATCH = 2_000
 BEGIN = (datetime(2000, 1, 1, tzinfo=UTC), UUID(int=0))
@@ -48,11 +49,23 @@ FROM (SELECT time, id FROM old ORDER BY time DESC, id DESC LIMIT 1) last
 """
 BATCHES = "DELETE FROM sync_batch WHERE at < now() - interval '1 day' AND id < (SELECT max(id) FROM sync_batch)"
 BODIES = """
-UPDATE sync_inboxmessage SET body = NULL
-WHERE state = 'applied' AND applied_at < now() - interval '3 days' AND body IS NOT NULL
+UPDATE sync_inboxmessage SET body = NULL WHERE id IN (
+    SELECT id FROM sync_inboxmessage
+    WHERE state = 'applied' AND body IS NOT NULL AND applied_at < now() - interval '3 days'
+    ORDER BY applied_at LIMIT %s FOR UPDATE SKIP LOCKED)
+"""
+# Ids rise with time. What is not applied waits for a person or for what it is about: it is kept.
+MESSAGES = """
+WITH old AS MATERIALIZED (
+    SELECT id, state FROM sync_inboxmessage
+    WHERE id > %s AND received_at < now() - %s * interval '1 day' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM sync_inboxmessage m USING old
+    WHERE m.id = old.id AND old.state = 'applied' RETURNING 1
+)
+SELECT (SELECT count(*) FROM gone), (SELECT id FROM old ORDER BY id DESC LIMIT 1)
 """
 REPLAYS = "DELETE FROM sync_replay WHERE finished_at < now() - %s * interval '1 day'"
-MESSAGES = "DELETE FROM sync_inboxmessage WHERE received_at < now() - %s * interval '1 day'"
 
 
 def drop_events() -> int:
@@ -83,8 +96,33 @@ def drop_batches() -> int:
 
 
 def drop_messages() -> int:
-    """Forget what was in messages applied three days ago, and after the retention the messages. Returns how many."""
-    return _run(BODIES) + _run(MESSAGES, settings.EVENT_RETENTION_DAYS)
+    """Forget what was in messages applied three days ago, and after the retention the messages. Returns how many.
+
+    Some at a time, as events.
+    """
+    dropped = 0
+    while (count := _run(BODIES, BATCH)) == BATCH:
+        dropped += count
+    dropped, last = dropped + count, UUID(int=0)
+    while last is not None:
+        count, last = _drop_messages(last)
+        dropped += count
+    return dropped
+
+
+def _drop_messages(last: UUID) -> tuple[int, UUID | None]:
+    """Look at the next messages after that one; how many of them went, and the last of them."""
+    with connection.cursor() as cursor:
+        cursor.execute(MESSAGES, [last, settings.EVENT_RETENTION_DAYS, BATCH])
+        return cursor.fetchone()
+
+
+def in_batches(old: QuerySet) -> int:
+    """Delete the rows of a query, some at a time, each time in a transaction of its own. Returns how many."""
+    dropped = 0
+    while count := old.model.objects.filter(pk__in=old.values("pk")[:BATCH]).delete()[0]:
+        dropped += count
+    return dropped
 
 
 def drop_replays() -> int:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from celery import shared_task
+from django.db import DatabaseError
 from django.utils import timezone
 
 from sync import alerts, forwarding, idempotency, inbox, quarantine, quotas, retention, tickets
@@ -23,15 +24,27 @@ def forward_pushes(**_later):
     forwarding.forward_due()
 
 
+FORGETTING = (
+    idempotency.drop_expired,
+    tickets.drop_expired,
+    lambda: quotas.drop_before(timezone.now() - timedelta(days=2)),
+    retention.drop_batches,
+    retention.drop_messages,
+    retention.drop_events,
+    retention.drop_replays,
+    forwarding.drop_old,
+    quarantine.drop_old,
+)
+
+
 @shared_task(acks_late=True, soft_time_limit=600)
 def forget(**_later):
-    """Drop what is kept for a time only."""
-    idempotency.drop_expired()
-    tickets.drop_expired()
-    quotas.drop_before(timezone.now() - timedelta(days=2))
-    retention.drop_batches()
-    retention.drop_messages()
-    retention.drop_events()
-    retention.drop_replays()
-    forwarding.drop_old()
-    quarantine.drop_old()
+    """Drop what is kept for a time only. What fails holds up nothing else; raises it at the end."""
+    failed = []
+    for drop in FORGETTING:
+        try:
+            drop()
+        except DatabaseError as error:
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup("Not all that is old was dropped", failed)

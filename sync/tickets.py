@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from sync.models import Channel, Ticket
+from sync.retention import in_batches
 from sync.secret import digest, token
 
 TTL = 30  # seconds
@@ -33,4 +34,4 @@ def issue(*, subject: str, session: str, channel: Channel | None, kind: str = Ti
 
 def drop_expired() -> int:
     """Forget tickets that opened something or can no longer. Returns how many."""
-    return Ticket.objects.filter(expires_at__lt=Now() - timedelta(minutes=10)).delete()[0]
+    return in_batches(Ticket.objects.filter(expires_at__lt=Now() - timedelta(minutes=10)))

@@ -54,6 +54,9 @@ class InboxMessage(models.Model):
             models.Index(fields=["waits_for"], condition=Q(state="parked"), name="inbox_parked"),
             models.Index(fields=["next_at"], condition=Q(state="parked"), name="inbox_parked_due"),
             models.Index(fields=["problem", "id"], condition=Q(state="quarantined"), name="inbox_quarantined"),
+            models.Index(
+                fields=["applied_at"], condition=Q(state="applied", body__isnull=False), name="inbox_body_age"
+            ),
             models.Index(fields=["subject", "id"], name="inbox_subject"),
             models.Index(fields=["correlation_id", "id"], name="inbox_chain"),
         ]

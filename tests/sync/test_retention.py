@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 
 from sync import events, idempotency, postgres, queries, quotas, retention, tasks, tickets
@@ -175,15 +175,66 @@ def test_replays_go_once_they_are_over_for_as_long_as_events_are_kept():
 
 
 def test_replays_of_messages_go_with_them():
-    known = {"sender": "channels/website", "type": "order.paid", "body_digest": b""}
     for message_id in ("old", "new"):
-        message = InboxMessage.objects.create(message_id=message_id, **known)
+        message = received(message_id)
         InboxReplay.objects.create(message=message, by="staff/1", reason="again", problem="internal")
         if message_id == "old":
             age("sync_inboxreplay", "at", 91)
             age("sync_inboxmessage", "received_at", 91)
     tasks.forget()
     assert InboxReplay.objects.get().message.message_id == InboxMessage.objects.get().message_id == "new"
+
+
+def received(message_id: str, state: str = "applied") -> InboxMessage:
+    known = {"sender": "channels/website", "type": "order.paid", "body_digest": b"", "body": "{}", "state": state}
+    applied_at = Now() if state == "applied" else None
+    return InboxMessage.objects.create(message_id=message_id, applied_at=applied_at, **known)
+
+
+def test_messages_go_however_many_there_are_but_for_those_that_are_not_applied(monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 2)
+    for number in range(7):
+        received(str(number))
+    for state in ("waiting", "parked", "quarantined"):
+        received(state, state)
+    age("sync_inboxmessage", "applied_at", 2)
+    assert retention.drop_messages() == 0
+    age("sync_inboxmessage", "applied_at", 2)
+    assert retention.drop_messages() == 7
+    assert set(InboxMessage.objects.filter(body__isnull=False).values_list("state", flat=True)) == {
+        "waiting", "parked", "quarantined"
+    }  # fmt: skip
+    age("sync_inboxmessage", "received_at", 91)
+    received("fresh")
+    assert retention.drop_messages() == 7
+    assert set(InboxMessage.objects.values_list("message_id", flat=True)) == {
+        "waiting", "parked", "quarantined", "fresh"
+    }  # fmt: skip
+
+
+def test_tickets_and_answers_go_however_many_there_are(monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 2)
+    for number in range(5):
+        IdempotentAnswer.objects.create(
+            caller="c", key=str(number), request_digest=b"", created_at=Now() - idempotency.KEPT
+        )
+    assert [idempotency.drop_expired(), idempotency.drop_expired()] == [5, 0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_be_dropped_holds_up_nothing_else_and_is_told():
+    endpoint = make_deliveries.endpoint(make.channel())
+    make_deliveries.replay(endpoint)
+    with transaction.atomic():
+        age("sync_replay", "finished_at", 91)
+    tickets.issue(subject="member/1", session="s", channel=make.channel())
+    Ticket.objects.update(expires_at=Now() - timedelta(hours=1))
+    with postgres.connect("other") as other, other.transaction(force_rollback=True):
+        other.execute("LOCK TABLE sync_ticket")
+        with pytest.raises(ExceptionGroup) as told:
+            tasks.forget()
+    assert [type(each) for each in told.value.exceptions] == [OperationalError]
+    assert (Ticket.objects.count(), Replay.objects.count()) == (1, 0)
 
 
 def test_of_the_relays_snapshots_the_last_is_always_kept():
