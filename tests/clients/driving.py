@@ -1,7 +1,6 @@
 """Clients in a Node process, as pages and mini-programs run them; told what to do by lines of JSON."""
 
 import json
-import os
 import shutil
 import subprocess
 import threading
@@ -10,22 +9,13 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-import pytest
-
+from tests.lacking import lacking
 from tests.sync.patience import until
 
 NODE = shutil.which("node") or shutil.which("nodejs")
 DRIVE = Path(__file__).resolve().parent / "node" / "drive.mjs"
 TIMEOUT = 30
 MERCY = 200  # ms that the shim's background leaves what runs; 5000 with WeChat
-
-
-def missing() -> None:
-    """Without Node nothing is shown of the clients; CI never goes on without."""
-    reason = "Node runs them and is not here: apt-get install nodejs"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(f"THE CLIENTS TO COPY ARE NOT TESTED. {reason}")
 
 
 class RefusedError(Exception):
@@ -41,7 +31,7 @@ class Place:
 
     def __init__(self, platform: str, *, mercy: int = MERCY, origin: str = ""):
         if NODE is None:
-            missing()
+            lacking("The clients to copy are", "Node runs them and is not here: apt-get install nodejs")
         self.platform, self.numbers = platform, count(1)
         self.waiting: dict[int, Future] = {}
         self.signals: list[dict] = []

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from standardwebhooks import Webhook
 
 from tests.engines import ROOT
+from tests.lacking import lacking
 from tests.processes import await_that, free_ports
 from tests.sync.receiver import SECRET
 
@@ -27,10 +27,11 @@ OTHER_SECRET = "whsec_" + "c2Vjb25kLXNlY3JldC1vZi10aGUtc2hvcC0wMQ=="
 
 
 def command(name: str, *arguments: str, port: int = 0) -> list[str]:
-    """How a receiver is started; skips the test when its language is not installed."""
+    """How a receiver is started; ends the test when its language is not installed."""
     program = {"python": sys.executable, "node": shutil.which("node"), "php": shutil.which("php")}[name]
     if program is None:
-        pytest.skip(f"{name} is not installed: apt-get install {'php-cli' if name == 'php' else 'nodejs'}")
+        package = "php-cli" if name == "php" else "nodejs"
+        lacking(f"The receiver in {name} is", f"{name} is not here: apt-get install {package}")
     if name == "python":
         return [program, "-W", "error", str(RECEIVERS / "python/receiver.py"), *arguments]
     if name == "node":

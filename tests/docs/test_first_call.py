@@ -8,13 +8,14 @@ import pytest
 
 from tests.docs.examples import blocks
 from tests.docs.test_integrate import guide
+from tests.lacking import lacking
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_first_call_needs_nothing_but_a_shell(hub):
     if shutil.which("curl") is None:
-        pytest.skip("The lines use curl and it is not here: apt-get install curl")
+        lacking("The first call is", "Its lines use curl, which is not here: apt-get install curl")
     first, *lines = blocks(guide(), "sh")[0].splitlines()
     assert first.startswith("make up")
     typed = "\n".join(lines).replace("http://127.0.0.1:8000", hub.url)
