@@ -8,6 +8,8 @@ import pytest
 from tests.clients.driving import Client, RefusedError
 from tests.clients.scripted import GONE, Answer, problem, session, tokens
 
+pytestmark = pytest.mark.slow
+
 ORDER = Answer(200, {"number": "D1"})
 
 

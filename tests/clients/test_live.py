@@ -9,6 +9,8 @@ from tests.clients.driving import Client
 from tests.clients.scripted import GONE, Answer, event, problem, session, tokens
 from tests.sync.patience import until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def live(client, scripted):

@@ -13,6 +13,8 @@ from config.children import started_at
 from tests.engines import ROOT
 from tests.processes import HubProcesses, await_that, descendants
 
+pytestmark = pytest.mark.slow
+
 
 def words_of(processes: HubProcesses, **environment: str) -> tuple[int, list[str]]:
     """Run an `up` that ends by itself: its exit code and its lines."""
@@ -64,7 +66,6 @@ def test_production_without_its_secrets_says_what_is_missing_in_a_few_lines(tmp_
     assert not any("Traceback" in line for line in lines)
 
 
-@pytest.mark.slow
 class TestARunningHub:
     """One hub for all of these, in this order: the last one ends it."""
 
@@ -98,7 +99,6 @@ class TestARunningHub:
         assert not list(hub.run.glob("*.pid"))
 
 
-@pytest.mark.slow
 def test_a_hub_with_engines_of_its_own_keeps_its_data_from_run_to_run(tmp_path):
     processes = HubProcesses(tmp_path / "data", None)
     for _ in range(2):

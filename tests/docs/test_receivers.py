@@ -24,7 +24,7 @@ from tests.sync.patience import until
 from tests.sync.receiver import SECRET
 from tests.sync.test_courier import courier_running
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 NOBODY = "http://127.0.0.1:9"  # a port where nothing listens
 
 

@@ -18,7 +18,7 @@ from tests.loyalty.make_points import at_once
 from tests.members.make_merging import merge, unmerge
 from tests.orders import make_orders
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 THREADS, ACTS = 5, 8
 

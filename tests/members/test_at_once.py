@@ -18,7 +18,7 @@ from sync.http import Problem
 from sync.models import Event, Stream
 from tests import make
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 def at_once(*calls):
@@ -91,7 +91,6 @@ print(wechat.access_token(Channel.objects.get(code="mini-program")))
 """
 
 
-@pytest.mark.slow
 def test_wechats_token_is_fetched_by_one_of_many_processes(outside, settings):
     make.channel("mini-program")
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")

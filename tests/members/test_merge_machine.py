@@ -25,7 +25,7 @@ def run(sequences: int, steps: int) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.django_db(transaction=True)
 def test_any_sequence_keeps_members_whole():
-    run(sequences=60, steps=5)
+    run(sequences=20, steps=5)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from tests.loyalty.make_points import at_once, drifted
 from tests.members.make_merging import merge, projection, rich
 from tests.orders import make_orders
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 def merged(one: Member, other: Member) -> Merge:

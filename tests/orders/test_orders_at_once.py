@@ -17,7 +17,7 @@ from tests.loyalty.make_points import at_once, drifted
 from tests.orders import any_order
 from tests.orders import make_orders as o
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 turns = pytest.mark.parametrize("turn", range(4))
 WEBSITE, MINI = "website", "mini-program"
 _money = count(1)

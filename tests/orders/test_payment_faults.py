@@ -110,10 +110,7 @@ NOTIFICATIONS = {
 
 @pytest.mark.parametrize(
     "wrong",
-    [
-        pytest.param(wrong, id=name, marks=[] if name == "all of it" else pytest.mark.slow)
-        for name, wrong in NOTIFICATIONS.items()
-    ],
+    [pytest.param(wrong, id=name, marks=pytest.mark.slow) for name, wrong in NOTIFICATIONS.items()],
 )
 def test_whatever_becomes_of_notifications_every_order_ends_right(hub, wrong):
     payments = [opened() for _n in range(PAID + UNPAID)]

@@ -9,7 +9,7 @@ from tests.orders import make_orders as o
 from tests.orders.any_order import ACTS, FACTS, STEPS
 
 patient = pytest.mark.timeout(900)
-few, many = 12, 400
+few, many = 4, 400
 ends: dict[frozenset, dict] = {}
 
 
@@ -70,6 +70,7 @@ def test_any_of_very_many_orders_of_arrival_ends_alike(rule, steps):
 
 
 @patient
+@pytest.mark.slow
 @pytest.mark.parametrize("first", list(FACTS))
 def test_whatever_comes_first_or_last_ends_alike(rule, first):
     others = [step for step in STEPS if step != first]

@@ -54,6 +54,7 @@ def partitions(draw, order: dict) -> list[dict]:
     return draw(st.permutations([part for part in parts if any(map(any, part["goods"])) or part["shipping_fen"]]))
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
@@ -80,6 +81,7 @@ def test_any_partition_gives_everything_back_exactly(data):
     assert sum(entry.contra for entry in Entry.objects.filter(account__member=buyer)) == -GIFT
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
@@ -99,6 +101,7 @@ def test_what_a_member_asks_for_piece_by_piece_is_all_that_was_paid(data):
     assert order.refunds.count() == len(singly)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())

@@ -19,7 +19,7 @@ from tests.sync.patience import until, within
 from tests.sync.test_relay import happen
 from tests.sync.valkey import valkey_in
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 class TestWhoMayNot:
@@ -222,7 +222,6 @@ class TestSilence:
             assert client.next("ping")["head"] == 1
             assert client.closed() == 4408
 
-    @pytest.mark.slow
     def test_an_idle_socket_that_answers_pings_lives_longer_than_a_minute(self, live, relay):
         mine, began = session(), time.monotonic()
         with live.open(mine) as client:
@@ -235,7 +234,6 @@ class TestSilence:
             happen(subject(mine), "order.placed")
             assert client.sequences(1) == [1]
 
-    @pytest.mark.slow
     def test_one_that_does_not_is_closed_after_a_minute(self, live):
         mine, began = session(), time.monotonic()
         with live.open(mine) as client:

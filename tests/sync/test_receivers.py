@@ -20,7 +20,7 @@ from tests.sync.receiver import SECRET, receiving
 from tests.sync.test_courier import courier_running
 from tests.sync.unruly import OK, answering, certificate, hanging_up, resetting, saying, silent, unruly
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 STEP = 5  # seconds until the second try
 AGES = "Retry-After: 1000000000"
 EVERLASTING = b"x" * 1_000

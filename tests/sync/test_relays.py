@@ -16,7 +16,7 @@ from sync.services import admit
 from tests import make
 from tests.sync.test_relay import WEB
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 SETTLE = "SELECT settled FROM sync_settle()"
 SUBJECTS = [f"member/{number}" for number in range(4)]
