@@ -1,10 +1,11 @@
-"""An order in a real browser: its story is read and narrowed; a parcel goes out by hand, many by spreadsheet."""
+"""An order in a real browser: its story is read and narrowed; parcels go out by hand and by file, money goes back."""
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_staff_pages import desk  # noqa: F401 - the desk is theirs
+from tests.journeys.clients import OPEN, Backend, Client
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -21,6 +22,16 @@ def sold(hub, external_id: str) -> str:
         answer = client.post(f"/api/v1/orders/{number}/payments", json=paid | {"paid_at": "2026-11-20T02:00:00.000Z"})
         assert answer.status_code == 201, answer.text
     return number
+
+
+@pytest.fixture
+def buyer(hub):
+    """Somebody in WeChat, in the mini-program."""
+    mini = Client(hub.url, "mini-program")
+    openid = mini.sandbox("POST", "wechat/users", json={"phone": "13900139888"})["openid"]
+    mini.id = mini.sign_in_by_wechat(openid)["member"]["id"]
+    yield mini
+    OPEN.close()
 
 
 def find(page, hub, number: str) -> None:
@@ -67,6 +78,59 @@ def test_many_parcels_go_out_by_a_spreadsheet(desk, hub):  # noqa: F811
     expect(page.locator("[data-of=shipped]")).to_have_text("2", timeout=60_000)
     find(page, hub, numbers[0])
     expect(page.locator(".hub-standing-head")).to_contain_text("已全部发出")
+
+
+def test_a_refund_is_declined_then_asked_for_again_and_approved(desk, hub, buyer):  # noqa: F811
+    number = Backend(hub.url, "mini-program").place(buyer.id, "PAGE-3")["number"]
+    buyer.pay(number)
+    page = desk("finance").page
+    first = buyer.ask_back(number, 1)
+    find(page, hub, number)
+    page.click(".hub-alarm a:has-text('拒绝退款')")
+    expect(page.locator("#work")).to_contain_text("包装破损")
+    page.fill("[name=reason]", "照片不清楚")
+    page.click("button[name=sure]")
+    expect(page.locator(".hub-alarm")).to_have_count(0)
+    expect(page.locator(".hub-story")).to_contain_text("照片不清楚")
+
+    second = buyer.ask_back(number, 1)
+    assert first["amount_fen"] == second["amount_fen"] == 6_450
+    page.reload()
+    page.click(".hub-alarm a:has-text('同意退款')")
+    expect(page.locator(".hub-goods input >> nth=0")).to_be_disabled()
+    page.fill(".hub-goods input >> nth=1", "50")
+    page.fill("[name=reason]", "照片清楚了")
+    page.click("button:has-text('查看效果')")
+    expect(page.locator("#effect")).to_contain_text("你同意退 ¥50.00")
+    page.fill(".hub-goods input >> nth=1", "60")
+    expect(page.locator("#effect")).to_have_count(0)
+    assert page.locator("button[name=sure]").count() == 0  # what is done is what was shown
+    page.click("button:has-text('重新计算')")
+    expect(page.locator("#effect")).to_contain_text("¥60.00")
+    page.click("button[name=sure]")
+    expect(page.locator(".hub-story")).to_contain_text("照片清楚了")
+
+
+def test_the_amounts_of_a_refund_follow_the_pieces_until_all_is_taken(desk, hub):  # noqa: F811
+    number = sold(hub, "PAGE-4")
+    page = desk("admin").page
+    find(page, hub, number)
+    page.click(".hub-standing a:has-text('退款')")
+    quantity, amount = (page.locator(f".hub-goods input >> nth={nth}") for nth in range(2))
+    quantity.fill("1")
+    expect(amount).to_have_value("129.00")
+    amount.fill("100")
+    quantity.fill("2")
+    expect(page.locator("[name=shipping]")).to_have_value("0.00")
+    expect(amount).to_have_value("100")  # what somebody typed stays
+    page.click("#all")
+    expect(amount).to_have_value("258.00")
+    page.fill("[name=transaction_id]", "退-1")
+    page.fill("[name=reason]", "客户拒收")
+    page.click("button:has-text('查看效果')")
+    expect(page.locator("#effect")).to_contain_text("¥258.00")
+    page.click("button[name=sure]")
+    expect(page.locator(".hub-standing-head")).to_contain_text("已全额退款")
 
 
 def test_what_staff_are_not_granted_has_no_button(desk, hub):  # noqa: F811

@@ -5,8 +5,10 @@ import queue
 import socket
 import threading
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 
 import httpx
+from standardwebhooks import Webhook
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -69,6 +71,20 @@ class Client:
             answer = self.call("POST", "auth/register", json=body)
         return self.signed_in(answer)
 
+    def pay(self, number: str, **told) -> None:
+        """Pay an order in the mini-program by WeChat Pay's stand-in, which notifies as it is `told`."""
+        opened = self.call("POST", f"me/orders/{number}/payments", 201, json={"method": "wechat_jsapi"}).json()
+        self.sandbox("POST", f"wechat-pay/{opened['payment_id']}/succeed", json=told)
+
+    def order(self, number: str) -> dict:
+        return self.call("GET", f"me/orders/{number}", 200).json()
+
+    def ask_back(self, number: str, *pieces: int, reason: str = "包装破损") -> dict:
+        """Ask for money for so many pieces of each article; the refund."""
+        lines = zip(self.order(number)["lines"], pieces, strict=False)
+        items = [{"line_id": line["id"], "quantity": count} for line, count in lines if count]
+        return self.call("POST", f"me/orders/{number}/refunds", 201, json={"items": items, "reason": reason}).json()
+
     def sandbox(self, method: str, path: str, **kwargs):
         answer = self.http.request(method, f"/sandbox/{path}", **kwargs)
         assert answer.is_success, f"{method} /sandbox/{path}: {answer.status_code} {answer.text}"
@@ -81,10 +97,21 @@ class Client:
         return Socket(self.ticket(), after)
 
 
+def both_doors(base: str, phone: str) -> tuple[Client, Client, dict]:
+    """Somebody on the website and in the mini-program: both clients and the one member."""
+    website, mini = Client(base, "website"), Client(base, "mini-program")
+    openid = website.sandbox("POST", "wechat/users", json={"phone": phone})["openid"]
+    website.sign_in_by_phone(phone)
+    mini.sign_in_by_wechat(openid)
+    code = mini.sandbox("POST", f"wechat/users/{openid}/phone-code")["code"]
+    return website, mini, mini.signed_in(mini.call("POST", "auth/wechat/phone", json={"code": code}))["member"]
+
+
 class Backend:
     """A channel's backend: its key, its orders."""
 
     def __init__(self, base: str, channel: str):
+        self.channel = channel
         credentials = httpx.get(f"{base}/sandbox/credentials", trust_env=False, timeout=TIMEOUT).json()
         self.secrets = credentials["channels"][channel]
         headers = {"Authorization": f"Bearer {self.secrets['api_key']}"}
@@ -101,6 +128,20 @@ class Backend:
         item = {"sku": "TEA-01", "name": "龙井 50g", "quantity": 2, "unit_price_fen": 6450}
         body = {"external_id": external_id, "member_id": member, "items": [item], "shipping_fen": 0, "discounts": []}
         return self.call("POST", "orders", 201, json=body | {"total_fen": 12_900} | more).json()
+
+    def tell(self, event: dict) -> dict:
+        """Push a fact into the hub's inbox, signed; the counts."""
+        now = datetime.now(UTC)
+        known = {"specversion": "1.0", "source": f"/channels/{self.channel}", "time": f"{now:%FT%TZ}"}
+        body = json.dumps(known | event)
+        headers = {
+            "X-Channel": self.channel,
+            "Content-Type": "application/cloudevents+json",
+            "webhook-id": event["id"],
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(self.secrets["inbound_secret"]).sign(event["id"], now, body),
+        }
+        return self.call("POST", "inbox", 202, content=body, headers=headers).json()
 
     def feed(self) -> list[dict]:
         """All of it, page by page."""

@@ -1,37 +1,15 @@
 """The cockpit on the real processes: a backend that fails is seen, told once and forgotten once; a changed balance is
 named; what operators may not do, they cannot."""
 
-import httpx
 import psycopg
 import pytest
 
-from tests.journeys.clients import OPEN, Backend, Client
+from tests.journeys.clients import Backend, Client
+from tests.journeys.staff import Staff
 from tests.processes import await_that
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
 PHONE = "13300133000"
-
-
-class Staff:
-    """Somebody of the staff in a browser, without one."""
-
-    def __init__(self, base: str, name: str):
-        self.http = OPEN.enter_context(httpx.Client(base_url=base, timeout=20, trust_env=False))
-        self.http.get("/admin/login/")
-        form = {"username": name, "password": "sandbox", "csrfmiddlewaretoken": self.token()}
-        answer = self.http.post("/admin/login/", data=form, headers={"Referer": base})
-        assert answer.status_code == 302, answer.text[:500]
-
-    def token(self) -> str:
-        return self.http.cookies["csrftoken"]
-
-    def figures(self) -> dict:
-        answer = self.http.get("/dashboard/figures")
-        assert answer.status_code == 200
-        return answer.json()
-
-    def open_alerts(self) -> list[str]:
-        return [alert["name"] for alert in self.figures()["watch"]["alerts"]]
 
 
 @pytest.fixture(scope="module")

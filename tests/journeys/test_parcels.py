@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.journeys.clients import Backend, Client
+from tests.journeys.clients import Backend, Client, both_doors
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 PHONE, WAYBILL = "13700137000", "SF2026112200001"
@@ -13,12 +13,7 @@ PHONE, WAYBILL = "13700137000", "SF2026112200001"
 @pytest.fixture(scope="module")
 def sides(hub):
     """Somebody on the website and in the mini-program."""
-    website, mini = Client(hub.url, "website"), Client(hub.url, "mini-program")
-    openid = website.sandbox("POST", "wechat/users", json={"phone": PHONE})["openid"]
-    website.sign_in_by_phone(PHONE)
-    mini.sign_in_by_wechat(openid)
-    code = mini.sandbox("POST", f"wechat/users/{openid}/phone-code")["code"]
-    return website, mini, mini.signed_in(mini.call("POST", "auth/wechat/phone", json={"code": code}))["member"]
+    return both_doors(hub.url, PHONE)
 
 
 def push(side: Client, **told) -> float:
