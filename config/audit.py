@@ -1,4 +1,4 @@
-"""Who changed what: the audit rows of staff requests carry their name, address and request id."""
+"""Who changed what: the audit rows of staff requests carry their name, method, address and request id."""
 
 import pghistory
 from django.utils.deprecation import MiddlewareMixin
@@ -15,5 +15,6 @@ class History(MiddlewareMixin):
         if request.method in {"GET", "HEAD", "OPTIONS"} or not request.path.startswith("/admin/"):
             return self.get_response(request)
         staff = request.user.pk if request.user.is_authenticated else None
-        with pghistory.context(staff=staff, path=request.path, request_id=request_id.get()):
+        known = {"staff": staff, "method": request.method, "path": request.path, "request_id": request_id.get()}
+        with pghistory.context(**known):
             return self.get_response(request)

@@ -342,7 +342,7 @@ def test_the_page_costs_the_same_however_much_happened(engineer, member, website
     follow(engineer, event)
     with CaptureQueriesContext(connection) as asked:
         assert follow(engineer, event).status_code == 200
-    assert len(asked) == 21
+    assert len(asked) == 22
 
 
 @pytest.mark.parametrize("rows", [1, 3])

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
+from django.db import connection
 from django.db.models import Count, QuerySet
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -13,6 +14,10 @@ from sync.admin.tracing.times import after
 from sync.models import Delivery, Event, InboxMessage
 
 MOST = 50
+ASKED = """
+SELECT concat_ws(' ', metadata ->> 'method', metadata ->> 'path') FROM pghistory_context
+WHERE metadata ->> 'request_id' = %s AND created_at <= %s ORDER BY created_at DESC LIMIT 1
+"""
 SUBJECT = shown.subject("actor", "")
 
 
@@ -40,6 +45,15 @@ def actor(request, event: Event) -> object:
         case "system":
             return _("By itself")
     return event.actor
+
+
+def asked(event: Event) -> str:
+    """Method and path of the request, where they are known: of what staff do, if it changed a row that is audited."""
+    if not (event.correlation_id and event.actor.startswith("staff/")):
+        return ""
+    with connection.cursor() as cursor:
+        cursor.execute(ASKED, [event.correlation_id, event.time])
+        return (cursor.fetchone() or [""])[0]
 
 
 def message(event: Event, rows: QuerySet) -> InboxMessage | None:

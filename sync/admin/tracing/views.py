@@ -68,6 +68,7 @@ def follow(page, request, key):
         "type": TYPE(event),
         "subject": SUBJECT(event),
         "actor": cause.actor(request, event),
+        "asked": cause.asked(event),
         "recorded": precise(event.time),
         "shown_at": precise(way.now),
         "siblings": [(each, TYPE(each.event), SUBJECT(each.event), page_of(each.event.pk)) for each in others],
