@@ -35,6 +35,7 @@ __all__ = ["Fact", "Outside", "Waits", "apply", "apply_at_once", "apply_due", "s
 PASSING = (OperationalError, InterfaceError, PoolTimeout)
 PASSING_CODES = {"rate_limited", "payment_in_progress"}  # and all that is our own fault
 LONGEST_PAUSE = 60  # seconds between two tries
+LOCKED = "locked"
 WHILE_LOCKED = 4  # seconds until the next try of what waited in vain for somebody's lock; each time twice as long
 LONGEST_LOOK = 3600  # seconds between two looks for what a parked message waits for
 PARKED_FOR = timedelta(days=7)
@@ -49,9 +50,9 @@ WAKE = """
 UPDATE sync_inboxmessage SET state = 'waiting', next_at = now() WHERE waits_for = %s AND state = 'parked' RETURNING id
 """
 # Not when somebody holds the message itself: then it is being applied.
-LOCKED = """
+LEAVE_LOCKED = """
 UPDATE sync_inboxmessage SET
-    attempts = least(attempts + 1, %s), problem = 'locked', next_at = clock_timestamp() + %s
+    attempts = least(attempts + 1, %s), problem = %s, next_at = clock_timestamp() + %s
 WHERE id IN (SELECT id FROM sync_inboxmessage WHERE id = %s AND state = 'waiting' FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING id
 """
@@ -213,7 +214,7 @@ def _put_off(head: InboxMessage, reason: str) -> bool:
 def _leave_locked(head: InboxMessage) -> bool:
     """Put off a message that waited for a lock as long as anybody may: meanwhile others have their turn."""
     pause = timedelta(seconds=min(WHILE_LOCKED * 2**head.attempts, LONGEST_PAUSE))
-    prepared.run(LOCKED, [MOST_COUNTED, pause, head.pk])
+    prepared.run(LEAVE_LOCKED, [MOST_COUNTED, LOCKED, pause, head.pk])
     return False
 
 

@@ -22,6 +22,7 @@ from sync.admin.pages import HubAdmin
 from sync.admin.panels import Panel, show_on
 from sync.echo import ECHO
 from sync.http.problems import CODES
+from sync.inbox import LOCKED
 from sync.models import InboxMessage, InboxReplay
 from sync.receiving import ID_REUSED, TYPE_UNKNOWN
 
@@ -33,6 +34,7 @@ WORDS = {
     ID_REUSED: gettext_lazy("Its id was used before, for something else"),
     TYPE_UNKNOWN: gettext_lazy("Nothing here knows this type"),
     "erased": gettext_lazy("Its content was erased"),
+    LOCKED: gettext_lazy("It waited in vain for what somebody else had locked, and is tried again"),
     "internal": CODES["internal"][1],
 }
 

@@ -131,7 +131,7 @@ def test_what_waits_for_a_lock_in_vain_is_put_off_each_time_for_longer(locked):
         assert inbox.apply_due() == (tries == 1)  # the other subject's
         assert inbox.apply_due() == 0
         head = InboxMessage.objects.filter(subject="order/7").order_by("id").first()
-        assert (head.state, head.problem, head.attempts) == ("waiting", "locked", tries)
+        assert (head.state, head.problem, head.attempts) == ("waiting", inbox.LOCKED, tries)
         assert least < pause_of(head) <= least + 1
         InboxMessage.objects.filter(pk=head.pk).update(next_at=Now())
     locked.execute("SELECT pg_advisory_unlock(4711)")
