@@ -12,7 +12,7 @@ from loyalty import services as loyalty
 from loyalty.models import Programme, Purchase
 from members import notices
 from members.models import Member
-from orders.models import Order, PaymentCase, Refund
+from orders.models import Line, Order, PaymentCase, Refund
 from orders.services import news, redeeming
 from orders.services.buyers_news import tell_buyer
 from orders.services.changing import change, keep
@@ -100,10 +100,10 @@ def _count(order: Order, refund: Refund, was_reserved: bool) -> None:
     """The order's money and lines with this refund."""
     asked = dict(refund.lines.values_list("line", "quantity"))
     lines = list(order.lines.all())
-    for line in lines:
-        if asked.get(line.pk):
-            line.refunded_quantity += asked[line.pk]
-            line.save(update_fields=["refunded_quantity"])
+    returned = [line for line in lines if asked.get(line.pk)]
+    for line in returned:
+        line.refunded_quantity += asked[line.pk]
+    Line.objects.bulk_update(returned, ["refunded_quantity"])
     order.refunded_fen += refund.amount_fen
     order.refunding_fen -= refund.amount_fen if was_reserved else 0
     order.open_refunds -= 1
