@@ -113,11 +113,11 @@ class Outside:
         self.clients = [LiveClient(self, member) for member in members]
         self.tasks = [asyncio.ensure_future(client.stay()) for client in self.clients]
 
-    async def rename(self, client: LiveClient, nickname: str) -> None:
-        """A member takes another name, however often it must be asked for."""
+    async def insist(self, method: str, path: str, headers: dict, body: dict | None = None) -> dict:
+        """The answer of the hub's API, however often it must be asked: what repeats it must change nothing."""
         while True:
             try:
-                return await self.call("PATCH", "me", client.headers | {"If-Match": "*"}, {"nickname": nickname})
+                return await self.call(method, path, headers, body)
             except (OSError, aiohttp.ClientError, TimeoutError):
                 await asyncio.sleep(PAUSE)
 

@@ -1,7 +1,7 @@
 """A program beside the hub, on its database: makes members and endpoints, then writes facts at a steady pace.
 
-Told in lines of JSON: `{"members", "addresses"}` gives the members with their tokens; `{"seconds", "rate", "seed"}`
-gives the number of facts written.
+Told in lines of JSON: `{"members", "addresses"}` gives the members with their tokens; `{"facts", "rate", "seed"}`
+gives how many seconds it took to write them.
 """
 
 import json
@@ -13,7 +13,7 @@ import django
 
 django.setup()
 
-from sync import act, events  # noqa: E402 - models come after the setup
+from sync import act, clock, events  # noqa: E402 - models come after the setup
 from sync.act import Actor  # noqa: E402
 from sync.models import Endpoint  # noqa: E402
 from tests import make  # noqa: E402
@@ -23,26 +23,28 @@ TYPES = ("order.updated", "points.earned")
 
 
 def people(members: int, addresses: list[str]) -> list[dict]:
-    """So many members of the website, signed in, and its endpoints: these and no others."""
+    """So many members of the website, who signed in and stepped up, and its endpoints: these and no others."""
     website = make.channel("website")
     Endpoint.objects.all().update(is_active=False)
     for address in addresses:
         Endpoint.objects.create(channel=website, url=address, secret=SECRET)
-    made = [make.session(make.member(channel=website), website) for _ in range(members)]
+    known = {"stepped_up_at": clock.now()}
+    made = [make.session(make.member(channel=website), website, **known) for _ in range(members)]
     return [{"id": str(each.member_id), "access": each.tokens.access} for each in made]
 
 
-def write(members: list[dict], seconds: float, rate: float, seed: int) -> int:
-    """Acts of one to three facts about one or two members, `rate` facts a second; how many it wrote."""
+def write(members: list[dict], facts: int, rate: float, seed: int) -> float:
+    """Acts of one to three facts about as many members, `rate` facts a second; how many seconds they took."""
     chance, written, began = random.Random(seed), 0, time.monotonic()
-    while (passed := time.monotonic() - began) < seconds:
-        if written > passed * rate:
+    while written < facts:
+        if written > (time.monotonic() - began) * rate:
             time.sleep(0.002)
             continue
-        facts = [(each["id"], chance.choice(TYPES)) for each in chance.choices(members, k=chance.randint(1, 3))]
-        act.outermost(lambda facts=facts: record(facts))
-        written += len(facts)
-    return written
+        about = chance.choices(members, k=chance.randint(1, min(3, facts - written)))
+        told = [(each["id"], chance.choice(TYPES)) for each in about]
+        act.outermost(lambda told=told: record(told))
+        written += len(told)
+    return time.monotonic() - began
 
 
 def record(facts: list[tuple[str, str]]) -> None:
