@@ -221,7 +221,8 @@ def take_as_own(member: Member, item: Evidence, *, by: Actor) -> None:
 
 def _tell_linked(member: Member, identity: Identity, by: Actor) -> None:
     subject = events.of_member(member.id)
-    events.record("member.identity_linked", subject=subject, data=services.as_linked(member, identity), by=by)
+    data, groups = services.as_linked(member, identity), services.told_of(identity)
+    events.record("member.identity_linked", subject=subject, data=data, by=by, only_for=groups)
     if identity.kind == Kind.PHONE:
         events.record("member.updated", subject=subject, data=services.changed(member, "phone"), by=by)
 
@@ -243,7 +244,7 @@ def let_go(member: Member, row: Identity, *, by: Actor) -> None:
     data, subject = services.as_linked(member, row), events.of_member(member.id)
     is_phone = row.kind == Kind.PHONE and row.proof == Proof.VERIFIED and row.value == member.phone
     row.delete()
-    events.record("member.identity_unlinked", subject=subject, data=data, by=by)
+    events.record("member.identity_unlinked", subject=subject, data=data, by=by, only_for=services.told_of(row))
     if is_phone:
         member.phone = member.phone_index = None
         member.phone_mask = member.phone_last4 = ""

@@ -123,8 +123,8 @@ def _resolved(person: Person, channel: Channel, by: Actor) -> tuple[Member, bool
     if not created and (news or agreed):
         services.touch(member)
         for row in news:
-            data = services.as_linked(member, row)
-            events.record("member.identity_linked", subject=events.of_member(member.id), data=data, by=by)
+            subject, data, groups = events.of_member(member.id), services.as_linked(member, row), services.told_of(row)
+            events.record("member.identity_linked", subject=subject, data=data, by=by, only_for=groups)
     if person.shown:
         sight.show(member, channel)
     return member, created

@@ -66,6 +66,11 @@ def as_linked(member: Member, identity: Identity) -> Callable[[], dict]:
     return lambda: {"id": str(member.id), "version": member.version, "identity": named}
 
 
+def told_of(identity: Identity) -> list[int] | None:
+    """The sharing groups that are told of an identity: that of its channel, as only that one sees it; None: all."""
+    return [identity.channel.group_id] if identity.channel else None
+
+
 def openid(member_id: UUID, app_id: str) -> str | None:
     """The member's verified openid of an app, proven most recently."""
     found = Identity.objects.filter(member=member_id, kind="wechat_openid", namespace=app_id, proof="verified")

@@ -19,11 +19,18 @@ DOORBELL = "sync"
 # Wakes the relay; nothing waits for a disk. A doorbell that fails costs a second: the relay sweeps.
 RING = f"SELECT set_config('synchronous_commit', 'off', TRUE), pg_notify('{DOORBELL}', '')"
 
-WRITE = """
+# Where a change began is no news for another sharing group that sees the subject: to all of them it is the hub that
+# tells it. `among` is the channel of a fact that is told to whoever sees its subject, null for any other.
+ELSEWHERE = """
+EXISTS (
+    SELECT FROM sync_channel own JOIN sync_audience a ON a.subject = {subject}
+    JOIN sync_channel other ON other.id = a.channel_id AND other.group_id <> own.group_id WHERE own.code = {among})
+"""
+WRITE = f"""
 WITH recorded AS (
     SELECT * FROM unnest(
-        %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]
-    ) WITH ORDINALITY AS r(id, subject, type, source, actor, correlation_id, data, only_for, n)
+        %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]
+    ) WITH ORDINALITY AS r(id, subject, type, source, actor, correlation_id, data, only_for, among, n)
 ), streams AS (
     INSERT INTO sync_stream AS s (subject, head)
     SELECT subject, count(*) FROM recorded GROUP BY subject ORDER BY subject
@@ -32,20 +39,22 @@ WITH recorded AS (
 )
 INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, only_for, time)
 SELECT r.id, r.subject, s.head + 1 - row_number() OVER (PARTITION BY r.subject ORDER BY r.n DESC),
-    r.type, r.source, r.actor, r.correlation_id, r.data::jsonb, r.only_for::bigint[], clock_timestamp()
+    r.type, CASE WHEN {ELSEWHERE.format(subject="r.subject", among="r.among")} THEN '/hub' ELSE r.source END,
+    r.actor, r.correlation_id, r.data::jsonb, r.only_for::bigint[], clock_timestamp()
 FROM recorded r JOIN streams s USING (subject) ORDER BY r.n
-"""
+"""  # noqa: S608 - constants
 
 # Most acts record one fact: the same with nothing to unnest, join or number.
-WRITE_ONE = """
+WRITE_ONE = f"""
 WITH stream AS (
     INSERT INTO sync_stream AS s (subject, head) VALUES (%s, 1)
     ON CONFLICT (subject) DO UPDATE SET head = s.head + 1
     RETURNING subject, head
 )
 INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, only_for, time)
-SELECT %s::uuid, subject, head, %s, %s, %s, %s, %s::text::jsonb, %s::text::bigint[], clock_timestamp() FROM stream
-"""
+SELECT %s::uuid, subject, head, %s, CASE WHEN {ELSEWHERE.format(subject="stream.subject", among="%s::text")}
+    THEN '/hub' ELSE %s END, %s, %s, %s::text::jsonb, %s::text::bigint[], clock_timestamp() FROM stream
+"""  # noqa: S608 - constants
 
 
 class NotInAnAct(Exception):
@@ -56,7 +65,7 @@ class Waiting:
     """Facts on the on-commit list, for the end of their act."""
 
     def rows(self) -> list[tuple]:
-        """As they are written: id, subject, type, source, actor, correlation, data, groups told."""
+        """As they are written: id, subject, type, source, actor, correlation, data, groups told, channel (`among`)."""
         raise NotImplementedError
 
     def __call__(self):
@@ -77,9 +86,11 @@ class Recorded(Waiting):
 
     def row(self) -> tuple:
         """As it is written."""
-        data = orjson.dumps(self.data() if callable(self.data) else self.data, default=str).decode()
+        told = self.data() if callable(self.data) else self.data
         groups = None if self.only_for is None else f"{{{','.join(map(str, self.only_for))}}}"
-        return self.id, self.subject, self.type, self.by.source, str(self.by), request_id.get(), data, groups
+        among = self.by.channel or None if groups is None and "channel" not in told else None
+        told = orjson.dumps(told, default=str).decode()
+        return self.id, self.subject, self.type, self.by.source, str(self.by), request_id.get(), told, groups, among
 
     def rows(self) -> list[tuple]:
         return [self.row()]
@@ -96,7 +107,8 @@ class RecordedMany(Waiting):
     def rows(self) -> list[tuple]:
         told = self.type, self.by.source, str(self.by), request_id.get()
         return [
-            (id, subject, *told, orjson.dumps(data, default=str).decode(), None) for id, subject, data in self.facts
+            (id, subject, *told, orjson.dumps(data, default=str).decode(), None, None)
+            for id, subject, data in self.facts
         ]
 
 
@@ -179,5 +191,5 @@ def written(rows: list[tuple]) -> prepared.Asked:
     """The statement that writes any number of facts (`Recorded.row`) of any number of subjects."""
     if len(rows) > 1:
         return WRITE, [list(column) for column in zip(*rows, strict=True)]
-    ((id, subject, *told),) = rows
-    return WRITE_ONE, [subject, id, *told]
+    ((id, subject, type, source, *told, among),) = rows
+    return WRITE_ONE, [subject, id, type, among, source, *told]

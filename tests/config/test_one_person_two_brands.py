@@ -1,6 +1,7 @@
 """A person who is with two brands in two sharing groups: one member, one balance; what they do with one of the brands
 is told to nobody of the other, by answers, by the feed or by webhooks."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -45,7 +46,8 @@ def own() -> Brand:
 def bought(own: Brand, **fields):
     """The person buys at the other brand, and is sent it; returns the order."""
     other = make.channel("elsewhere")
-    order = make_parcels.paid(member=own.member, channel=other, fen=34_567, external_id="order-elsewhere", **fields)
+    known = {"fen": 34_567, "external_id": "order-elsewhere"}
+    order = make_parcels.paid(member=own.member, channel=other, **known | fields)
     make_parcels.ship(order, number="SF99999999999", is_fact=True)
     return order
 
@@ -116,6 +118,32 @@ def test_what_the_hub_itself_does_to_points_both_brands_are_told(own):
     for event in (expired, given):
         pushed = Delivery.objects.filter(event=event)
         assert {each.endpoint.channel.code for each in pushed} == {"website", "elsewhere"}
+
+
+def test_of_the_person_themselves_a_backend_is_told_what_changed_and_not_where(own):
+    backend = own.callers()["backend"]
+    known = set(Event.objects.values_list("pk", flat=True))
+    there, said = make.backend_client("elsewhere"), [{"kind": "phone", "value": own.member.phone}]
+    assert (
+        make.member_client(own.member, "elsewhere").patch("me", {"nickname": "新"}, {"If-Match": "*"}).status_code
+        == 200
+    )
+    said += [{"kind": "external", "value": "their-number-7"}]
+    assert there.post("members/resolve", {"identities": said}).json()["created"] is False
+    bought(own, fen=134_567)
+    test_relay.settle()
+    fed = fresh(backend, known)
+    assert {(event["type"], event["source"]) for event in fed} == {("member.updated", "/hub"), ("tier.changed", "/hub")}
+    assert "elsewhere" not in json.dumps(fed)
+    pushed = Delivery.objects.filter(endpoint__channel=own.channel).exclude(event__in=known)
+    assert {str(each.event_id) for each in pushed} == {event["id"] for event in fed}
+    assert "member.identity_linked" in {event["type"] for event in fresh(there, known)}
+
+
+def fresh(backend, known: set) -> list[dict]:
+    """What the feed tells a backend that was not there before."""
+    told = backend.get("feed", limit=100).json()["results"]
+    return [event for event in told if event["id"] not in {str(each) for each in known}]
 
 
 def test_they_themselves_are_told_all_of_it_whichever_brand_they_are_with(own):

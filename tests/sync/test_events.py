@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from sync import act, events
-from sync.act import SYSTEM
+from sync.act import SYSTEM, Actor
 from sync.ids import request_id
 from sync.models import Event, Stream
 from sync.services import admit
@@ -113,6 +113,41 @@ class TestAFactForSomeGroups:
 
         act.outermost(work)
         assert column("only_for") == [[], [3]]
+
+
+class TestWhereAChangeBegan:
+    """`source`: the channel, while one sharing group sees the subject; to several it is the hub that tells it."""
+
+    by = Actor("channel", "website", "website")
+
+    def tell(self, count: int, **fields) -> list[str]:
+        def work():
+            for _fact in range(count):
+                events.record(**{"type": "member.updated", "subject": "member/1", "data": {}, "by": self.by} | fields)
+
+        act.outermost(work)
+        return column("source")[-count:]
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_is_said_within_one_sharing_group(self, count):
+        for channel in (make.channel(), make.channel("mini-program")):
+            admit("member/1", channel)
+        assert self.tell(count) == ["/channels/website"] * count
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_is_not_said_to_another_that_sees_the_subject_as_well(self, count):
+        for channel in (make.channel(), make.channel("stranger", group="other")):
+            admit("member/1", channel)
+        assert self.tell(count) == ["/hub"] * count
+        assert set(column("actor")) == {"channel/website"}
+
+    @pytest.mark.parametrize("count", [1, 2])
+    def test_is_said_of_what_is_told_to_one_alone(self, count):
+        website = make.channel()
+        for channel in (website, make.channel("stranger", group="other")):
+            admit("member/1", channel)
+        assert self.tell(count, only_for=[website.group_id]) == ["/channels/website"] * count
+        assert self.tell(count, type="order.paid", data={"channel": "website"}) == ["/channels/website"] * count
 
 
 def test_the_first_of_a_group_comes_to_see_a_subject():
