@@ -2,11 +2,14 @@
 
 Order is kept per (endpoint, subject): only the lowest waiting position may be claimed. What waits behind it is put
 off until its head is due, so that a long queue behind a dead endpoint is not read again and again; who finishes a
-head makes the next one due. A claim is a lease with a token of its own: who comes too late changes nothing.
+head makes the next one due. Those behind that one are put off for longer, as the one before makes each of them due: a
+long queue that moves is not read again and again either. A claim is a lease with a token of its own: who comes too
+late changes nothing.
 """
 
 LEASE = 60  # seconds
 FAILING = "120 hours"  # of nothing but failure: then an endpoint is disabled
+LINE = "60 seconds"  # that who stands behind two others is left alone, unless the one before makes it due
 FLIGHT = "1 second"  # a head in flight may be finished by a statement that does not see yet what waits behind it
 
 CLAIM = f"""
@@ -24,17 +27,21 @@ WITH room AS (
         ORDER BY next_at, position LIMIT room.free FOR UPDATE SKIP LOCKED
     ) d
 ), judged AS (
-    SELECT due.id, head.id AS head, head.next_at AS heads_turn,
+    SELECT due.id, head.id AS head, head.next_at AS heads_turn, head.before,
         (SELECT next_at FROM sync_delivery seen WHERE seen.id = due.id) AS seen_at
     FROM due LEFT JOIN LATERAL (
-        SELECT e.id, CASE WHEN e.leased_until > now() THEN now() + interval '{FLIGHT}' ELSE e.next_at END AS next_at
-        FROM sync_delivery e
-        WHERE e.endpoint_id = due.endpoint_id AND e.subject = due.subject
-          AND e.state = 'waiting' AND e.position < due.position
-        ORDER BY e.position LIMIT 1
+        SELECT first.id, first.next_at, count(*) OVER () AS before FROM (
+            SELECT e.id, e.position,
+                CASE WHEN e.leased_until > now() THEN now() + interval '{FLIGHT}' ELSE e.next_at END AS next_at
+            FROM sync_delivery e
+            WHERE e.endpoint_id = due.endpoint_id AND e.subject = due.subject
+              AND e.state = 'waiting' AND e.position < due.position
+            ORDER BY e.position LIMIT 2
+        ) first ORDER BY first.position LIMIT 1
     ) head ON true
 ), put_off AS (
-    UPDATE sync_delivery d SET next_at = greatest(j.heads_turn, now() + interval '0.2 seconds')
+    UPDATE sync_delivery d SET next_at = greatest(
+        j.heads_turn, now() + CASE j.before WHEN 1 THEN interval '0.2 seconds' ELSE interval '{LINE}' END)
     FROM judged j WHERE d.id = j.id AND j.head IS NOT NULL
       AND d.next_at = j.seen_at  -- else its head was finished after this statement's snapshot
 ), claimed AS (

