@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("pghistory", "0007_auto_20250421_0444"), ("sync", "0004_body_age")]
+    dependencies = [("pghistory", "0007_auto_20250421_0444"), ("sync", "0002_settle")]
     operations = [
         migrations.RunSQL(
             "CREATE INDEX audit_request ON pghistory_context ((metadata ->> 'request_id'), created_at)",
