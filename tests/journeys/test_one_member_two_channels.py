@@ -12,7 +12,7 @@ from tests.journeys.clients import Backend, Client
 from tests.processes import await_that
 from tests.sync.patience import within
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 PHONE = "13900139000"
 
 
