@@ -16,6 +16,7 @@ from tests.orders import make_orders, make_parcels
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ENDPOINTS = all_of_them()
+# A feed's cursor is sealed anew each time: nobody but the hub reads it, so it counts nobody's events.
 NEW = ("request_id", "cursor", "ticket", "url", "last_seen_at", "member_code")
 ALWAYS_NEW = re.compile(rf'"({"|".join(NEW)})": ?"[^"]*"|"to": ?"20[^"]*"')  # counted up to now
 NOBODY_HAS = "codes, tokens and tickets that nobody has: those of the other brand are tried by test_two_brands_named"

@@ -6,6 +6,7 @@ the same: not even that it exists can be found out. Where the contract itself le
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -234,6 +235,28 @@ def test_what_the_other_brand_has_is_answered_as_what_nobody_has(mine, theirs):
     assert [told for call, answer in known if (told := found(answer, other, call.path, call.body))] == []
     assert listed(unknown) == listed([answer for _call, answer in known])
     assert [row for row in before if row not in rows_of(other)] == []
+
+
+@SIDES
+def test_a_place_in_a_list_of_the_other_brand_is_a_place_in_one_s_own(mine, theirs):
+    own, other = Own.of(brand(mine)), brand(theirs)
+    there, answers = other.callers(), []
+    for who, path in (("backend", "orders"), ("member", "me/orders"), ("member", "me/points/entries")):
+        following = urlsplit(there[who].get(path, limit=1).json()["next"])
+        place = {"cursor": parse_qs(following.query)["cursor"][0]}
+        answers.append((own.callers[who].get(path, limit=100, **place), place))
+    mine_told = own.callers["member"].get("me/events", after=1, limit=100)
+    answers.append((mine_told, {}))
+    assert [answer.status_code for answer, _place in answers] == [200] * 4
+    assert [told for answer, place in answers if (told := found(answer, other, place))] == []
+    subject = {event["subject"] for event in mine_told.json()["results"]}
+    assert subject == {f"member/{own.brand.member.pk}"}
+    beyond = own.callers["member"].get("me/events", after=mine_told.json()["head"] + 1)
+    assert (beyond.status_code, beyond.json()["head"]) == (410, mine_told.json()["head"])
+    cursor = there["backend"].get("feed", limit=1).json()["cursor"]
+    refused = own.callers["backend"].get("feed", after=cursor)  # sealed for the sharing group that it was given to
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "after")
+    assert found(refused, other, cursor) == []
 
 
 def listed(answers) -> list:
