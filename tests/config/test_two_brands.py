@@ -14,7 +14,7 @@ from tests.config.endpoints import NUMBER, UNKNOWN, Endpoint, all_of_them
 from tests.config.make_brands import Brand, ask, brand, found, rows_of
 from tests.orders import make_orders, make_parcels
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 ENDPOINTS = all_of_them()
 # A feed's cursor is sealed anew each time: nobody but the hub reads it, so it counts nobody's events.
 NEW = ("request_id", "cursor", "ticket", "url", "last_seen_at", "member_code")
