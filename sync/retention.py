@@ -49,10 +49,10 @@ FROM (SELECT time, id FROM old ORDER BY time DESC, id DESC LIMIT 1) last
 """
 BATCHES = "DELETE FROM sync_batch WHERE at < now() - interval '1 day' AND id < (SELECT max(id) FROM sync_batch)"
 BODIES = """
-UPDATE sync_inboxmessage SET body = NULL WHERE id IN (
+UPDATE sync_inboxmessage SET body = NULL WHERE id = ANY (ARRAY(
     SELECT id FROM sync_inboxmessage
     WHERE state = 'applied' AND body IS NOT NULL AND applied_at < now() - interval '3 days'
-    ORDER BY applied_at LIMIT %s FOR UPDATE SKIP LOCKED)
+    ORDER BY applied_at LIMIT %s FOR UPDATE SKIP LOCKED))
 """
 # Ids rise with time. What is not applied waits for a person or for what it is about: it is kept.
 MESSAGES = """

@@ -16,9 +16,10 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 20
 # Half a minute after it was opened, then after 1, 5 and 30 minutes, then hourly; when it expires, which is before its
 # order closes; and as soon as its order is no longer unpaid. Claimed before the call: two never ask about one at a
-# time. A call without an answer does not count, and is made again after half a minute, after all others.
+# time. A call without an answer does not count, and is made again after half a minute, after all others. (An array is
+# made once; as a list to look in, it may be made again for each row, and claim more than the limit.)
 CLAIM = """
-UPDATE orders_payment SET asked_at = clock_timestamp() WHERE id IN (
+UPDATE orders_payment SET asked_at = clock_timestamp() WHERE id = ANY (ARRAY(
     SELECT p.id FROM orders_payment p JOIN orders_order o ON o.id = p.order_id
     WHERE p.state IN ('opening', 'open') AND p.provider = ANY(%s) AND clock_timestamp() >= greatest(
         p.asked_at + interval '30 seconds',
@@ -32,7 +33,7 @@ UPDATE orders_payment SET asked_at = clock_timestamp() WHERE id IN (
             END,
             p.expires_at,
             CASE WHEN o.payment_status <> 'unpaid' THEN p.created_at END))
-    ORDER BY coalesce(p.asked_at, p.created_at) LIMIT %s FOR NO KEY UPDATE OF p SKIP LOCKED)
+    ORDER BY coalesce(p.asked_at, p.created_at) LIMIT %s FOR NO KEY UPDATE OF p SKIP LOCKED))
 RETURNING id
 """
 

@@ -18,14 +18,15 @@ AT_ONCE = 20
 # Claimed by moving the time on, before anybody is asked: two never close one at a time, and what fails is tried again
 # after half a minute, then each time when it is twice as late, at last every quarter of an hour.
 CLAIM = """
-UPDATE orders_order o SET closes_at = clock_timestamp() + greatest(interval '30 seconds',
-    least(interval '15 minutes', clock_timestamp() - o.created_at - due.allowed))
-FROM (
+WITH due AS MATERIALIZED (
     SELECT d.id, make_interval(mins => coalesce(t.close_after_minutes, 60)) AS allowed
     FROM orders_order d LEFT JOIN orders_orderterms t ON t.channel_id = d.channel_id
     WHERE d.payment_status = 'unpaid' AND d.closes_at <= now()
     ORDER BY d.closes_at LIMIT %s FOR NO KEY UPDATE OF d SKIP LOCKED
-) due WHERE o.id = due.id
+)
+UPDATE orders_order o SET closes_at = clock_timestamp() + greatest(interval '30 seconds',
+    least(interval '15 minutes', clock_timestamp() - o.created_at - due.allowed))
+FROM due WHERE o.id = due.id
 RETURNING o.id
 """
 NOT_NOW = (services.InProgress, wechat_pay.Unavailable, wechat_pay.Refused, Problem)

@@ -36,10 +36,10 @@ CLAIM = """
 UPDATE orders_refund SET asks = least(asks + 1, 9999), next_at = clock_timestamp() + CASE asks
     WHEN 0 THEN interval '30 seconds' WHEN 1 THEN interval '30 seconds'
     WHEN 2 THEN interval '4 minutes' WHEN 3 THEN interval '25 minutes' ELSE interval '1 hour' END
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id FROM orders_refund WHERE state = 'processing' AND next_at <= clock_timestamp()
         AND (%(only)s::uuid IS NULL OR id = %(only)s::uuid)
-    ORDER BY next_at LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED)
+    ORDER BY next_at LIMIT %(most)s FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id
 """
 NO_ANSWER = """

@@ -30,20 +30,20 @@ CLAIM_WANTED = """
 UPDATE orders_shipment
 SET watch_tries = watch_tries + 1,
     watch_at = clock_timestamp() + least(interval '6 hours', interval '1 minute' * power(2, watch_tries))
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id FROM orders_shipment
     WHERE watch_at <= clock_timestamp() AND watch = 'wanted' AND withdrawn_at IS NULL
-    ORDER BY watch_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
+    ORDER BY watch_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id
 """
 # Parcels nobody has told of for a day; after sixty days nobody asks any more.
 CLAIM_SILENT = """
 UPDATE orders_shipment SET watch_at = clock_timestamp() + interval '1 day'
-WHERE id IN (
+WHERE id = ANY (ARRAY(
     SELECT id FROM orders_shipment
     WHERE watch_at <= clock_timestamp() AND watch IN ('followed', 'refused')
         AND withdrawn_at IS NULL AND delivered_at IS NULL
-    ORDER BY watch_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
+    ORDER BY watch_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id, shipped_at < clock_timestamp() - interval '60 days'
 """
 SOON, A_DAY = timedelta(minutes=10), timedelta(days=1)

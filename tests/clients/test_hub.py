@@ -9,25 +9,11 @@ from PIL import Image
 
 from tests.clients.driving import Client, Place, RefusedError
 from tests.clients.people import agreed, sign_in_by_phone, sign_in_by_wechat, sign_in_by_wx_login
-from tests.journeys.clients import OPEN, Backend
+from tests.journeys.clients import Backend
 from tests.processes import await_that
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow, pytest.mark.usefixtures("hang_up")]
 PHONE = "13700137001"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def hang_up():
-    """Close the backend's line."""
-    yield
-    OPEN.close()
-
-
-@pytest.fixture(scope="module")
-def sandbox(hub):
-    """WeChat and the SMS inbox."""
-    with httpx.Client(base_url=f"{hub.url}/sandbox/", timeout=20, trust_env=False) as http:
-        yield http
 
 
 @pytest.fixture(scope="module")

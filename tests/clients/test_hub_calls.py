@@ -12,25 +12,11 @@ import pytest
 from tests.clients.conftest import CHANNELS
 from tests.clients.driving import Client, Place, RefusedError
 from tests.clients.people import a_phone, masked, proof_of, sign_in_by_phone, sign_in_by_wechat, sms
-from tests.journeys.clients import OPEN, Backend
+from tests.journeys.clients import Backend
 from tests.processes import await_that
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow, pytest.mark.usefixtures("hang_up")]
 AT = {"province": "浙江省", "city": "杭州市", "district": "西湖区", "street": "龙井路 1 号", "postcode": "310013"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def hang_up():
-    """Close the backends' lines."""
-    yield
-    OPEN.close()
-
-
-@pytest.fixture(scope="module")
-def sandbox(hub):
-    """WeChat and the SMS inbox."""
-    with httpx.Client(base_url=f"{hub.url}/sandbox/", timeout=20, trust_env=False) as http:
-        yield http
 
 
 @pytest.fixture(params=CHANNELS)

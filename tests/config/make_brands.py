@@ -41,6 +41,13 @@ class Brand:
         }
 
 
+def world() -> None:
+    """What both brands stand on: policies, carriers, a rule that earns."""
+    make.policies()
+    make_parcels.carriers()
+    make_orders.earning()
+
+
 def brand(code: str) -> Brand:
     """A brand with a member who has used everything."""
     group, name, points = BRANDS[code]

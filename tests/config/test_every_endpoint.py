@@ -27,6 +27,9 @@ def each(endpoints):
     return pytest.mark.parametrize("endpoint", endpoints, ids=str)
 
 
+SEALED = re.compile(rb'"cursor":"[^"]+"')  # of the feed: another text for the same place at each look
+
+
 @pytest.fixture(autouse=True)
 def world(db):
     """The channels of the sandbox, one of them switched off."""
@@ -307,9 +310,11 @@ def test_reading_changes_nothing_however_it_is_asked(endpoint, unchanged):
     caller = endpoint.caller()
     unchanged()
     known = rightly(endpoint, caller)
+    told = SEALED.sub(b"", known.content)
     for accept in ("text/html", "application/xml", "*/*;q=0", "nonsense", "", "application/problem+json"):
         answer = rightly(endpoint, caller, headers={"Accept": accept})
-        assert (answer.status_code, answer.content) == (known.status_code, known.content) or answer.status_code == 404
+        content = SEALED.sub(b"", answer.content)
+        assert (answer.status_code, content) == (known.status_code, told) or answer.status_code == 404
     head = rightly(endpoint, caller, method="HEAD")
     assert (head.status_code, head.content, head["Content-Type"]) == (known.status_code, b"", known["Content-Type"])
     assert head.get("ETag") == known.get("ETag")

@@ -15,9 +15,10 @@ from sync import clock
 from sync.act import Actor
 from sync.models import Delivery, Event
 from tests import make
+from tests.config import make_brands
 from tests.config.make_brands import Brand, ask, brand, found, identifiers
 from tests.config.test_two_brands import READS, read
-from tests.orders import make_orders, make_parcels, make_refunds
+from tests.orders import make_parcels, make_refunds
 from tests.sync import make_deliveries, test_relay
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,9 +28,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def world(db):
-    make.policies()
-    make_parcels.carriers()
-    make_orders.earning()
+    make_brands.world()
 
 
 @pytest.fixture

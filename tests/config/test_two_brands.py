@@ -10,9 +10,9 @@ import pytest
 
 from sync.models import Event
 from tests import make
+from tests.config import make_brands
 from tests.config.endpoints import NUMBER, UNKNOWN, Endpoint, all_of_them
 from tests.config.make_brands import Brand, ask, brand, found, rows_of
-from tests.orders import make_orders, make_parcels
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 ENDPOINTS = all_of_them()
@@ -57,9 +57,7 @@ SIDES = pytest.mark.parametrize(("mine", "theirs"), [("website", "elsewhere"), (
 
 @pytest.fixture(autouse=True)
 def world(db):
-    make.policies()
-    make_parcels.carriers()
-    make_orders.earning()
+    make_brands.world()
 
 
 @SIDES

@@ -14,6 +14,7 @@ from orders.models import Order
 from sync.http import instant
 from sync.models import InboxMessage
 from tests import make
+from tests.config import make_brands
 from tests.config.make_brands import BRANDS, Brand, brand, found, rows_of
 from tests.members import make_proofs
 from tests.orders import make_orders, make_parcels
@@ -221,9 +222,7 @@ def made(call: Call, own: Own):
 
 @pytest.fixture(autouse=True)
 def world(db):
-    make.policies()
-    make_parcels.carriers()
-    make_orders.earning()
+    make_brands.world()
 
 
 @SIDES
