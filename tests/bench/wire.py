@@ -102,6 +102,8 @@ class Counting(asyncio.Protocol):
             del self.buffer[: self.buffer.index(b"\r\n\r\n") + 4]
             self.open = True
         for frame in frames(self.buffer, self.transport.write):
+            if frame.startswith(b'{"kind":"ping"'):
+                self.transport.write(framed(b'{"kind":"pong"}'))
             self.crowd.heard(frame)
 
     def connection_lost(self, error):
