@@ -137,6 +137,7 @@ UNFOLD = {
     "SITE_ICON": lambda request: static("hub/mark.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("hub/mark.svg")}],
     "STYLES": [lambda request: static("hub/admin.css")],
+    "SCRIPTS": [lambda request: static("hub/focus.js")],
     "LOGIN": {"image": lambda request: static("hub/login.svg"), "form": "config.signing_in.SignInForm"},
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": False,

@@ -1,5 +1,7 @@
 """Following one message in a real browser, by keyboard alone: from a request id to what failed, and sent again."""
 
+from collections.abc import Callable, Iterator
+
 import httpx
 import psycopg
 import pytest
@@ -23,15 +25,21 @@ def sold(hub, request: str) -> None:
         assert answer.status_code == 201, answer.text
 
 
-def point_to(hub, url: str) -> str:
-    """Let the mini-program's endpoint lead elsewhere; where it led."""
+ITS_ENDPOINT = "SELECT n.id, n.url FROM sync_endpoint n JOIN sync_channel c ON c.id = n.channel_id WHERE c.code = %s"
+
+
+@pytest.fixture
+def lead_back(hub) -> Iterator[Callable[[], None]]:
+    """The mini-program's endpoint leads nowhere until this is called, and never after the test."""
     with psycopg.connect(hub.database_url, autocommit=True) as database:
-        found = database.execute(
-            "SELECT n.id, n.url FROM sync_endpoint n JOIN sync_channel c ON c.id = n.channel_id WHERE c.code = %s",
-            ["mini-program"],
-        ).fetchone()
-        database.execute("UPDATE sync_endpoint SET url = %s WHERE id = %s", [url, found[0]])
-    return found[1]
+        endpoint, url = database.execute(ITS_ENDPOINT, ["mini-program"]).fetchone()
+
+        def lead(to: str = url) -> None:
+            database.execute("UPDATE sync_endpoint SET url = %s WHERE id = %s", [to, endpoint])
+
+        lead(NOWHERE)
+        yield lead
+        lead()
 
 
 def tab_to(page, text: str) -> None:
@@ -45,9 +53,8 @@ def tab_to(page, text: str) -> None:
     raise AssertionError(f"the Tab key never came to {text}")
 
 
-def test_from_a_request_id_to_what_failed_and_sent_again_by_keyboard(desk, hub):  # noqa: F811
+def test_from_a_request_id_to_what_failed_and_sent_again_by_keyboard(desk, hub, lead_back):  # noqa: F811
     page = desk("admin").page
-    led_to = point_to(hub, NOWHERE)
     page.goto(f"{hub.url}/admin/sync/event/trace/")
     expect(page.locator(".hub-explained")).to_contain_text("X-Request-ID")
     expect(page.locator("#find")).to_be_focused()
@@ -65,7 +72,7 @@ def test_from_a_request_id_to_what_failed_and_sent_again_by_keyboard(desk, hub):
     page.keyboard.press("Enter")
     expect(page.locator(".hub-tries details").first).to_contain_text("没有发出请求头：未能建立连接。")
 
-    point_to(hub, led_to)
+    lead_back()
     page.keyboard.press("Escape")
     tab_to(page, "重新推送")
     page.keyboard.press("Enter")
@@ -88,3 +95,13 @@ def test_it_reads_in_english_and_in_the_dark(desk, hub):  # noqa: F811
     page.set_viewport_size({"width": 420, "height": 900})
     page.evaluate("document.documentElement.classList.add('dark')")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_field_has_the_focus_even_when_the_page_appears_late(desk, hub):  # noqa: F811
+    page, held = desk("admin").page, []
+    page.route("**/alpine/alpine.js", lambda route: held.append(route))  # Unfold hides the page until this has come
+    page.goto(f"{hub.url}/admin/sync/event/trace/", wait_until="commit")
+    page.locator("#find").wait_for(state="attached")
+    page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    held.pop().continue_()
+    expect(page.locator("#find")).to_be_focused()
