@@ -1,4 +1,4 @@
-"""The courier's two statements: claim what is due, and write what came of it.
+"""The courier's statements: claim what is due, write what came of it, give back what was not sent.
 
 Order is kept per (endpoint, subject): only the lowest waiting position may be claimed. What waits behind it is put
 off until its head is due, so that a long queue behind a dead endpoint is not read again and again; who finishes a
@@ -75,17 +75,17 @@ WITH told AS (
         finished_at = CASE WHEN t.state <> 'waiting' THEN clock_timestamp() END
     FROM told t WHERE d.id = t.delivery AND d.lease = t.lease AND d.state = 'waiting'
     RETURNING d.endpoint_id, d.subject, d.position, d.state, t.status
+), following AS (
+    SELECT behind.* FROM done CROSS JOIN LATERAL (
+        SELECT n.id, n.next_at, n.leased_until FROM sync_delivery n
+        WHERE n.endpoint_id = done.endpoint_id AND n.subject = done.subject
+          AND n.state = 'waiting' AND n.position > done.position
+        ORDER BY n.position LIMIT 1 FOR NO KEY UPDATE  -- waits for who is just putting it off
+    ) behind WHERE done.state <> 'waiting'
 ), made_due AS (
-    UPDATE sync_delivery d SET next_at = clock_timestamp()
-    FROM (
-        SELECT following.id FROM done CROSS JOIN LATERAL (
-            SELECT n.id FROM sync_delivery n
-            WHERE n.endpoint_id = done.endpoint_id AND n.subject = done.subject
-              AND n.state = 'waiting' AND n.position > done.position
-            ORDER BY n.position LIMIT 1
-        ) following WHERE done.state <> 'waiting'
-    ) f
-    WHERE d.id = f.id AND (d.leased_until IS NULL OR d.leased_until < now())  -- it flew when its head was sent again
+    UPDATE sync_delivery d SET next_at = clock_timestamp() FROM following f
+    WHERE d.id = f.id AND f.next_at > clock_timestamp()
+      AND (f.leased_until IS NULL OR f.leased_until < now())  -- it flew when its head was sent again
 ), standing AS (
     SELECT endpoint_id, bool_or(state = 'delivered') AS well, bool_or(status = 410) AS gone FROM done GROUP BY 1
 )
@@ -107,3 +107,8 @@ WHERE n.id = s.endpoint_id AND (
     NOT s.well OR n.failing_since IS NOT NULL OR n.disabled_reason <> '' OR n.last_success_at IS NULL
     OR n.last_success_at < now() - interval '10 seconds')
 """  # noqa: S608 - constants
+
+GIVE_BACK = """
+UPDATE sync_delivery d SET lease = NULL, leased_until = NULL, next_at = clock_timestamp()
+FROM unnest(%s::bigint[], %s::uuid[]) AS g (id, lease) WHERE d.id = g.id AND d.lease = g.lease AND d.state = 'waiting'
+"""

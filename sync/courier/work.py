@@ -1,10 +1,11 @@
 """The courier's process: claims, sends many at once, writes what came of it. Any number of couriers may run."""
 
 import asyncio
+import gc
 import logging
 import random
 import signal
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,11 +22,12 @@ from psycopg_pool import AsyncConnectionPool
 
 from sync import postgres
 from sync.courier import DOORBELL
-from sync.courier.claims import CLAIM, WRITE
+from sync.courier.claims import CLAIM, GIVE_BACK, WRITE
+from sync.courier.lane import Claimed, Lane
 from sync.courier.replays import STEP
 from sync.courier.schedule import Outcome, Verdict, verdict
 from sync.courier.sending import new_session, post, secrets_of, signed
-from sync.courier.width import START, Width
+from sync.courier.width import START
 from sync.envelope import COLUMNS, cloud_event
 from sync.health import BEAT
 
@@ -77,10 +79,11 @@ class Courier:
         self.stopping = False
         self.due = asyncio.Event()
         self.finished = asyncio.Event()
-        self.busy: Counter[UUID] = Counter()
-        self.widths: dict[UUID, Width] = {}
+        self.lanes: defaultdict[UUID, Lane] = defaultdict(Lane)
         self.flying: set[asyncio.Task] = set()
         self.results: list[Result] = []
+        self.unsent: list[Claimed] = []
+        self.more = True  # than could be claimed the last time
         self.beat_at = 0.0
 
     def stop(self) -> None:
@@ -99,6 +102,8 @@ class Courier:
             beside = [asyncio.ensure_future(each) for each in (self._listen(), self._write_all(), self._replay_all())]
             while not self.stopping:
                 await self._outliving(self._turn)
+            for lane in self.lanes.values():
+                self._give_back(lane.clear())
             if self.flying:
                 await asyncio.wait(self.flying, timeout=FAREWELL)
             for task in [*beside, *self.flying]:
@@ -110,44 +115,71 @@ class Courier:
         self.due.clear()
         lease = uuid4()
         rows = await self.claim(lease)
+        at, self.more = monotonic(), rows[0]["looked_at"] > 0
         for row in rows if rows[0]["delivery"] else ():
-            self.busy[row["endpoint_id"]] += 1
-            self.widths.setdefault(row["endpoint_id"], Width())
-            task = asyncio.ensure_future(self._deliver(row, lease))
-            self.flying.add(task)
-            task.add_done_callback(self.flying.discard)
+            self.lanes[row["endpoint_id"]].ready.append(Claimed(row, lease, at))
+        for lane in self.lanes.values():
+            self._send(lane)
         await self._beat()
-        if not rows[0]["looked_at"]:
+        if not (self.more and self._has_room()):
             await _either(self.due, SWEEP)
 
     async def claim(self, lease: UUID) -> list[dict]:
-        """Lease what is due and may be sent now; one empty row when there is nothing."""
-        free = [width.room(self.busy[endpoint]) for endpoint, width in self.widths.items()]
-        known = {"start": START, "lease": lease, "endpoints": list(self.widths), "free": free}
+        """Lease what is due and may be sent soon; one empty row when there is nothing."""
+        free = [lane.room for lane in self.lanes.values()]
+        known = {"start": START, "lease": lease, "endpoints": list(self.lanes), "free": free}
         async with self.pool.connection() as connection:
             return await (await connection.execute(CLAIM_DUE, known, prepare=True)).fetchall()
 
-    async def _deliver(self, row: dict, lease: UUID) -> None:
-        """Try once. The result is written by `_write_all`, together with those of others."""
-        now, body = datetime.now(UTC), cloud_event(row)
+    def _has_room(self) -> bool:
+        return any(lane.room for lane in self.lanes.values())
+
+    def _send(self, lane: Lane) -> None:
+        """Fill the places that are free."""
+        while lane.has_place and not self.stopping:
+            lane.flying += 1
+            task = asyncio.ensure_future(self._fly(lane, lane.ready.popleft()))
+            self.flying.add(task)
+            task.add_done_callback(self.flying.discard)
+
+    async def _fly(self, lane: Lane, claimed: Claimed | None) -> None:
+        """One place of a lane: deliver one after the other, as long as the endpoint bears it."""
         try:
-            secret, *old = secrets_of(row)
+            while claimed:
+                await self._deliver(lane, claimed)
+                claimed = self._next(lane)
+        finally:
+            lane.flying -= 1
+
+    def _next(self, lane: Lane) -> Claimed | None:
+        self._give_back(lane.stale())
+        if self.stopping or lane.is_narrow or not lane.ready:
+            return None
+        claimed = lane.ready.popleft()
+        if self.more and not lane.ready:
+            self.due.set()  # the next are claimed while these are under way
+        self._send(lane)
+        return claimed
+
+    async def _deliver(self, lane: Lane, claimed: Claimed) -> None:
+        """Try once. The result is written by `_write_all`, together with those of others."""
+        row, now = claimed.row, datetime.now(UTC)
+        try:
+            body, (secret, *old) = cloud_event(row), secrets_of(row)
             headers = signed(str(row["id"]), body, secret, now, *old)
             outcome = await post(self.session, row["url"], headers, body)
         except Exception:
             logger.exception("Delivery %s", row["delivery"])
             outcome = Outcome(None, "internal")
-        finally:
-            self._free(row["endpoint_id"])
-        self.widths[row["endpoint_id"]].learn(outcome)
+        lane.width.learn(outcome)
         told = verdict(outcome, row["attempts"] + 1, settings.COURIER_SCHEDULE, random.random())  # noqa: S311
-        self.results.append(Result(row["delivery"], lease, told, outcome, now))
+        self.results.append(Result(row["delivery"], claimed.lease, told, outcome, now))
         self.finished.set()
 
-    def _free(self, endpoint: UUID) -> None:
-        self.busy[endpoint] -= 1
-        if not self.busy[endpoint]:
-            del self.busy[endpoint]
+    def _give_back(self, unsent: list[Claimed]) -> None:
+        if unsent:
+            self.unsent += unsent
+            self.finished.set()
 
     async def _write_all(self) -> None:
         while True:
@@ -155,14 +187,22 @@ class Courier:
             await self._outliving(self._write)
 
     async def _write(self) -> None:
-        """Write all results there are, in one statement; they stay when that fails."""
+        """Write all results there are, in one statement; they stay when that fails. What was not sent is given back."""
         self.finished.clear()
-        if not (results := self.results[:]):
+        results, unsent = self.results[:], self.unsent[:]
+        if not (results or unsent):
             return
         async with self.pool.connection() as connection:
-            await connection.execute(WRITE, [orjson.dumps([each.row() for each in results]).decode()], prepare=True)
-        del self.results[: len(results)]
-        self.due.set()
+            if results:
+                await connection.execute(WRITE, [orjson.dumps([each.row() for each in results]).decode()], prepare=True)
+                del self.results[: len(results)]
+            if unsent:
+                ids, leases = zip(*((each.row["delivery"], each.lease) for each in unsent), strict=True)
+                await connection.execute(GIVE_BACK, [list(ids), list(leases)])
+                del self.unsent[: len(unsent)]
+        self.more = True
+        if self._has_room():
+            self.due.set()
         for pause in {each.verdict.pause for each in results if 0 < each.verdict.pause < SWEEP}:
             asyncio.get_running_loop().call_later(pause, self.due.set)
 
@@ -224,6 +264,7 @@ def serve(work: Coroutine) -> None:
 
 async def main() -> None:
     """Run a courier until SIGTERM or SIGINT."""
+    gc.freeze()  # what is loaded stays: looking at all of Django again and again costs a fifth of the time
     courier = Courier()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, courier.stop)

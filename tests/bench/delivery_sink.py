@@ -34,7 +34,7 @@ class Sink(asyncio.Protocol):
             self.count()
 
     def count(self) -> None:
-        now = time.monotonic()
+        now = time.time()
         self.counted["count"] += 1
         self.counted["first"] = self.counted["first"] or now
         self.counted["last"] = now

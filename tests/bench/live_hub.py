@@ -56,13 +56,13 @@ def is_closed(port: int) -> bool:
         return line.connect_ex(("127.0.0.1", port)) != 0
 
 
-def await_that(holds, otherwise: str, seconds: float = 60) -> None:
+def await_that(holds, otherwise: str, seconds: float = 60, *, every: float = 0.01) -> None:
     """Return as soon as `holds()`. Raises RuntimeError."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
             raise RuntimeError(otherwise)
-        time.sleep(0.01)  # another process: nothing tells us
+        time.sleep(every)  # another process: nothing tells us
 
 
 def kill_valkey() -> None:

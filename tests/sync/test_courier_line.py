@@ -4,12 +4,21 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 
+from sync.courier.width import START
 from sync.models import Delivery
 from tests.sync.patience import until
 from tests.sync.receiver import Answer, receiving
-from tests.sync.test_courier import courier, deliver, endpoint, quick, states  # noqa: F401 - fixtures among them
+from tests.sync.test_courier import (  # noqa: F401 - fixtures among them
+    courier,
+    courier_running,
+    deliver,
+    endpoint,
+    quick,
+    states,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,3 +32,31 @@ def test_only_the_next_looks_again_and_each_is_made_due_by_the_one_before_it(cou
         answered.set()
         until(lambda: states(made) == ["delivered"] * 6, seconds=15)
     assert [int(event["sequence"]) for event in backend.received] == list(range(1, 7))
+
+
+def test_what_is_due_when_its_turn_comes_is_written_twice_only():
+    def written() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_force_next_flush()")
+            cursor.execute("SELECT pg_stat_get_tuples_updated('sync_delivery'::regclass)")
+            return cursor.fetchone()[0]
+
+    with receiving() as backend:
+        to, subjects = endpoint(backend.url), [f"member/{number}" for number in range(6 * START)]
+        made = [
+            each
+            for _round in range(2)
+            for subject in subjects
+            for each in deliver(to, "points.earned", subject=subject)
+        ]
+        before = written()
+        with courier_running():
+            until(lambda: set(states(made)) == {"delivered"})
+    until(lambda: not courier_sessions())
+    assert written() - before == 2 * len(made)  # claimed and done: nobody behind a head was put off or made due
+
+
+def courier_sessions() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'hub courier%'")
+        return cursor.fetchone()[0]

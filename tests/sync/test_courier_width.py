@@ -7,7 +7,7 @@ import time
 import pytest
 
 from sync.courier.schedule import Outcome
-from sync.courier.width import LEAST, MOST, START, STEP, Width
+from sync.courier.width import LEAST, MOST, QUICK, START, STEP, Width
 from sync.models import Attempt, Delivery
 from tests import make
 from tests.sync import make_deliveries
@@ -17,6 +17,7 @@ from tests.sync.test_courier import courier_running
 from tests.sync.unruly import silent, unruly
 
 WELL, BUSY = Outcome(200), Outcome(503)
+SLOW = Outcome(200, milliseconds=QUICK)
 
 
 def after(*outcomes: Outcome) -> float:
@@ -49,6 +50,21 @@ def test_it_recovers_step_by_step():
 @pytest.mark.parametrize(("busy", "room"), [(0, START), (START, 0), (START + 5, 0)])
 def test_what_is_under_way_takes_room(busy, room):
     assert Width().room(busy) == room
+
+
+@pytest.mark.parametrize(("held", "room"), [(0, 2 * START), (START, START), (START + 1, 0), (2 * START, 0)])
+def test_for_who_is_quick_as_many_again_are_held_ready_a_width_at_a_time(held, room):
+    width = Width()
+    width.learn(WELL)
+    assert width.room(held) == room
+
+
+@pytest.mark.parametrize("outcome", [SLOW, BUSY, Outcome(404), Outcome(None, "timeout")])
+def test_nothing_is_held_ready_for_who_is_slow_or_does_not_take_it(outcome):
+    width = Width()
+    for each in (WELL, outcome):
+        width.learn(each)
+    assert width.room(0) == int(width.wide)
 
 
 def to(url: str, code: str):
