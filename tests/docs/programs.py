@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -84,10 +85,15 @@ class Program:
             return False
 
     def kill(self) -> None:
-        """`kill -9`, with all it started."""
+        """`kill -9`, with all it started; its port is free then."""
         if self.process and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(timeout=30)
+            await_that(self.is_closed, 30, lambda: f"{self.name} still listens: {self.said}")
+
+    def is_closed(self) -> bool:
+        with socket.socket() as line:
+            return line.connect_ex(("127.0.0.1", self.port)) != 0
 
     @property
     def said(self) -> str:
