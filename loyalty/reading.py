@@ -87,12 +87,12 @@ WITH mine AS MATERIALIZED (
         ORDER BY created_at {{way}}, version {{way}}, id {{way}} LIMIT %(most)s
     ) e ORDER BY e.created_at {{way}}, e.version {{way}}, e.id {{way}} LIMIT %(most)s
 )
-SELECT e.created_at, e.version, e.id, mine.is_due, json_build_object(
+SELECT e.created_at, e.version, e.id, mine.is_due, convert_to(json_build_object(
     'id', e.id, 'kind', CASE e.kind {RENAMED} ELSE e.kind END,
     'points', CASE e.contra WHEN 0 THEN -(e.pending + e.held) ELSE -e.contra END,
     'available_after', e.available_after, 'reference', coalesce(f.reference, e.reference), 'channel', c.code,
     'created_at', {_instant("e.created_at")}, 'available_at', {_instant("e.available_at")},
-    'expires_at', {_instant("e.expires_at")})::text
+    'expires_at', {_instant("e.expires_at")})::text, 'UTF8')
 FROM mine, page e LEFT JOIN loyalty_entry f ON f.id = e.follows_id LEFT JOIN sync_channel c ON c.id = e.channel_id
 ORDER BY e.created_at {{way}}, e.version {{way}}, e.id {{way}}
 """  # noqa: S608 - expressions of our own
@@ -107,7 +107,7 @@ class Line(NamedTuple):
     version: int
     id: UUID
     is_due: bool
-    told: str
+    told: bytes
 
 
 def points(member: UUID) -> str:

@@ -28,7 +28,7 @@ from sync.models import Channel
 INSTANT = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
 BY_PLACING, BY_CHANGE = ("placed_at", "id"), ("updated_at", "id")
 # PostgreSQL writes no bare tab into JSON: it escapes those of texts, and indents nothing.
-SEALED = re.compile(r'\[\t"(tracking|buyer_note)","([0-9a-f-]+)","([0-9a-f]*)"\]')
+SEALED = re.compile(rb'\[\t"(tracking|buyer_note)","([0-9a-f-]+)","([0-9a-f]*)"\]')
 
 
 def _columns(table: str, names: str) -> str:
@@ -86,10 +86,10 @@ SELECT o.number, c.code AS channel, o.external_id, o.member_id, o.status, {LABEL
     {", ".join(map(_instant, ("placed_at", "paid_at", "completed_at", "updated_at")))}, o.version
 """
 FOUND = f"""
-SELECT o.placed_at, o.updated_at, o.id, (SELECT row_to_json(told)::text FROM ({ORDER}) told) AS told
+SELECT o.placed_at, o.updated_at, o.id, (SELECT convert_to(row_to_json(told)::text, 'UTF8') FROM ({ORDER}) told) AS told
 FROM page o JOIN sync_channel c ON c.id = o.channel_id
 """  # noqa: S608 - expressions of our own
-# In one row: PostgreSQL sends it when it is whole, and the hub is woken once.
+# In one row: PostgreSQL sends it when it is whole, and the hub is woken once; bytes, that need no decoding to be sent.
 READ = "SELECT array_agg(placed_at), array_agg(updated_at), array_agg(id), array_agg(told) FROM found"
 FILTERS = {
     "id": "o.id = %(id)s",
@@ -115,7 +115,7 @@ class Row(NamedTuple):
     placed_at: datetime
     updated_at: datetime
     id: UUID
-    told: str
+    told: bytes
 
 
 def one(**asked) -> dict | None:
@@ -184,12 +184,13 @@ def _statement(asked: tuple[str, ...], is_beyond: bool, falling: bool, at: str, 
     return f"WITH page AS MATERIALIZED ({page}), found AS MATERIALIZED ({found}) {READ}"
 
 
-def _opened(told: str) -> str:
-    return SEALED.sub(_open, told) if "\t" in told else told
+def _opened(told: bytes) -> bytes:
+    return SEALED.sub(_open, told) if b"\t" in told else told
 
 
-def _open(found: re.Match) -> str:
-    name, id, sealed = found.groups()
+def _open(found: re.Match) -> bytes:
+    name, id, sealed = (each.decode() for each in found.groups())
     table = (Order if name == "buyer_note" else Shipment)._meta.db_table
     said = secret.unseal(bytes.fromhex(sealed), f"{table}.{name}:{id}").decode()
-    return json.dumps(said if name == "buyer_note" else json.loads(said or "[]")[:EVENTS_SHOWN], ensure_ascii=False)
+    shown = said if name == "buyer_note" else json.loads(said or "[]")[:EVENTS_SHOWN]
+    return json.dumps(shown, ensure_ascii=False).encode()

@@ -16,7 +16,7 @@ def as_json(representation: str) -> HttpResponse:
     return HttpResponse(representation, content_type=JSON, headers={"ETag": f'"{tag}"'})
 
 
-def page_as_json(page: Page, results: list[str]) -> HttpResponse:
+def page_as_json(page: Page, results: list[bytes]) -> HttpResponse:
     """A page whose results are in JSON already."""
-    links = f'"next": {json.dumps(page.next)}, "previous": {json.dumps(page.previous)}'
-    return HttpResponse(f'{{{links}, "results": [{", ".join(results)}]}}', content_type=JSON)
+    links = f'{{"next": {json.dumps(page.next)}, "previous": {json.dumps(page.previous)}, "results": ['
+    return HttpResponse(b"".join((links.encode(), b", ".join(results), b"]}")), content_type=JSON)
