@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db
 PAGES = {f"{model._meta.label}": page for model, page in admin.site._registry.items()}
 NO_PAGE = {"sync.Ticket", "members.WebsiteLogin", "members.Registration", "sandbox.App", "sandbox.Backend"}
 OURS = [name for name in PAGES if name.split(".")[0] in {"sync", "members", "loyalty", "orders"}]
+HEADING = re.compile(r'<a href="[^"]*" class="align-middle inline-block[^"]*">([^<]*)</a >')
 SECRETS = re.compile(
     rf"{PHONE[3:]}|13787654321|{OPENID}|lin@example\.cn|whsec_|access-token|hub_sk_|app-secret"
     r"|BEGIN (RSA )?PRIVATE|pbkdf2"
@@ -118,6 +119,14 @@ def test_an_administrator_changes_a_channel(world):
     assert answer.status_code == 302, answer.context["adminform"].errors
     changed = Channel.objects.get(pk=website.pk)
     assert (changed.name, changed.earn_per_entry, changed.app_secret) == ("官网", 5, "app-secret-of-website")
+
+
+def test_a_pages_heading_names_things_as_they_are_written(world):
+    browser = make_staff.signed_in("administrator", [world.website, world.mini])
+    for row in (world.endpoint, world.event):
+        page = browser.get(page_of(row), headers={"Accept-Language": "en"}).content.decode()
+        parts = [part.strip() for part in HEADING.findall(page)]
+        assert parts == ["Sync", {"endpoint": "Endpoints", "event": "Events"}[row._meta.model_name], str(row)]
 
 
 def test_staff_of_one_channel_do_not_find_the_others(world):
