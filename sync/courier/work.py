@@ -132,7 +132,7 @@ class Courier:
             return await (await connection.execute(CLAIM_DUE, known, prepare=True)).fetchall()
 
     def _has_room(self) -> bool:
-        return any(lane.room for lane in self.lanes.values())
+        return not self.lanes or any(lane.room for lane in self.lanes.values())
 
     def _send(self, lane: Lane) -> None:
         """Fill the places that are free."""

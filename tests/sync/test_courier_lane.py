@@ -23,7 +23,7 @@ def claimed(seconds_ago: float) -> Claimed:
 
 
 def test_what_waited_too_long_for_a_place_waits_no_more():
-    lane, late, fresh = Lane(), claimed(FRESH + 1), claimed(FRESH - 5)
+    lane, late, fresh = Lane(), claimed(FRESH + 1), claimed(FRESH - 3)
     lane.ready += [late, fresh]
     assert lane.stale() == [late]
     assert list(lane.ready) == [fresh]
