@@ -64,8 +64,8 @@ def admit(subject: str, channel: Channel) -> bool:
 def dismiss(subjects: Iterable[str], channels: Iterable[UUID] | None = None) -> int:
     """Let these channels, all of them by default, see subjects no more. Returns how many ceased to see one.
 
-    What waits to be sent to groups that see a subject no more is withdrawn; a request that is under way comes to
-    nothing. A part of an act that has locked what the subjects are.
+    What waits to be sent to groups that see a subject no more is withdrawn; what a courier holds, which goes out within
+    two seconds or not at all, comes to nothing. A part of an act that has locked what the subjects are.
     """
     seen = Audience.objects.filter(subject__in=list(subjects))
     if channels is not None:

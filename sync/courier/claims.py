@@ -75,17 +75,18 @@ WITH told AS (
         finished_at = CASE WHEN t.state <> 'waiting' THEN clock_timestamp() END
     FROM told t WHERE d.id = t.delivery AND d.lease = t.lease AND d.state = 'waiting'
     RETURNING d.endpoint_id, d.subject, d.position, d.state, t.status
-), following AS (
-    SELECT behind.* FROM done CROSS JOIN LATERAL (
-        SELECT n.id, n.next_at, n.leased_until FROM sync_delivery n
-        WHERE n.endpoint_id = done.endpoint_id AND n.subject = done.subject
-          AND n.state = 'waiting' AND n.position > done.position
-        ORDER BY n.position LIMIT 1 FOR NO KEY UPDATE  -- waits for who is just putting it off
-    ) behind WHERE done.state <> 'waiting'
 ), made_due AS (
-    UPDATE sync_delivery d SET next_at = clock_timestamp() FROM following f
-    WHERE d.id = f.id AND f.next_at > clock_timestamp()
-      AND (f.leased_until IS NULL OR f.leased_until < now())  -- it flew when its head was sent again
+    -- Always another time than before: a claim that still saw its head would put it off otherwise. And no later one.
+    UPDATE sync_delivery d SET next_at = least(d.next_at, clock_timestamp()) - interval '1 microsecond'
+    FROM (
+        SELECT following.id FROM done CROSS JOIN LATERAL (
+            SELECT n.id FROM sync_delivery n
+            WHERE n.endpoint_id = done.endpoint_id AND n.subject = done.subject
+              AND n.state = 'waiting' AND n.position > done.position
+            ORDER BY n.position LIMIT 1
+        ) following WHERE done.state <> 'waiting'
+    ) f
+    WHERE d.id = f.id AND (d.leased_until IS NULL OR d.leased_until < now())  -- it flew when its head was sent again
 ), standing AS (
     SELECT endpoint_id, bool_or(state = 'delivered') AS well, bool_or(status = 410) AS gone FROM done GROUP BY 1
 )

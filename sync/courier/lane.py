@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sync.courier.width import Width
 
-FRESH = 5.0  # seconds that something claimed may wait for its place: it may have been withdrawn meanwhile
+FRESH = 2.0  # seconds that something claimed may wait for its place: it may have been withdrawn meanwhile
 
 
 @dataclass(frozen=True)

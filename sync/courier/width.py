@@ -5,7 +5,7 @@ few hundred answers, one that cannot keep up or is not there by two. For who ans
 ready, so that the next are claimed while these are sent.
 """
 
-from sync.courier.schedule import Outcome
+from sync.courier.schedule import GONE, Outcome
 
 START, LEAST, MOST = 16, 2, 64
 STEP = 1 / 8
@@ -25,6 +25,8 @@ class Width:
             self.wide = min(self.wide + STEP, MOST)
         elif outcome.is_strain:
             self.wide = max(self.wide / 2, LEAST)
+        elif outcome.status == GONE:
+            self.wide = LEAST
         self.is_quick = outcome.is_success and outcome.milliseconds < QUICK
 
     def room(self, held: int) -> int:

@@ -25,7 +25,7 @@ from sync.courier import DOORBELL
 from sync.courier.claims import CLAIM, GIVE_BACK, WRITE
 from sync.courier.lane import Claimed, Lane
 from sync.courier.replays import STEP
-from sync.courier.schedule import Outcome, Verdict, verdict
+from sync.courier.schedule import GONE, Outcome, Verdict, verdict
 from sync.courier.sending import new_session, post, secrets_of, signed
 from sync.courier.width import START
 from sync.envelope import COLUMNS, cloud_event
@@ -83,7 +83,6 @@ class Courier:
         self.flying: set[asyncio.Task] = set()
         self.results: list[Result] = []
         self.unsent: list[Claimed] = []
-        self.more = True  # than could be claimed the last time
         self.beat_at = 0.0
 
     def stop(self) -> None:
@@ -113,15 +112,15 @@ class Courier:
 
     async def _turn(self) -> None:
         self.due.clear()
-        lease = uuid4()
+        lease, at = uuid4(), monotonic()
         rows = await self.claim(lease)
-        at, self.more = monotonic(), rows[0]["looked_at"] > 0
-        for row in rows if rows[0]["delivery"] else ():
+        looked_at, claimed = rows[0]["looked_at"], rows if rows[0]["delivery"] else []
+        for row in claimed:
             self.lanes[row["endpoint_id"]].ready.append(Claimed(row, lease, at))
         for lane in self.lanes.values():
             self._send(lane)
         await self._beat()
-        if not (self.more and self._has_room()):
+        if looked_at == len(claimed) and not (looked_at and self._has_room()):  # what is put off takes no room
             await _either(self.due, SWEEP)
 
     async def claim(self, lease: UUID) -> list[dict]:
@@ -132,10 +131,11 @@ class Courier:
             return await (await connection.execute(CLAIM_DUE, known, prepare=True)).fetchall()
 
     def _has_room(self) -> bool:
-        return not self.lanes or any(lane.room for lane in self.lanes.values())
+        return any(lane.room for lane in self.lanes.values())
 
     def _send(self, lane: Lane) -> None:
         """Fill the places that are free."""
+        self._give_back(lane.stale())
         while lane.has_place and not self.stopping:
             lane.flying += 1
             task = asyncio.ensure_future(self._fly(lane, lane.ready.popleft()))
@@ -156,7 +156,7 @@ class Courier:
         if self.stopping or lane.is_narrow or not lane.ready:
             return None
         claimed = lane.ready.popleft()
-        if self.more and not lane.ready:
+        if not lane.ready:
             self.due.set()  # the next are claimed while these are under way
         self._send(lane)
         return claimed
@@ -172,6 +172,8 @@ class Courier:
             logger.exception("Delivery %s", row["delivery"])
             outcome = Outcome(None, "internal")
         lane.width.learn(outcome)
+        if outcome.status == GONE:
+            self._give_back(lane.clear())  # the endpoint is off, as soon as this is written
         told = verdict(outcome, row["attempts"] + 1, settings.COURIER_SCHEDULE, random.random())  # noqa: S311
         self.results.append(Result(row["delivery"], claimed.lease, told, outcome, now))
         self.finished.set()
@@ -189,18 +191,19 @@ class Courier:
     async def _write(self) -> None:
         """Write all results there are, in one statement; they stay when that fails. What was not sent is given back."""
         self.finished.clear()
-        results, unsent = self.results[:], self.unsent[:]
-        if not (results or unsent):
-            return
         async with self.pool.connection() as connection:
-            if results:
+            if results := self.results[:]:
                 await connection.execute(WRITE, [orjson.dumps([each.row() for each in results]).decode()], prepare=True)
                 del self.results[: len(results)]
-            if unsent:
+                self._wake(results)
+            if unsent := self.unsent[:]:
                 ids, leases = zip(*((each.row["delivery"], each.lease) for each in unsent), strict=True)
                 await connection.execute(GIVE_BACK, [list(ids), list(leases)])
                 del self.unsent[: len(unsent)]
-        self.more = True
+                self.due.set()
+
+    def _wake(self, results: list[Result]) -> None:
+        """Claim what these made due, now or in less than a sweep. Without room, whoever makes some does."""
         if self._has_room():
             self.due.set()
         for pause in {each.verdict.pause for each in results if 0 < each.verdict.pause < SWEEP}:

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from sync.courier.lane import FRESH, Claimed, Lane
 from sync.courier.width import START
-from sync.models import Attempt, Delivery
+from sync.models import Attempt, Delivery, Endpoint
 from tests.sync import make_deliveries
 from tests.sync.patience import until
 from tests.sync.receiver import Answer, receiving
@@ -23,7 +23,7 @@ def claimed(seconds_ago: float) -> Claimed:
 
 
 def test_what_waited_too_long_for_a_place_waits_no_more():
-    lane, late, fresh = Lane(), claimed(FRESH + 1), claimed(FRESH - 3)
+    lane, late, fresh = Lane(), claimed(FRESH + 1), claimed(0)
     lane.ready += [late, fresh]
     assert lane.stale() == [late]
     assert list(lane.ready) == [fresh]
@@ -73,3 +73,16 @@ def test_who_stops_gives_back_what_was_not_sent(held_up):
     waiting = Delivery.objects.filter(state="waiting")
     assert leased() == backend.open  # what is under way may have arrived: it is sent again when its lease ends
     assert waiting.filter(lease=None, leased_until=None, next_at__lte=Now()).count() == waiting.count() - backend.open
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_ready_for_an_endpoint_that_is_gone_waits_for_a_new_one():
+    with receiving(*[200] * TRIED, then=410) as backend:
+        to = endpoint(backend.url)
+        for _turn in range(100):
+            make_deliveries.delivery(to)
+        with courier_running():
+            until(lambda: not Endpoint.objects.get(pk=to.pk).is_active and not leased())
+    sent = Delivery.objects.exclude(state="waiting").count()
+    assert sent == Attempt.objects.count() <= TRIED + START + 2  # those that were under way with the first 410
+    assert Delivery.objects.filter(state="waiting", lease=None).count() == 100 - sent

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from sync.courier.width import START
+from sync.courier.width import MOST, START
 from sync.models import Delivery
 from tests.sync.patience import until
 from tests.sync.receiver import Answer, receiving
@@ -34,7 +34,7 @@ def test_only_the_next_looks_again_and_each_is_made_due_by_the_one_before_it(cou
     assert [int(event["sequence"]) for event in backend.received] == list(range(1, 7))
 
 
-def test_what_is_due_when_its_turn_comes_is_written_twice_only():
+def test_what_is_due_when_its_turn_comes_keeps_its_place():
     def written() -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_stat_force_next_flush()")
@@ -42,10 +42,10 @@ def test_what_is_due_when_its_turn_comes_is_written_twice_only():
             return cursor.fetchone()[0]
 
     with receiving() as backend:
-        to, subjects = endpoint(backend.url), [f"member/{number}" for number in range(6 * START)]
+        to, subjects = endpoint(backend.url), [f"member/{number}" for number in range(2 * MOST + START)]
         made = [
             each
-            for _round in range(2)
+            for _round in range(3)
             for subject in subjects
             for each in deliver(to, "points.earned", subject=subject)
         ]
@@ -53,7 +53,8 @@ def test_what_is_due_when_its_turn_comes_is_written_twice_only():
         with courier_running():
             until(lambda: set(states(made)) == {"delivered"})
     until(lambda: not courier_sessions())
-    assert written() - before == 2 * len(made)  # claimed and done: nobody behind a head was put off or made due
+    put_off = written() - before - 2 * len(made) - 2 * len(subjects)  # claimed and done; the next one's turn
+    assert put_off < START  # a claim may see a head that is just finished, not all that stand behind one
 
 
 def courier_sessions() -> int:

@@ -38,9 +38,13 @@ def test_strain_halves_down_to_the_least(strain):
     assert after(*[strain] * 50) == LEAST
 
 
-@pytest.mark.parametrize("outcome", [Outcome(400), Outcome(404), Outcome(302), Outcome(410)])
+@pytest.mark.parametrize("outcome", [Outcome(400), Outcome(404), Outcome(302)])
 def test_what_says_nothing_of_strain_changes_nothing(outcome):
     assert after(outcome) == START
+
+
+def test_who_is_gone_is_asked_by_the_least():
+    assert after(WELL, Outcome(410)) == LEAST
 
 
 def test_it_recovers_step_by_step():
