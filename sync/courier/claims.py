@@ -4,7 +4,7 @@ Order is kept per (endpoint, subject): only the lowest waiting position may be c
 off until its head is due, so that a long queue behind a dead endpoint is not read again and again; who finishes a
 head makes the next one due. Those behind that one are put off for longer, as the one before makes each of them due: a
 long queue that moves is not read again and again either. A claim is a lease with a token of its own: who comes too
-late changes nothing.
+late changes nothing. A claim judges by its snapshot: what it put off is judged again when it is done.
 """
 
 LEASE = 60  # seconds
@@ -27,8 +27,7 @@ WITH room AS (
         ORDER BY next_at, position LIMIT room.free FOR UPDATE SKIP LOCKED
     ) d
 ), judged AS (
-    SELECT due.id, head.id AS head, head.next_at AS heads_turn, head.before,
-        (SELECT next_at FROM sync_delivery seen WHERE seen.id = due.id) AS seen_at
+    SELECT due.id, head.id AS head, head.next_at AS heads_turn, head.before
     FROM due LEFT JOIN LATERAL (
         SELECT first.id, first.next_at, count(*) OVER () AS before FROM (
             SELECT e.id, e.position,
@@ -43,7 +42,7 @@ WITH room AS (
     UPDATE sync_delivery d SET next_at = greatest(
         j.heads_turn, now() + CASE j.before WHEN 1 THEN interval '0.2 seconds' ELSE interval '{LINE}' END)
     FROM judged j WHERE d.id = j.id AND j.head IS NOT NULL
-      AND d.next_at = j.seen_at  -- else its head was finished after this statement's snapshot
+    RETURNING d.id
 ), claimed AS (
     UPDATE sync_delivery d
     SET lease = %(lease)s,
@@ -51,12 +50,26 @@ WITH room AS (
     FROM judged j WHERE d.id = j.id AND j.head IS NULL
     RETURNING d.id, d.event_id, d.endpoint_id, d.attempts, d.position
 )
-SELECT looked.at AS looked_at, c.id AS delivery, c.endpoint_id, c.attempts, room.url, room.secret, room.old_secret,
-    {{columns}}
+SELECT looked.at AS looked_at, (SELECT array_agg(id) FROM put_off) AS put_off,
+    c.id AS delivery, c.endpoint_id, c.attempts, room.url, room.secret, room.old_secret, {{columns}}
 FROM (SELECT count(*) AS at FROM due) looked
 LEFT JOIN (claimed c JOIN room ON room.id = c.endpoint_id JOIN sync_event e ON e.id = c.event_id) ON true
 ORDER BY c.position
 """  # noqa: S608 - constants
+
+# A claim may have put off what a result, written since its snapshot, has made the head; no later result wakes that one.
+# Who is locked is looked after by the result that locks it.
+NOT_BEHIND = """
+UPDATE sync_delivery d SET next_at = clock_timestamp()
+FROM (
+    SELECT w.id FROM sync_delivery w
+    WHERE w.id = ANY (%s::bigint[]) AND w.state = 'waiting' AND (w.leased_until IS NULL OR w.leased_until < now())
+      AND NOT EXISTS (
+        SELECT FROM sync_delivery e WHERE e.endpoint_id = w.endpoint_id AND e.subject = w.subject
+          AND e.state = 'waiting' AND e.position < w.position)
+    FOR NO KEY UPDATE SKIP LOCKED
+) head WHERE d.id = head.id
+"""
 
 WRITE = f"""
 WITH told AS (
@@ -75,18 +88,17 @@ WITH told AS (
         finished_at = CASE WHEN t.state <> 'waiting' THEN clock_timestamp() END
     FROM told t WHERE d.id = t.delivery AND d.lease = t.lease AND d.state = 'waiting'
     RETURNING d.endpoint_id, d.subject, d.position, d.state, t.status
+), following AS (
+    SELECT behind.* FROM done CROSS JOIN LATERAL (
+        SELECT n.id, n.next_at, n.leased_until FROM sync_delivery n
+        WHERE n.endpoint_id = done.endpoint_id AND n.subject = done.subject
+          AND n.state = 'waiting' AND n.position > done.position
+        ORDER BY n.position LIMIT 1 FOR NO KEY UPDATE  -- waits for a claim that is just putting it off
+    ) behind WHERE done.state <> 'waiting'
 ), made_due AS (
-    -- Always another time than before: a claim that still saw its head would put it off otherwise. And no later one.
-    UPDATE sync_delivery d SET next_at = least(d.next_at, clock_timestamp()) - interval '1 microsecond'
-    FROM (
-        SELECT following.id FROM done CROSS JOIN LATERAL (
-            SELECT n.id FROM sync_delivery n
-            WHERE n.endpoint_id = done.endpoint_id AND n.subject = done.subject
-              AND n.state = 'waiting' AND n.position > done.position
-            ORDER BY n.position LIMIT 1
-        ) following WHERE done.state <> 'waiting'
-    ) f
-    WHERE d.id = f.id AND (d.leased_until IS NULL OR d.leased_until < now())  -- it flew when its head was sent again
+    UPDATE sync_delivery d SET next_at = clock_timestamp() FROM following f
+    WHERE d.id = f.id AND f.next_at > clock_timestamp()
+      AND (f.leased_until IS NULL OR f.leased_until < now())  -- it flew when its head was sent again
 ), standing AS (
     SELECT endpoint_id, bool_or(state = 'delivered') AS well, bool_or(status = 410) AS gone FROM done GROUP BY 1
 )

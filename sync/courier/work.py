@@ -22,7 +22,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from sync import postgres
 from sync.courier import DOORBELL
-from sync.courier.claims import CLAIM, GIVE_BACK, WRITE
+from sync.courier.claims import CLAIM, GIVE_BACK, NOT_BEHIND, WRITE
 from sync.courier.lane import Claimed, Lane
 from sync.courier.replays import STEP
 from sync.courier.schedule import GONE, Outcome, Verdict, verdict
@@ -128,7 +128,10 @@ class Courier:
         free = [lane.room for lane in self.lanes.values()]
         known = {"start": START, "lease": lease, "endpoints": list(self.lanes), "free": free}
         async with self.pool.connection() as connection:
-            return await (await connection.execute(CLAIM_DUE, known, prepare=True)).fetchall()
+            rows = await (await connection.execute(CLAIM_DUE, known, prepare=True)).fetchall()
+            if put_off := rows[0]["put_off"]:
+                await connection.execute(NOT_BEHIND, [put_off], prepare=True)
+            return rows
 
     def _has_room(self) -> bool:
         return any(lane.room for lane in self.lanes.values())
