@@ -18,7 +18,9 @@ class Delivery(models.Model):
         DEAD = "dead", _("Failed, needs a person")
 
     id = models.BigAutoField(primary_key=True)
-    event = models.ForeignKey("sync.Event", models.CASCADE, related_name="deliveries", verbose_name=_("event"))
+    event = models.ForeignKey(
+        "sync.Event", models.CASCADE, related_name="deliveries", db_index=False, verbose_name=_("event")
+    )  # that it is there once per endpoint is found by an index that begins with it
     endpoint = models.ForeignKey("sync.Endpoint", models.CASCADE, related_name="deliveries", verbose_name=_("endpoint"))
     subject = models.CharField(_("subject"), max_length=60)
     position = models.PositiveBigIntegerField(_("position"))
@@ -45,7 +47,9 @@ class Delivery(models.Model):
             models.Index(
                 fields=["endpoint", "subject", "position"], condition=Q(state="waiting"), name="delivery_head"
             ),
-            models.Index(fields=["finished_at"], name="delivery_finished"),
+            models.Index(  # written once, when it is finished
+                fields=["finished_at"], condition=Q(finished_at__isnull=False), name="delivery_finished"
+            ),
             models.Index(fields=["-id"], condition=Q(state="dead"), name="delivery_dead"),
         ]
 

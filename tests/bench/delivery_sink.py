@@ -6,6 +6,8 @@ import re
 import sys
 import time
 
+import uvloop
+
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
 
@@ -53,4 +55,4 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    uvloop.run(main(int(sys.argv[1])))
