@@ -50,7 +50,7 @@ BEGIN
     RETURN v_after;
 END $$;
 """
-MINIMAL_CALL = "SELECT bench_post(gen_random_uuid(), {member}, gen_random_uuid()::text, 1);"
+MINIMAL_CALL = "SELECT bench_post(uuidv7(), {member}, gen_random_uuid()::text, 1);"
 
 
 def measure() -> list[Figure]:
@@ -82,9 +82,9 @@ def _floor(choice: str, script: str, postings: int = 1) -> float:
 
 
 def _call(points: int) -> str:
-    """The statement of `ledger.post` with pgbench's variables."""
+    """The statement of `ledger.post` with pgbench's variables, and ids in the order of time as `post` makes them."""
     kind, contra = ("earned", ledger.ISSUED) if points > 0 else ("spent", ledger.REDEEMED)
-    what = [MEMBER, "gen_random_uuid()", "gen_random_uuid()", f"'{kind}'", f"({points})::bigint", *["0::bigint"] * 3]
+    what = [MEMBER, "uuidv7()", "uuidv7()", f"'{kind}'", f"({points})::bigint", *["0::bigint"] * 3]
     named = [f"'{contra}'", "'bench'", "gen_random_uuid()::text", "''", *["NULL"] * 7, "FALSE"]
     return ledger.POST.replace("\n", " ") % (*what, *named) + ";\n"
 
