@@ -4,7 +4,7 @@ Order is kept per (endpoint, subject): only the lowest waiting position may be c
 off until its head is due, so that a long queue behind a dead endpoint is not read again and again; who finishes a
 head makes the next one due. Those behind that one are put off for longer, as the one before makes each of them due: a
 long queue that moves is not read again and again either. A claim is a lease with a token of its own: who comes too
-late changes nothing. A claim judges by its snapshot: what it put off is judged again when it is done.
+late changes nothing. A claim judges by its snapshot: what it put off is judged again afterwards.
 """
 
 LEASE = 60  # seconds

@@ -42,14 +42,14 @@ class Lane:
         """Whether more are under way than the endpoint bears now."""
         return self.flying > int(self.width.wide)
 
-    def stale(self) -> list[Claimed]:
+    def take_stale(self) -> list[Claimed]:
         """Those that waited too long for a place; they wait no more."""
         late, oldest = [], monotonic() - FRESH
         while self.ready and self.ready[0].at < oldest:
             late.append(self.ready.popleft())
         return late
 
-    def clear(self) -> list[Claimed]:
+    def take_all(self) -> list[Claimed]:
         """All that wait for a place; they wait no more."""
         left = list(self.ready)
         self.ready.clear()

@@ -102,7 +102,7 @@ class Courier:
             while not self.stopping:
                 await self._outliving(self._turn)
             for lane in self.lanes.values():
-                self._give_back(lane.clear())
+                self._give_back(lane.take_all())
             if self.flying:
                 await asyncio.wait(self.flying, timeout=FAREWELL)
             for task in [*beside, *self.flying]:
@@ -118,7 +118,10 @@ class Courier:
         for row in claimed:
             self.lanes[row["endpoint_id"]].ready.append(Claimed(row, lease, at))
         for lane in self.lanes.values():
+            self._give_back(lane.take_stale())
             self._send(lane)
+        if put_off := rows[0]["put_off"]:
+            await self._judge_again(put_off)
         await self._beat()
         if looked_at == len(claimed) and not (looked_at and self._has_room()):  # what is put off takes no room
             await _either(self.due, SWEEP)
@@ -128,17 +131,17 @@ class Courier:
         free = [lane.room for lane in self.lanes.values()]
         known = {"start": START, "lease": lease, "endpoints": list(self.lanes), "free": free}
         async with self.pool.connection() as connection:
-            rows = await (await connection.execute(CLAIM_DUE, known, prepare=True)).fetchall()
-            if put_off := rows[0]["put_off"]:
-                await connection.execute(NOT_BEHIND, [put_off], prepare=True)
-            return rows
+            return await (await connection.execute(CLAIM_DUE, known, prepare=True)).fetchall()
+
+    async def _judge_again(self, put_off: list[int]) -> None:
+        async with self.pool.connection() as connection:
+            await connection.execute(NOT_BEHIND, [put_off], prepare=True)
 
     def _has_room(self) -> bool:
         return any(lane.room for lane in self.lanes.values())
 
     def _send(self, lane: Lane) -> None:
         """Fill the places that are free."""
-        self._give_back(lane.stale())
         while lane.has_place and not self.stopping:
             lane.flying += 1
             task = asyncio.ensure_future(self._fly(lane, lane.ready.popleft()))
@@ -155,7 +158,7 @@ class Courier:
             lane.flying -= 1
 
     def _next(self, lane: Lane) -> Claimed | None:
-        self._give_back(lane.stale())
+        self._give_back(lane.take_stale())
         if self.stopping or lane.is_narrow or not lane.ready:
             return None
         claimed = lane.ready.popleft()
@@ -176,7 +179,7 @@ class Courier:
             outcome = Outcome(None, "internal")
         lane.width.learn(outcome)
         if outcome.status == GONE:
-            self._give_back(lane.clear())  # the endpoint is off, as soon as this is written
+            self._give_back(lane.take_all())  # the endpoint is off, as soon as this is written
         told = verdict(outcome, row["attempts"] + 1, settings.COURIER_SCHEDULE, random.random())  # noqa: S311
         self.results.append(Result(row["delivery"], claimed.lease, told, outcome, now))
         self.finished.set()
@@ -194,6 +197,8 @@ class Courier:
     async def _write(self) -> None:
         """Write all results there are, in one statement; they stay when that fails. What was not sent is given back."""
         self.finished.clear()
+        if not (self.results or self.unsent):
+            return
         async with self.pool.connection() as connection:
             if results := self.results[:]:
                 await connection.execute(WRITE, [orjson.dumps([each.row() for each in results]).decode()], prepare=True)

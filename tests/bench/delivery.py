@@ -47,7 +47,7 @@ UPDATE sync_delivery SET state = 'delivered', finished_at = now(), next_at = NUL
 WHERE id = ANY (%s)
 """
 HOLD = "UPDATE sync_endpoint SET is_active = false"
-BEGIN = f"UPDATE sync_endpoint SET is_active = true; NOTIFY {courier.DOORBELL}"  # noqa: S608 - a constant
+LET_GO = f"UPDATE sync_endpoint SET is_active = true; NOTIFY {courier.DOORBELL}"  # noqa: S608 - a constant
 
 
 def measure() -> list[Figure]:
@@ -108,7 +108,7 @@ def couriers(number: int, count: int, url: str) -> float:
     with ExitStack() as stack:
         for _courier in range(number):
             stack.enter_context(live_hub.process("courier"))
-        return emptied(lambda: execute(BEGIN), count, url)
+        return emptied(lambda: execute(LET_GO), count, url)
 
 
 def tasks(count: int, url: str) -> float:

@@ -13,9 +13,9 @@ TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 class Sink(asyncio.Protocol):
-    """`counted` is how many came since the last GET, and when the first and the last of them did."""
+    """`counted` is how many came since the last GET, and when the first of them did."""
 
-    counted = {"count": 0, "first": 0.0, "last": 0.0}
+    counted = {"count": 0, "first": 0.0}
 
     def connection_made(self, transport):
         self.transport, self.buffer = transport, b""
@@ -36,15 +36,13 @@ class Sink(asyncio.Protocol):
             self.count()
 
     def count(self) -> None:
-        now = time.time()
         self.counted["count"] += 1
-        self.counted["first"] = self.counted["first"] or now
-        self.counted["last"] = now
+        self.counted["first"] = self.counted["first"] or time.time()
         self.transport.write(TAKEN)
 
     def tell(self) -> None:
         body = json.dumps(self.counted).encode()
-        self.counted.update(count=0, first=0.0, last=0.0)
+        self.counted.update(count=0, first=0.0)
         self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
 

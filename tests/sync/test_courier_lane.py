@@ -1,4 +1,4 @@
-"""What a courier holds ready for an endpoint: sent in order as places come free, given back when they do not."""
+"""What a courier holds ready for an endpoint: sent as places come free, given back when they do not."""
 
 import threading
 from time import monotonic
@@ -25,7 +25,7 @@ def claimed(seconds_ago: float) -> Claimed:
 def test_what_waited_too_long_for_a_place_waits_no_more():
     lane, late, fresh = Lane(), claimed(FRESH + 1), claimed(0)
     lane.ready += [late, fresh]
-    assert lane.stale() == [late]
+    assert lane.take_stale() == [late]
     assert list(lane.ready) == [fresh]
 
 
@@ -55,7 +55,7 @@ def leased() -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_as_many_again_are_claimed_while_the_first_are_under_way_and_all_arrive_in_order(held_up):
+def test_as_many_again_are_claimed_while_the_first_are_under_way_and_all_arrive_once(held_up):
     backend, told = held_up
     with courier_running():
         until(lambda: Attempt.objects.count() == TRIED and leased() > backend.open > START)
