@@ -34,13 +34,13 @@ def _columns(entry: str, account: str) -> str:
     return ", ".join([*(f"({account}).{c}" for c in BALANCE), *(f"({entry}).{c}" for c in ENTRY)])
 
 
-POST = f"""
-SELECT p.outcome, coalesce((p.account).due_at <= clock_timestamp(), FALSE), {_columns("p.entry", "p.account")}
-FROM loyalty_post(
+POST = """
+SELECT * FROM loyalty_post(
     %s::uuid, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bigint, %s::uuid, %s::uuid,
     %s::timestamptz, %s::timestamptz, %s::integer, %s::integer, %s
-) AS p
-"""  # noqa: S608 - names of our own columns
+)
+"""
+KNOWN = f"SELECT {', '.join(ENTRY)} FROM loyalty_entry WHERE id = %s"  # noqa: S608 - names of our own columns
 CLOSE_HOLD = f"""
 SELECT c.outcome, {_columns("c.captured", "c.after_capture")}, {_columns("c.released", "c.after_release")}
 FROM loyalty_close_hold(%s::uuid, %s) AS c
@@ -162,17 +162,22 @@ def post(member: UUID, posting: Posting) -> Posted | None:
     None when something is due on the account: `settle` it and post again. Raises NotEnough, ReferenceConflict,
     OverReversed; then nothing was changed.
     """
-    ((outcome, is_due, *values),) = prepared.run(POST, [member, uuid7(), *posting.parameters()])
+    (made,) = prepared.run(POST, [member, uuid7(), *posting.parameters()])
+    outcome, is_due, account, available, pending, held, debt, version, entry, *news = made
     match outcome:
         case "due":
             return None
         case "short":
-            raise NotEnough(values[0])
+            raise NotEnough(available)
         case "conflict":
             raise ReferenceConflict
         case "over":
             raise OverReversed
-    return _posted(values, outcome == "posted", is_due, posting.channel)
+    balance = Balance(available, pending, held, debt, version)
+    if outcome == "known":
+        (known,) = prepared.run(KNOWN, [entry])
+        return Posted(_entry(known, posting.channel), balance, created=False)
+    return Posted(_new(posting, account, balance, *news), balance, is_due=bool(is_due))
 
 
 @dataclass(frozen=True)
@@ -237,18 +242,38 @@ def settle_due(accounts: int) -> tuple[int, list[tuple[UUID, Posted]]]:
     return len({row[0] for row in rows}), made
 
 
-def _posted(values: list, created: bool = True, is_due: bool = False, channel: Channel | None = None) -> Posted:
-    entry = _entry(values[len(BALANCE) :])
-    if channel and entry.channel_id == channel.pk:
-        entry.channel = channel
-    return Posted(entry, Balance(*values[: len(BALANCE)]), created, is_due)
+def _posted(values: list) -> Posted:
+    return Posted(_entry(values[len(BALANCE) :]), Balance(*values[: len(BALANCE)]))
 
 
-def _entry(values: list) -> Entry:
-    """A row as the model's instance: what Entry.from_db makes, in a fifth of its time."""
+def _new(
+    posting: Posting,
+    account: UUID,
+    balance: Balance,
+    available: int,
+    pending: int,
+    debt: int,
+    available_at: datetime | None,
+    expires_at: datetime | None,
+    created_at: datetime,
+) -> Entry:
+    """The entry that a posting made: what was asked for, with what the database decided."""
+    moves = posting.moves
+    contra = moves.debt - moves.available - moves.pending - moves.held
+    sides = [available, pending, moves.held, debt, contra, posting.contra_kind]
+    named = [posting.source, posting.reference, posting.reason]
+    linked = [posting.rule and posting.rule.pk, posting.reverses, None, posting.channel and posting.channel.pk]
+    left = [balance.available, balance.version, available_at, expires_at, created_at]
+    return _entry([posting.id, account, posting.kind, *sides, *named, *linked, *left], posting.channel)
+
+
+def _entry(values: Sequence, channel: Channel | None = None) -> Entry:
+    """A row as the model's instance: what Entry.from_db makes, in a fifth of its time; `channel` if it is its own."""
     entry = Entry.__new__(Entry)
     entry.__dict__.update(zip(ENTRY, values, strict=True), _state=ModelState())
     entry._state.db, entry._state.adding = "default", False
+    if channel and entry.channel_id == channel.pk:
+        entry.channel = channel
     return entry
 
 

@@ -5,7 +5,9 @@ import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
+import django.db.models.functions.comparison
 import django.db.models.functions.datetime
+import django.db.models.lookups
 import pgtrigger.compiler
 import pgtrigger.migrations
 import sync.ids
@@ -274,7 +276,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'points account',
                 'verbose_name_plural': 'points accounts',
                 'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='account_due'), models.Index(condition=models.Q(('tier_until__isnull', False)), fields=['tier_until'], name='account_tier_review')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('available__gte', 0)), name='account_available_not_negative'), models.CheckConstraint(condition=models.Q(('pending__gte', 0)), name='account_pending_not_negative'), models.CheckConstraint(condition=models.Q(('held__gte', 0)), name='account_held_not_negative'), models.CheckConstraint(condition=models.Q(('debt__gte', 0)), name='account_debt_not_negative'), models.CheckConstraint(condition=models.Q(('available', 0), ('debt', 0), _connector='OR'), name='account_debt_is_settled_first'), models.CheckConstraint(condition=models.Q(models.Q(('is_in_grace', False), ('tier', None), ('tier_since', None), ('tier_until', None)), models.Q(('tier__isnull', False), ('tier_since__isnull', False)), _connector='OR'), name='account_tier_has_its_times'), models.CheckConstraint(condition=models.Q(('is_in_grace', False), ('tier_until__isnull', False), _connector='OR'), name='account_grace_ends')],
+                'constraints': [models.CheckConstraint(condition=django.db.models.lookups.Exact(django.db.models.functions.comparison.Least('available', 'debt'), 0), name='account_available_or_debt'), models.CheckConstraint(condition=django.db.models.lookups.GreaterThanOrEqual(django.db.models.functions.comparison.Least('pending', 'held'), 0), name='account_pending_held_not_negative'), models.CheckConstraint(condition=models.Q(models.Q(('is_in_grace', False), ('tier', None), ('tier_since', None), ('tier_until', None)), models.Q(('tier__isnull', False), ('tier_since__isnull', False)), _connector='OR'), name='account_tier_has_its_times'), models.CheckConstraint(condition=models.Q(('is_in_grace', False), ('tier_until__isnull', False), _connector='OR'), name='account_grace_ends')],
             },
         ),
         migrations.CreateModel(
@@ -325,7 +327,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'points entry',
                 'verbose_name_plural': 'points entries',
                 'indexes': [models.Index(condition=models.Q(('reverses__isnull', False)), fields=['reverses'], name='entry_reversals'), models.Index(condition=models.Q(('follows__isnull', False)), fields=['follows'], name='entry_followers'), models.Index(condition=models.Q(('available_at__isnull', False), ('kind', 'earned')), fields=['source', 'created_at'], include=('account', 'contra'), name='entry_given'), models.Index(fields=['account', '-created_at', '-version', '-id'], name='entry_newest')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('contra', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('debt'), '-', models.F('available')), '-', models.F('pending')), '-', models.F('held')))), name='entry_sums_to_zero'), models.CheckConstraint(condition=models.Q(('available', 0), ('debt', 0), ('held', 0), ('pending', 0), _negated=True), name='entry_moves_something'), models.CheckConstraint(condition=models.Q(models.Q(models.Q(('kind', 'earned'), _negated=True), ('contra__lt', 0), _connector='OR'), models.Q(models.Q(('kind', 'spent'), _negated=True), ('contra__gt', 0), _connector='OR')), name='entry_sign_follows_kind'), models.UniqueConstraint(fields=('source', 'account', 'reference'), name='entry_reference_once'), models.UniqueConstraint(fields=('account', 'version'), name='entry_version_once')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('contra', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('debt'), '-', models.F('available')), '-', models.F('pending')), '-', models.F('held')))), name='entry_sums_to_zero'), models.CheckConstraint(condition=django.db.models.expressions.NegatedExpression(django.db.models.lookups.Exact(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('available'), '|', models.F('pending')), '|', models.F('held')), '|', models.F('debt')), 0)), name='entry_moves_something'), models.CheckConstraint(condition=models.Q(models.Q(models.Q(('kind', 'earned'), _negated=True), ('contra__lt', 0), _connector='OR'), models.Q(models.Q(('kind', 'spent'), _negated=True), ('contra__gt', 0), _connector='OR')), name='entry_sign_follows_kind'), models.UniqueConstraint(fields=('source', 'account', 'reference'), name='entry_reference_once'), models.UniqueConstraint(fields=('account', 'version'), name='entry_version_once')],
             },
         ),
         migrations.CreateModel(
@@ -518,7 +520,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'lot',
                 'verbose_name_plural': 'lots',
                 'indexes': [models.Index(condition=models.Q(('remaining__gt', 0)), fields=['account', 'expires_at', 'entry'], name='lot_to_draw_on'), models.Index(condition=models.Q(('available_at', None), ('is_pending', True), ('remaining__gt', 0)), fields=['entry'], name='lot_waits_for_staff')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('remaining__gte', 0)), name='lot_remaining_not_negative'), models.CheckConstraint(condition=models.Q(('held__gte', 0)), name='lot_held_not_negative'), models.CheckConstraint(condition=models.Q(('earned__gte', django.db.models.expressions.CombinedExpression(models.F('remaining'), '+', models.F('held')))), name='lot_holds_what_was_earned'), models.CheckConstraint(condition=models.Q(('is_pending', False), ('held', 0), _connector='OR'), name='lot_pending_is_not_held')],
+                'constraints': [models.CheckConstraint(condition=django.db.models.lookups.GreaterThanOrEqual(django.db.models.functions.comparison.Least('remaining', 'held'), 0), name='lot_not_negative'), models.CheckConstraint(condition=models.Q(('earned__gte', django.db.models.expressions.CombinedExpression(models.F('remaining'), '+', models.F('held')))), name='lot_holds_what_was_earned'), models.CheckConstraint(condition=models.Q(('is_pending', False), ('held', 0), _connector='OR'), name='lot_pending_is_not_held')],
             },
         ),
         migrations.CreateModel(

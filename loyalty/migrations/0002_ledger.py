@@ -206,54 +206,63 @@ CREATE FUNCTION loyalty_post(
     p_available bigint, p_pending bigint, p_held bigint, p_debt bigint, p_contra_kind text,
     p_source text, p_reference text, p_reason text, p_rule bigint, p_reverses uuid, p_channel uuid,
     p_available_at timestamptz, p_expires_at timestamptz, p_valid_days integer, p_hold_seconds integer, p_owe boolean,
-    OUT outcome text, OUT entry loyalty_entry, OUT account loyalty_account
+    OUT outcome text, OUT is_due boolean,
+    OUT o_account uuid, OUT o_available bigint, OUT o_pending bigint, OUT o_held bigint, OUT o_debt bigint, OUT o_version bigint,
+    OUT o_entry uuid, OUT moved_available bigint, OUT moved_pending bigint, OUT moved_debt bigint,
+    OUT o_available_at timestamptz, OUT o_expires_at timestamptz, OUT o_created_at timestamptz
 ) LANGUAGE plpgsql VOLATILE AS $$
+-- The account and its balance as they are afterwards; of a new entry what the caller did not know, of a known one its id.
+-- Rows of their own type, and what RETURNING gives, would cost a tenth of the whole.
 DECLARE
-    v_available bigint := p_available;
-    v_pending bigint := p_pending;
-    v_debt bigint := p_debt;
     v_contra bigint := p_debt - p_available - p_pending - p_held;
-    v_given bigint := 0;  -- to a lot of this entry
-    v_expires_at timestamptz := p_expires_at;
+    v_given bigint;  -- to a lot of this entry
+    v_absorbed uuid[];
     v_due_at timestamptz;
-    v_now timestamptz;
-    v_available_at timestamptz;
     v_undone bigint;
     v_made record;
 BEGIN
-    SELECT a.* INTO account FROM loyalty_account a WHERE a.member_id = p_member FOR NO KEY UPDATE;
+    SELECT a.id, a.available, a.pending, a.held, a.debt, a.version, a.absorbed, a.due_at
+    INTO o_account, o_available, o_pending, o_held, o_debt, o_version, v_absorbed, v_due_at
+    FROM loyalty_account a WHERE a.member_id = p_member FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         INSERT INTO loyalty_account (id, member_id, available, pending, held, debt, absorbed, version)
         VALUES (p_account, p_member, 0, 0, 0, 0, '{}', 0)
         ON CONFLICT (member_id) DO NOTHING;
-        SELECT a.* INTO account FROM loyalty_account a WHERE a.member_id = p_member FOR NO KEY UPDATE;
+        SELECT a.id, a.available, a.pending, a.held, a.debt, a.version, a.absorbed, a.due_at
+        INTO o_account, o_available, o_pending, o_held, o_debt, o_version, v_absorbed, v_due_at
+        FROM loyalty_account a WHERE a.member_id = p_member FOR NO KEY UPDATE;
     END IF;
-    v_now := clock_timestamp();  -- after the lock: the time that decides
-    IF account.due_at <= v_now THEN  -- loyalty_settle() comes first, with entries and news of its own
+    o_created_at := clock_timestamp();  -- after the lock: the time that decides
+    IF v_due_at <= o_created_at THEN  -- loyalty_settle() comes first, with entries and news of its own
         outcome := 'due';
         RETURN;
     END IF;
 
     -- Used before, here or on an account this one absorbed: the same fact, or another one under its name.
-    IF account.absorbed = '{}' THEN
-        SELECT e.* INTO entry FROM loyalty_entry e
-        WHERE e.source = p_source AND e.account_id = account.id AND e.reference = p_reference;
+    IF v_absorbed = '{}' THEN
+        SELECT e.id INTO o_entry FROM loyalty_entry e
+        WHERE e.source = p_source AND e.account_id = o_account AND e.reference = p_reference;
     ELSE
-        SELECT e.* INTO entry FROM loyalty_entry e
-        WHERE e.source = p_source AND e.account_id = ANY (account.id || account.absorbed) AND e.reference = p_reference
-        ORDER BY e.kind = p_kind AND e.contra = v_contra DESC, e.account_id = account.id DESC
+        SELECT e.id INTO o_entry FROM loyalty_entry e
+        WHERE e.source = p_source AND e.account_id = ANY (o_account || v_absorbed) AND e.reference = p_reference
+        ORDER BY e.kind = p_kind AND e.contra = v_contra DESC, e.account_id = o_account DESC
         LIMIT 1;
     END IF;
     IF FOUND THEN
-        outcome := CASE WHEN entry.kind = p_kind AND entry.contra = v_contra AND entry.reason = p_reason
-            AND (p_kind <> 'held' OR entry.held = p_held)
-            AND (entry.available_at IS NOT DISTINCT FROM p_available_at
-                 OR (p_available_at IS NULL AND entry.available_at = entry.created_at))
-            AND (p_expires_at IS NULL OR entry.expires_at IS NOT DISTINCT FROM p_expires_at)
-            AND entry.reverses_id IS NOT DISTINCT FROM p_reverses
-            THEN 'known' ELSE 'conflict' END;
+        SELECT CASE WHEN e.kind = p_kind AND e.contra = v_contra AND e.reason = p_reason
+            AND (p_kind <> 'held' OR e.held = p_held)
+            AND (e.available_at IS NOT DISTINCT FROM p_available_at
+                 OR (p_available_at IS NULL AND e.available_at = e.created_at))
+            AND (p_expires_at IS NULL OR e.expires_at IS NOT DISTINCT FROM p_expires_at)
+            AND e.reverses_id IS NOT DISTINCT FROM p_reverses
+            THEN 'known' ELSE 'conflict' END
+        INTO outcome FROM loyalty_entry e WHERE e.id = o_entry;
         RETURN;
     END IF;
+    o_entry := p_entry;
+    moved_available := p_available;
+    moved_pending := p_pending;
+    moved_debt := p_debt;
 
     IF p_reverses IS NOT NULL THEN  -- no more than is left of what it reverses, and the other way round
         SELECT e.contra + coalesce((SELECT sum(r.contra) FROM loyalty_entry r WHERE r.reverses_id = e.id), 0)
@@ -267,66 +276,77 @@ BEGIN
     IF p_kind = 'moved' THEN
         NULL;  -- between the accounts of merged members: the lots go by themselves
     ELSIF p_owe AND v_contra > 0 THEN
-        SELECT -t.available, -t.pending, t.missing INTO v_available, v_pending, v_debt
-        FROM loyalty_take_back(account.id, p_entry, v_contra, p_reverses) t;
-    ELSIF v_available < 0 THEN
-        IF account.available + v_available < 0 THEN
+        SELECT -t.available, -t.pending, t.missing INTO moved_available, moved_pending, moved_debt
+        FROM loyalty_take_back(o_account, p_entry, v_contra, p_reverses) t;
+    ELSIF p_available < 0 THEN
+        IF o_available + p_available < 0 THEN
             outcome := 'short';
             RETURN;
         END IF;
-        PERFORM loyalty_take(account.id, p_entry, -v_available, p_kind = 'held');
+        PERFORM loyalty_take(o_account, p_entry, -p_available, p_kind = 'held');
     ELSIF p_reverses IS NOT NULL THEN
-        SELECT g.missing, g.due_at INTO v_given, v_due_at
-        FROM loyalty_give_back(account.id, p_entry, v_available, p_reverses, v_now) g;
+        SELECT g.missing, least(v_due_at, g.due_at) INTO v_given, v_due_at
+        FROM loyalty_give_back(o_account, p_entry, p_available, p_reverses, o_created_at) g;
     ELSE
-        v_given := v_available + v_pending;
+        v_given := p_available + p_pending;
     END IF;
 
-    IF v_pending > 0 AND p_available_at <= v_now THEN  -- what was to come has come
-        v_available := v_available + v_pending;
-        v_pending := 0;
+    IF moved_pending > 0 AND p_available_at <= o_created_at THEN  -- what was to come has come
+        moved_available := moved_available + moved_pending;
+        moved_pending := 0;
     END IF;
+    o_available_at := CASE
+        WHEN p_kind = 'earned' AND moved_pending = 0 THEN coalesce(p_available_at, o_created_at) ELSE p_available_at END;
+    o_expires_at := p_expires_at;
     IF v_given > 0 THEN
-        v_expires_at := coalesce(p_expires_at, loyalty_expiry(greatest(v_now, p_available_at), p_valid_days));
-        v_due_at := least(v_due_at, v_expires_at, CASE WHEN v_pending > 0 THEN p_available_at END);
+        o_expires_at := coalesce(p_expires_at, loyalty_expiry(greatest(o_created_at, p_available_at), p_valid_days));
+        v_due_at := least(v_due_at, o_expires_at, CASE WHEN moved_pending > 0 THEN p_available_at END);
         INSERT INTO loyalty_lot (
             entry_id, account_id, origin, earned, remaining, held, is_pending, available_at, expires_at)
         VALUES (
-            p_entry, account.id, account.id, v_given, v_given, 0, v_pending > 0,
-            CASE WHEN v_pending > 0 THEN p_available_at ELSE coalesce(p_available_at, v_now) END, v_expires_at);
+            p_entry, o_account, o_account, v_given, v_given, 0, moved_pending > 0,
+            CASE WHEN moved_pending > 0 THEN p_available_at ELSE coalesce(p_available_at, o_created_at) END, o_expires_at);
     ELSIF p_kind = 'held' THEN
-        v_expires_at := v_now + make_interval(secs => p_hold_seconds);
-        v_due_at := v_expires_at;
+        o_expires_at := o_created_at + make_interval(secs => p_hold_seconds);
+        v_due_at := least(v_due_at, o_expires_at);
     END IF;
 
-    v_available_at := CASE
-        WHEN p_kind = 'earned' AND v_pending = 0 THEN coalesce(p_available_at, v_now) ELSE p_available_at END;
-    IF account.debt = 0 AND v_debt = 0 THEN  -- what loyalty_enter() does where there is no debt, without the call
-        INSERT INTO loyalty_entry AS e (
+    IF o_debt = 0 AND moved_debt = 0 THEN  -- what loyalty_enter() does where there is no debt, without the call
+        o_available := o_available + moved_available;
+        o_pending := o_pending + moved_pending;
+        o_held := o_held + p_held;
+        o_version := o_version + 1;
+        INSERT INTO loyalty_entry (
             id, account_id, kind, available, pending, held, debt, contra, contra_kind, source, reference, reason,
             rule_id, reverses_id, channel_id, available_after, version, available_at, expires_at, created_at)
         VALUES (
-            p_entry, account.id, p_kind, v_available, v_pending, p_held, 0, v_contra, p_contra_kind, p_source, p_reference,
-            p_reason, p_rule, p_reverses, p_channel, account.available + v_available, account.version + 1, v_available_at,
-            v_expires_at, v_now)
-        RETURNING e.* INTO entry;
-        UPDATE loyalty_account AS a
-        SET available = a.available + v_available, pending = a.pending + v_pending, held = a.held + p_held,
-            version = a.version + 1, due_at = least(a.due_at, v_due_at), updated_at = v_now
-        WHERE a.id = account.id
-        RETURNING a.* INTO account;
+            p_entry, o_account, p_kind, moved_available, moved_pending, p_held, 0, v_contra, p_contra_kind, p_source,
+            p_reference, p_reason, p_rule, p_reverses, p_channel, o_available, o_version, o_available_at, o_expires_at,
+            o_created_at);
+        UPDATE loyalty_account a
+        SET available = o_available, pending = o_pending, held = o_held, version = o_version, due_at = v_due_at,
+            updated_at = o_created_at
+        WHERE a.id = o_account;
     ELSE
-        SELECT * INTO v_made FROM loyalty_enter(
-            account, p_entry, p_kind, v_available, v_pending, p_held, v_debt, v_contra, p_contra_kind,
-            p_source, p_reference, p_reason, p_rule, p_reverses, NULL, p_channel, v_available_at, v_expires_at, v_due_at, v_now);
-        account := v_made.account;
-        entry := v_made.entry;
+        SELECT n.* INTO v_made FROM loyalty_account a, loyalty_enter(
+            a, p_entry, p_kind, moved_available, moved_pending, p_held, moved_debt, v_contra, p_contra_kind, p_source,
+            p_reference, p_reason, p_rule, p_reverses, NULL, p_channel, o_available_at, o_expires_at, v_due_at,
+            o_created_at) n
+        WHERE a.id = o_account;
+        moved_available := (v_made.entry).available;
+        moved_debt := (v_made.entry).debt;
+        o_available := (v_made.account).available;
+        o_pending := (v_made.account).pending;
+        o_held := (v_made.account).held;
+        o_debt := (v_made.account).debt;
+        o_version := (v_made.account).version;
     END IF;
     IF p_kind = 'held' THEN
         INSERT INTO loyalty_hold (
             entry_id, account_id, channel_id, source, reference, points, captured, state, expires_at, created_at)
-        VALUES (p_entry, account.id, p_channel, p_source, p_reference, p_held, 0, 'held', v_expires_at, v_now);
+        VALUES (p_entry, o_account, p_channel, p_source, p_reference, p_held, 0, 'held', o_expires_at, o_created_at);
     END IF;
+    is_due := v_due_at <= clock_timestamp();
     outcome := 'posted';
 END $$;
 """
