@@ -36,7 +36,7 @@ def _columns(entry: str, account: str) -> str:
 
 POST = """
 SELECT * FROM loyalty_post(
-    %s::uuid, %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bigint, %s::uuid, %s::uuid,
+    %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bigint, %s::uuid, %s::uuid,
     %s::timestamptz, %s::timestamptz, %s::integer, %s::integer, %s
 )
 """
@@ -139,7 +139,7 @@ class Posting:
     id: UUID = field(default_factory=uuid7)
 
     def parameters(self) -> list:
-        """As `loyalty_post()` takes them, after the member and an id for a new account."""
+        """As `loyalty_post()` takes them, after the member."""
         rule, channel = self.rule and self.rule.pk, self.channel and self.channel.pk
         what = [self.id, self.kind, *self.moves.columns(), self.contra_kind, self.source, self.reference, self.reason]
         when = [self.available_at, self.expires_at, self.valid_days, self.hold_seconds]
@@ -162,8 +162,8 @@ def post(member: UUID, posting: Posting) -> Posted | None:
     None when something is due on the account: `settle` it and post again. Raises NotEnough, ReferenceConflict,
     OverReversed; then nothing was changed.
     """
-    (made,) = prepared.run(POST, [member, uuid7(), *posting.parameters()])
-    outcome, is_due, account, available, pending, held, debt, version, entry, *news = made
+    (made,) = prepared.run(POST, [member, *posting.parameters()])
+    outcome, is_due, account, available, pending, held, debt, version, known, *news = made
     match outcome:
         case "due":
             return None
@@ -174,9 +174,9 @@ def post(member: UUID, posting: Posting) -> Posted | None:
         case "over":
             raise OverReversed
     balance = Balance(available, pending, held, debt, version)
-    if outcome == "known":
-        (known,) = prepared.run(KNOWN, [entry])
-        return Posted(_entry(known, posting.channel), balance, created=False)
+    if known:
+        (row,) = prepared.run(KNOWN, [known])
+        return Posted(_entry(row, posting.channel), balance, created=False)
     return Posted(_new(posting, account, balance, *news), balance, is_due=bool(is_due))
 
 

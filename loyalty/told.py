@@ -18,13 +18,14 @@ TOLD_AS = {Entry.Kind.MOVED: str(Entry.Kind.ADJUSTED)}  # a merge's transfer: th
 
 def as_entry(entry: Entry) -> dict:
     """An entry as the contract shows it; what follows from an earlier entry is known by that one's reference."""
+    channel = entry.channel if entry.channel_id else None
     return {
         "id": str(entry.pk),
         "kind": TOLD_AS.get(entry.kind, entry.kind),
         "points": entry.points,
         "available_after": entry.available_after,
         "reference": entry.follows.reference if entry.follows_id else entry.reference,
-        "channel": entry.channel and entry.channel.code,
+        "channel": channel and channel.code,
         "created_at": instant(entry.created_at),
         "available_at": instant(entry.available_at),
         "expires_at": instant(entry.expires_at),
@@ -39,7 +40,7 @@ def as_posted(posted: Posted) -> dict:
 def tell(member: UUID, posted: Posted, by: Actor) -> None:
     """Record the event of an entry on its member's stream, for the sharing group of the entry's channel."""
     entry, subject = posted.entry, events.of_member(member)
-    groups = [entry.channel.group_id] if entry.channel else None
+    groups = [entry.channel.group_id] if entry.channel_id else None
     kind = TOLD_AS.get(entry.kind, entry.kind)
     events.record(f"points.{kind}", subject=subject, data=as_posted(posted), by=by, only_for=groups)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sync import events, prepared
 
@@ -49,7 +50,7 @@ class ActAtomic(transaction.Atomic):
 
 def in_act() -> bool:
     """Whether the open transaction is an act's."""
-    return any(isinstance(block, ActAtomic) for block in connection.atomic_blocks)
+    return any(isinstance(block, ActAtomic) for block in connections[DEFAULT_DB_ALIAS].atomic_blocks)
 
 
 def act(function: Callable) -> Callable:
@@ -70,9 +71,9 @@ def outermost(work: Callable):
 
     Not once it is committed: what hooks raise after that is raised, and the act stays done.
     """
-    if any(not block._from_testcase for block in connection.atomic_blocks) or (
-        connection.in_atomic_block and not connection.atomic_blocks
-    ):
+    connection = connections[DEFAULT_DB_ALIAS]
+    blocks = connection.atomic_blocks
+    if any(not block._from_testcase for block in blocks) or (connection.in_atomic_block and not blocks):
         raise NotAnAct("An act must not run inside a transaction of somebody else")
     for left in range(RETRIES, -1, -1):
         is_over = False
@@ -80,7 +81,7 @@ def outermost(work: Callable):
             with ActAtomic():
                 result = work()
                 connection.validate_no_broken_transaction()  # a part refused, and somebody swallowed it
-                end(events.last())
+                end(connection, events.last())
                 is_over = True
             return result
         except DatabaseError as error:
@@ -88,7 +89,7 @@ def outermost(work: Callable):
                 raise
 
 
-def end(last: prepared.Asked | None) -> None:
+def end(connection: BaseDatabaseWrapper, last: prepared.Asked | None) -> None:
     """Run the act's last statement, commit with it and wake the relay, if the act is all that is open; Django's own
     commit then finds nothing to do.
 

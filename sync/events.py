@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import orjson
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from sync import prepared
 from sync.ids import request_id, uuid7
@@ -44,17 +44,21 @@ SELECT r.id, r.subject, s.head + 1 - row_number() OVER (PARTITION BY r.subject O
 FROM recorded r JOIN streams s USING (subject) ORDER BY r.n
 """  # noqa: S608 - constants
 
-# Most acts record one fact: the same with nothing to unnest, join or number.
-WRITE_ONE = f"""
+# Most acts record one fact: the same with nothing to unnest, join or number, nor to look up where it began elsewhere.
+ONE = """
 WITH stream AS (
-    INSERT INTO sync_stream AS s (subject, head) VALUES (%s, 1)
+    INSERT INTO sync_stream AS s (subject, head) VALUES (%(subject)s, 1)
     ON CONFLICT (subject) DO UPDATE SET head = s.head + 1
     RETURNING subject, head
 )
 INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, only_for, time)
-SELECT %s::uuid, subject, head, %s, CASE WHEN {ELSEWHERE.format(subject="stream.subject", among="%s::text")}
-    THEN '/hub' ELSE %s END, %s, %s, %s::text::jsonb, %s::text::bigint[], clock_timestamp() FROM stream
-"""  # noqa: S608 - constants
+SELECT %(id)s::uuid, subject, head, %(type)s, {source}, %(actor)s, %(correlation_id)s, %(data)s::text::jsonb,
+    %(only_for)s::text::bigint[], clock_timestamp() FROM stream
+"""
+ELSEWHERE_OR_SOURCE = f"""CASE WHEN {ELSEWHERE.format(subject="stream.subject", among="%(among)s::text")}
+    THEN '/hub' ELSE %(source)s END"""
+WRITE_ONE, WRITE_ONE_AMONG = ONE.format(source="%(source)s"), ONE.format(source=ELSEWHERE_OR_SOURCE)
+ROW = ["id", "subject", "type", "source", "actor", "correlation_id", "data", "only_for", "among"]
 
 
 class NotInAnAct(Exception):
@@ -65,7 +69,7 @@ class Waiting:
     """Facts on the on-commit list, for the end of their act."""
 
     def rows(self) -> list[tuple]:
-        """As they are written: id, subject, type, source, actor, correlation, data, groups told, channel (`among`)."""
+        """As they are written: their values of each of ROW; groups told are a PostgreSQL array."""
         raise NotImplementedError
 
     def __call__(self):
@@ -156,9 +160,10 @@ def record_many(type: str, facts: Iterable[tuple[str, dict]], *, by) -> int:
 
 
 def _append(facts: Waiting) -> None:
-    if not connection.in_atomic_block:
+    django = connections[DEFAULT_DB_ALIAS]
+    if not django.in_atomic_block:
         raise NotInAnAct(facts.type)
-    transaction.on_commit(facts)
+    django.on_commit(facts)
 
 
 def last() -> prepared.Asked | None:
@@ -166,15 +171,18 @@ def last() -> prepared.Asked | None:
 
     Raises NotInAnAct when asking for their data records more: nothing would write it.
     """
-    waiting = [hook[1] for hook in connection.run_on_commit if isinstance(hook[1], Waiting)]
+    django = connections[DEFAULT_DB_ALIAS]
+    hooks = django.run_on_commit
+    waiting = [hook[1] for hook in hooks if isinstance(hook[1], Waiting)]
     if not waiting:
         return None
-    _share_out([each for each in waiting if isinstance(each, Recorded)])
+    if len(waiting) > 1:
+        _share_out([each for each in waiting if isinstance(each, Recorded)])
+    so_far = len(hooks)
     rows = [row for each in waiting for row in each.rows()]
-    others = [hook for hook in connection.run_on_commit if not isinstance(hook[1], Waiting)]
-    if len(others) + len(waiting) < len(connection.run_on_commit):
+    if len(hooks) > so_far:
         raise NotInAnAct("A fact was recorded by what another one tells")
-    connection.run_on_commit = others
+    django.run_on_commit = [hook for hook in hooks if not isinstance(hook[1], Waiting)]
     return written(rows)
 
 
@@ -191,5 +199,4 @@ def written(rows: list[tuple]) -> prepared.Asked:
     """The statement that writes any number of facts (`Recorded.row`) of any number of subjects."""
     if len(rows) > 1:
         return WRITE, [list(column) for column in zip(*rows, strict=True)]
-    ((id, subject, type, source, *told, among),) = rows
-    return WRITE_ONE, [subject, id, type, among, source, *told]
+    return WRITE_ONE if rows[0][-1] is None else WRITE_ONE_AMONG, dict(zip(ROW, rows[0], strict=True))

@@ -8,13 +8,13 @@ statements are neither logged nor counted by Django; who stands behind a request
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import count
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from pghistory import config, runtime
 from psycopg import generators
 from psycopg.adapt import Transformer
@@ -26,6 +26,8 @@ PLACEHOLDER = re.compile(r"%(?:\((\w+)\))?s|%%")
 Given = Sequence | Mapping
 Asked = tuple[str, Given]  # a statement and its parameters
 AUDITED = "SELECT set_config('pghistory.context_id', %s, TRUE), set_config('pghistory.context_metadata', %s, TRUE)"
+IDLE, TUPLES_OK, COMMAND_OK = TransactionStatus.IDLE, ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK
+BEGIN, COMMIT = ("BEGIN", ()), ("COMMIT", ())
 STALE = {"26000", "0A000"}  # it was deallocated; what it gives is of another type by now
 
 logger = logging.getLogger(__name__)
@@ -49,16 +51,15 @@ def together(*asked: Asked, commit: bool = False, after: str = "") -> list[list[
     `after` it a statement whose failure is only logged. After one that fails none is run. Raises what Django's cursor
     raises.
     """
-    connection.ensure_connection()
-    told = _audited()
-    asked = (*told, *asked)
-    with connection.wrap_database_errors:
-        database = connection.connection
+    django = connections[DEFAULT_DB_ALIAS]  # once: each look through `connection` costs as much as a small statement
+    django.ensure_connection()
+    if told := _audited():
+        asked = (*told, *asked)
+    with django.wrap_database_errors:
+        database = django.connection
         known = _known.setdefault(database, {})
         try:
-            statements = [(_statement(known, database, sql), given) for sql, given in asked]
-            rows = _run(database, statements, commit, [_statement(known, database, after)] if after else [])
-            return rows[len(told) :]
+            return _run(database, known, asked, commit, after)[len(told) :]
         except psycopg.Error as error:
             if error.sqlstate in STALE:
                 known.clear()
@@ -66,37 +67,43 @@ def together(*asked: Asked, commit: bool = False, after: str = "") -> list[list[
 
 
 def _run(
-    database: psycopg.Connection, asked: list[tuple["Statement", Given]], commit: bool, after: list["Statement"]
+    database: psycopg.Connection, known: dict[str, "Statement"], asked: Sequence[Asked], commit: bool, after: str
 ) -> list[list[tuple]]:
     pgconn = database.pgconn
-    is_idle = pgconn.transaction_status == TransactionStatus.IDLE
+    is_idle = pgconn.transaction_status == IDLE
     opens = bool(asked) and is_idle and not database.autocommit  # as psycopg would, before its next statement
     commit = commit and (opens or not is_idle)
-    sent = [partial(statement.send, pgconn, statement.values_of(given)) for statement, given in asked]
-    if len(sent) == 1 and not opens and not commit:
-        ((statement, given),) = asked
-        return [statement.rows(statement.execute(pgconn, statement.values_of(given)))]
-    around = [partial(pgconn.send_query_params, word, None) for word in (b"BEGIN", b"COMMIT")]
-    sent = [*around[:opens], *sent, *around[1 : 1 + commit], *(partial(each.send, pgconn, ()) for each in after)]
-    results = _answers(database, sent) if sent else []
-    told, told_after = results[: len(sent) - len(after)], results[len(sent) - len(after) :]
-    for result in told:
+    around = ([BEGIN] if opens else []), ([COMMIT] if commit else []), ([(after, ())] if after else [])
+    sent = []
+    for sql, given in (*around[0], *asked, *around[1], *around[2]):
+        statement = known.get(sql) or known.setdefault(sql, Statement(database, sql))
+        sent.append((statement, statement.values_of(given)))
+    if not sent:
+        return []
+    results = _answers(database, sent) if len(sent) > 1 else [_answer(pgconn, *sent[0])]
+    told_after = results.pop() if after else None
+    for result in results:
         _checked(result)
-    if commit and told[-1].command_status != b"COMMIT":  # of a transaction that failed before, it is a rollback
+    if commit and results[-1].command_status != b"COMMIT":  # of a transaction that failed before, it is a rollback
         raise psycopg.errors.InFailedSqlTransaction("A statement failed, somebody swallowed it, and all was undone")
-    for result in told_after:
-        if result.status != ExecStatus.TUPLES_OK:
-            logger.warning("After a commit: %s", result.get_error_message())
-    return [statement.rows(result) for (statement, _given), result in zip(asked, results[opens:], strict=False)]
+    if told_after and told_after.status != TUPLES_OK:
+        logger.warning("After a commit: %s", told_after.get_error_message())
+    answered = slice(opens, opens + len(asked))
+    return [each.rows(result) for (each, _values), result in zip(sent[answered], results[answered], strict=True)]
 
 
-def _answers(database: psycopg.Connection, sent: list[Callable[[], None]]) -> list[PGresult]:
-    """What PostgreSQL says to each of these commands, sent in one go (libpq's pipeline mode)."""
+def _answer(pgconn: PGconn, statement: "Statement", values: Sequence) -> PGresult:
+    """What PostgreSQL says to one statement: libpq waits by itself."""
+    return pgconn.exec_prepared(statement.name, values, statement.values.formats, Format.BINARY)
+
+
+def _answers(database: psycopg.Connection, sent: list[tuple["Statement", Sequence]]) -> list[PGresult]:
+    """What PostgreSQL says to each of these, sent in one go (libpq's pipeline mode)."""
     pgconn = database.pgconn
     pgconn.enter_pipeline_mode()
     try:
-        for send in sent:
-            send()
+        for statement, values in sent:
+            pgconn.send_query_prepared(statement.name, values, statement.values.formats, Format.BINARY)
         pgconn.pipeline_sync()
         results = database.wait(_collected(pgconn, len(sent)))
     except BaseException:
@@ -122,12 +129,6 @@ def _audited() -> list[Asked]:
     return [(AUDITED, [str(context.id), json.dumps(context.metadata, cls=config.json_encoder())])]
 
 
-def _statement(known: dict[str, "Statement"], database: psycopg.Connection, sql: str) -> "Statement":
-    if sql not in known:
-        known[sql] = Statement(database, sql)
-    return known[sql]
-
-
 class Statement:
     """A statement that a connection has prepared."""
 
@@ -147,14 +148,6 @@ class Statement:
         if len(given) != len(self.values.types):  # unchecked, psycopg would read beyond them
             raise psycopg.ProgrammingError(f"{len(self.values.types)} parameters are taken, {len(given)} were given")
         return self.values.dump_sequence(given, ())
-
-    def send(self, pgconn: PGconn, values: Sequence) -> None:
-        """Begin to run it, in pipeline mode."""
-        pgconn.send_query_prepared(self.name, values, self.values.formats, Format.BINARY)
-
-    def execute(self, pgconn: PGconn, values: Sequence) -> PGresult:
-        """Run it and wait. Raises psycopg.Error."""
-        return _checked(pgconn.exec_prepared(self.name, values, self.values.formats, Format.BINARY))
 
     def rows(self, result: PGresult) -> list[tuple]:
         """What it gave."""
@@ -180,7 +173,7 @@ def _numbered(sql: str) -> tuple[bytes, list[str]]:
 
 
 def _checked(result: PGresult) -> PGresult:
-    if result.status in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+    if result.status in (TUPLES_OK, COMMAND_OK):
         return result
     if not result.error_field(DiagnosticField.SQLSTATE):  # libpq speaks: PostgreSQL is gone
         raise psycopg.OperationalError(result.get_error_message())

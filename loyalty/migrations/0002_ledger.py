@@ -202,13 +202,13 @@ END $$;
 
 POST = """
 CREATE FUNCTION loyalty_post(
-    p_member uuid, p_account uuid, p_entry uuid, p_kind text,
+    p_member uuid, p_entry uuid, p_kind text,
     p_available bigint, p_pending bigint, p_held bigint, p_debt bigint, p_contra_kind text,
     p_source text, p_reference text, p_reason text, p_rule bigint, p_reverses uuid, p_channel uuid,
     p_available_at timestamptz, p_expires_at timestamptz, p_valid_days integer, p_hold_seconds integer, p_owe boolean,
     OUT outcome text, OUT is_due boolean,
     OUT o_account uuid, OUT o_available bigint, OUT o_pending bigint, OUT o_held bigint, OUT o_debt bigint, OUT o_version bigint,
-    OUT o_entry uuid, OUT moved_available bigint, OUT moved_pending bigint, OUT moved_debt bigint,
+    OUT o_known uuid, OUT moved_available bigint, OUT moved_pending bigint, OUT moved_debt bigint,
     OUT o_available_at timestamptz, OUT o_expires_at timestamptz, OUT o_created_at timestamptz
 ) LANGUAGE plpgsql VOLATILE AS $$
 -- The account and its balance as they are afterwards; of a new entry what the caller did not know, of a known one its id.
@@ -226,7 +226,7 @@ BEGIN
     FROM loyalty_account a WHERE a.member_id = p_member FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         INSERT INTO loyalty_account (id, member_id, available, pending, held, debt, absorbed, version)
-        VALUES (p_account, p_member, 0, 0, 0, 0, '{}', 0)
+        VALUES (hub_uuid7(), p_member, 0, 0, 0, 0, '{}', 0)
         ON CONFLICT (member_id) DO NOTHING;
         SELECT a.id, a.available, a.pending, a.held, a.debt, a.version, a.absorbed, a.due_at
         INTO o_account, o_available, o_pending, o_held, o_debt, o_version, v_absorbed, v_due_at
@@ -240,10 +240,10 @@ BEGIN
 
     -- Used before, here or on an account this one absorbed: the same fact, or another one under its name.
     IF v_absorbed = '{}' THEN
-        SELECT e.id INTO o_entry FROM loyalty_entry e
+        SELECT e.id INTO o_known FROM loyalty_entry e
         WHERE e.source = p_source AND e.account_id = o_account AND e.reference = p_reference;
     ELSE
-        SELECT e.id INTO o_entry FROM loyalty_entry e
+        SELECT e.id INTO o_known FROM loyalty_entry e
         WHERE e.source = p_source AND e.account_id = ANY (o_account || v_absorbed) AND e.reference = p_reference
         ORDER BY e.kind = p_kind AND e.contra = v_contra DESC, e.account_id = o_account DESC
         LIMIT 1;
@@ -256,10 +256,9 @@ BEGIN
             AND (p_expires_at IS NULL OR e.expires_at IS NOT DISTINCT FROM p_expires_at)
             AND e.reverses_id IS NOT DISTINCT FROM p_reverses
             THEN 'known' ELSE 'conflict' END
-        INTO outcome FROM loyalty_entry e WHERE e.id = o_entry;
+        INTO outcome FROM loyalty_entry e WHERE e.id = o_known;
         RETURN;
     END IF;
-    o_entry := p_entry;
     moved_available := p_available;
     moved_pending := p_pending;
     moved_debt := p_debt;
@@ -662,7 +661,7 @@ DROP FUNCTION loyalty_settle_due(integer);
 DROP FUNCTION loyalty_expire_many(uuid[], timestamptz);
 DROP FUNCTION loyalty_settle(uuid);
 DROP FUNCTION loyalty_close_hold(uuid, bigint);
-DROP FUNCTION loyalty_post(uuid, uuid, uuid, text, bigint, bigint, bigint, bigint, text, text, text, text, bigint, uuid, uuid,
+DROP FUNCTION loyalty_post(uuid, uuid, text, bigint, bigint, bigint, bigint, text, text, text, text, bigint, uuid, uuid,
     timestamptz, timestamptz, integer, integer, boolean);
 DROP FUNCTION loyalty_enter(loyalty_account, uuid, text, bigint, bigint, bigint, bigint, bigint, text, text, text, text,
     bigint, uuid, uuid, uuid, timestamptz, timestamptz, timestamptz, timestamptz);

@@ -1,5 +1,6 @@
 """Accounts to post to, all known by a number, and whether they add up afterwards."""
 
+from functools import cache
 from uuid import UUID
 
 from django.db import connection
@@ -53,6 +54,7 @@ class DoesNotAddUp(Exception):
     """The postings of a bench left a ledger that is wrong: nothing it measured counts."""
 
 
+@cache
 def member(n: int) -> UUID:
     """The nth member, from 1."""
     return UUID(f"00000000-0000-7000-8000-{n:012d}")

@@ -42,16 +42,11 @@ def post_hot(client: int) -> int:
     return post(client, 1)
 
 
-def mix(_client: int, account: int | None = None) -> int:
+def mix(_client: int) -> int:
     """An earning, then a spending of as many points."""
-    ledger.post(member(account or somebody()), earning())
-    ledger.post(member(account or somebody()), spending())
+    ledger.post(member(somebody()), earning())
+    ledger.post(member(somebody()), spending())
     return 2
-
-
-def mix_hot(client: int) -> int:
-    """The same on the account of all."""
-    return mix(client, 1)
 
 
 @act
@@ -98,16 +93,11 @@ def orm_hot(client: int) -> int:
     return orm(client, 1)
 
 
-def orm_mix(_client: int, account: int | None = None) -> int:
+def orm_mix(_client: int) -> int:
     """An earning and a spending through the ORM: lots drawn, draws kept."""
-    _orm_earn(member(account or somebody()), 1, str(uuid4()))
-    _orm_spend(member(account or somebody()), 1, str(uuid4()))
+    _orm_earn(member(somebody()), 1, str(uuid4()))
+    _orm_spend(member(somebody()), 1, str(uuid4()))
     return 2
-
-
-def orm_mix_hot(client: int) -> int:
-    """The same on the account of all."""
-    return orm_mix(client, 1)
 
 
 @transaction.atomic

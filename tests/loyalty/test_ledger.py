@@ -8,7 +8,7 @@ from loyalty.ledger import Moves, NotEnough, ReferenceConflict
 from loyalty.models import Account, Entry
 from sync import clock
 from tests import make
-from tests.loyalty.make_points import balance, drifted, post, posting
+from tests.loyalty.make_points import balance, drifted, post, posting, rule
 
 pytestmark = pytest.mark.django_db
 
@@ -21,13 +21,61 @@ def test_a_first_posting_makes_the_account():
     entry = Entry.objects.get()
     assert posted.created
     assert posted.entry == entry
-    assert {f.attname: getattr(posted.entry, f.attname) for f in Entry._meta.concrete_fields} == {
-        f.attname: getattr(entry, f.attname) for f in Entry._meta.concrete_fields
-    }
     assert (entry.available, entry.contra, entry.available_after, entry.version) == (100, -100, 100, 1)
     assert entry.available_at == entry.created_at
     assert balance(member) == (100, 0, 0, 0)
     assert Account.objects.get().version == posted.balance.version == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "owed"),
+    [
+        ("given", 0),
+        ("given", 20),
+        ("given", 60),
+        ("pending", 0),
+        ("pending", 20),
+        ("pending, its day come", 0),
+        ("pending, its day come", 20),
+        ("spent", 0),
+        ("held", 0),
+        ("taken back", 0),
+        ("taken back", 20),
+        ("given back", 0),
+        ("given back", 20),
+        ("moved", 0),
+        ("moved", 20),
+    ],
+)
+def test_what_is_told_of_a_posting_is_what_is_stored(kind, owed):
+    member, place = make.member(), make.channel()
+    earned = post(member, posting(100, "earned")).entry.pk
+    spent = post(member, posting(-30, "spent")).entry.pk
+    if owed:
+        post(member, posting(-70 - owed, "owed", kind="adjusted", owe=True))
+    before, after = clock.now() - timedelta(days=1), clock.now() + timedelta(days=1)
+    asked = {
+        "given": posting(50, rule=rule(), channel=place, reason="why", expires_at=after),
+        "pending": posting(50, moves=Moves(pending=50), available_at=after, valid_days=3),
+        "pending, its day come": posting(50, moves=Moves(pending=50), available_at=before),
+        "spent": posting(-40, channel=place),
+        "held": posting(-40, moves=Moves(available=-40, held=40), kind="held", hold_seconds=60),
+        "taken back": posting(-100, kind="reversed", reverses=earned, owe=True),
+        "given back": posting(30, kind="reversed", reverses=spent),
+        "moved": posting(5, kind="moved", moves=Moves(available=5 if not owed else 0, pending=1)),
+    }[kind]
+
+    posted = post(member, asked)
+
+    entry, account = Entry.objects.get(reference=asked.reference), Account.objects.get()
+    assert shown(posted.entry) == shown(entry)
+    assert {name: getattr(account, name) for name in vars(posted.balance)} == vars(posted.balance)
+    assert shown(post(member, asked).entry) == shown(entry)
+
+
+def shown(entry: Entry) -> dict:
+    """All its columns."""
+    return {column.attname: getattr(entry, column.attname) for column in Entry._meta.concrete_fields}
 
 
 def test_the_same_posting_again_finds_the_entry_and_the_balance_of_now():

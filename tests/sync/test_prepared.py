@@ -236,7 +236,8 @@ class TestStatementsTogether:
         assert prepared.together(("SELECT 1", []), ("SELECT 2", [])) == [[(1,)], [(2,)]]
 
     def test_open_their_transaction_on_the_way(self):
-        prepared.run(WRITE, ["a", 1])
+        with transaction.atomic():
+            prepared.run(WRITE, ["a", 1])
         with transaction.atomic(), sent(ROUND_TRIPS) as waits:
             prepared.run(WRITE, ["b", 1])
             assert connection.connection.info.transaction_status == TransactionStatus.INTRANS
