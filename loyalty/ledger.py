@@ -157,27 +157,30 @@ class Posted:
 
 
 def post(member: UUID, posting: Posting) -> Posted | None:
-    """Post once, in one round trip. The same posting again gives the entry that is there and the balance of now.
+    """Post once, in one round trip. The same again, in two, gives the entry that is there and the balance of now.
 
     None when something is due on the account: `settle` it and post again. Raises NotEnough, ReferenceConflict,
     OverReversed; then nothing was changed.
     """
-    (made,) = prepared.run(POST, [member, *posting.parameters()])
-    outcome, is_due, account, available, pending, held, debt, version, known, *news = made
+    ((outcome, is_due, account, *left, known, available, pending, debt, available_at, expires_at, created_at),) = (
+        prepared.run(POST, [member, *posting.parameters()])
+    )
     match outcome:
         case "due":
             return None
         case "short":
-            raise NotEnough(available)
+            raise NotEnough(left[0])
         case "conflict":
             raise ReferenceConflict
         case "over":
             raise OverReversed
-    balance = Balance(available, pending, held, debt, version)
+    balance = Balance(*left)
     if known:
         (row,) = prepared.run(KNOWN, [known])
         return Posted(_entry(row, posting.channel), balance, created=False)
-    return Posted(_new(posting, account, balance, *news), balance, is_due=bool(is_due))
+    moves = Moves(available, pending, posting.moves.held, debt)
+    entry = _new(posting, account, moves, balance, [available_at, expires_at, created_at])
+    return Posted(entry, balance, is_due=bool(is_due))
 
 
 @dataclass(frozen=True)
@@ -246,25 +249,13 @@ def _posted(values: list) -> Posted:
     return Posted(_entry(values[len(BALANCE) :]), Balance(*values[: len(BALANCE)]))
 
 
-def _new(
-    posting: Posting,
-    account: UUID,
-    balance: Balance,
-    available: int,
-    pending: int,
-    debt: int,
-    available_at: datetime | None,
-    expires_at: datetime | None,
-    created_at: datetime,
-) -> Entry:
+def _new(posting: Posting, account: UUID, moves: Moves, left: Balance, times: list[datetime | None]) -> Entry:
     """The entry that a posting made: what was asked for, with what the database decided."""
-    moves = posting.moves
     contra = moves.debt - moves.available - moves.pending - moves.held
-    sides = [available, pending, moves.held, debt, contra, posting.contra_kind]
-    named = [posting.source, posting.reference, posting.reason]
-    linked = [posting.rule and posting.rule.pk, posting.reverses, None, posting.channel and posting.channel.pk]
-    left = [balance.available, balance.version, available_at, expires_at, created_at]
-    return _entry([posting.id, account, posting.kind, *sides, *named, *linked, *left], posting.channel)
+    rule, channel = posting.rule and posting.rule.pk, posting.channel and posting.channel.pk
+    values = [posting.id, account, posting.kind, *moves.columns(), contra, posting.contra_kind]
+    values += [posting.source, posting.reference, posting.reason, rule, posting.reverses, None, channel]
+    return _entry([*values, left.available, left.version, *times], posting.channel)
 
 
 def _entry(values: Sequence, channel: Channel | None = None) -> Entry:

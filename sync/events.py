@@ -172,17 +172,16 @@ def last() -> prepared.Asked | None:
     Raises NotInAnAct when asking for their data records more: nothing would write it.
     """
     django = connections[DEFAULT_DB_ALIAS]
-    hooks = django.run_on_commit
-    waiting = [hook[1] for hook in hooks if isinstance(hook[1], Waiting)]
+    waiting = [hook[1] for hook in django.run_on_commit if isinstance(hook[1], Waiting)]
     if not waiting:
         return None
     if len(waiting) > 1:
         _share_out([each for each in waiting if isinstance(each, Recorded)])
-    so_far = len(hooks)
     rows = [row for each in waiting for row in each.rows()]
-    if len(hooks) > so_far:
+    others = [hook for hook in django.run_on_commit if not isinstance(hook[1], Waiting)]
+    if len(others) + len(waiting) < len(django.run_on_commit):
         raise NotInAnAct("A fact was recorded by what another one tells")
-    django.run_on_commit = [hook for hook in hooks if not isinstance(hook[1], Waiting)]
+    django.run_on_commit = others
     return written(rows)
 
 

@@ -63,6 +63,7 @@ def together(*asked: Asked, commit: bool = False, after: str = "") -> list[list[
         except psycopg.Error as error:
             if error.sqlstate in STALE:
                 known.clear()
+                django.needs_rollback = django.in_atomic_block  # where BEGIN failed, nothing else would say so
             raise
 
 

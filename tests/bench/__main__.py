@@ -33,7 +33,7 @@ ENVIRONMENT = {
 
 @contextmanager
 def engines() -> Iterator[dict[str, str]]:
-    """A PostgreSQL that syncs and has memory as a production one does and a Valkey, both empty; how to reach them."""
+    """A PostgreSQL that syncs as a production one does, with memory, and a Valkey, both empty; how to reach them."""
     (ROOT / ".data").mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / ".data"))
     folder.chmod(0o755)  # PostgreSQL may run as an account of its own

@@ -76,7 +76,7 @@ def test_an_act_that_swallows_a_refusal_of_its_part_does_not_seem_done():
 
 
 def test_capturing_reads_the_draws_of_its_own_hold_only():
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'loyalty_unhold'")
         asked = re.search(r"SELECT lot_id, sum\(held\).*?GROUP BY lot_id", cursor.fetchone()[0], re.DOTALL)[0]
         cursor.execute("SET LOCAL enable_seqscan = off")  # all rows of a small table are read sooner

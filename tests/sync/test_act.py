@@ -4,7 +4,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from django.db import IntegrityError, InternalError, OperationalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, InternalError, OperationalError, connection, transaction
 
 from sync import act, events, postgres, prepared
 from sync.act import SYSTEM, NotAnAct
@@ -196,6 +196,42 @@ class TestAnActOfItsOwn:
             cursor.execute("ALTER TABLE changing ADD b integer")
         assert looks() == []
         assert told() == [(1, "order.placed"), (2, "order.paid")]
+
+    def test_that_swallows_that_it_could_not_begin_is_not_taken_for_done(self):
+        place("order.placed")
+        with connection.cursor() as cursor:
+            cursor.execute("DEALLOCATE ALL")
+
+        @act.act
+        def goes_on():
+            with suppress(DatabaseError):
+                prepared.run("SELECT 1")
+            record()
+
+        with pytest.raises(transaction.TransactionManagementError):
+            goes_on()
+        assert told() == [(1, "order.placed")]
+
+    def test_keeps_the_hooks_of_whoever_is_asked_what_it_recorded(self):
+        called = []
+
+        def data() -> dict:
+            transaction.on_commit(lambda: called.append(1))
+            return {}
+
+        act.outermost(lambda: events.record("order.placed", subject="member/1", data=data, by=SYSTEM))
+        assert (called, told()) == ([1], [(1, "order.placed")])
+
+    def test_may_not_record_after_a_savepoint_either_when_it_is_asked_what_it_recorded(self):
+        def data() -> dict:
+            with suppress(LookupError), transaction.atomic():
+                raise LookupError
+            record()
+            return {}
+
+        with pytest.raises(events.NotInAnAct):
+            act.outermost(lambda: events.record("order.placed", subject="member/1", data=data, by=SYSTEM))
+        assert told() == []
 
     def test_may_not_record_when_it_is_asked_what_it_recorded(self):
         @act.act

@@ -56,7 +56,7 @@ def test_what_is_due_when_its_turn_comes_keeps_its_place():
             until(lambda: set(states(made)) == {"delivered"})
     until(lambda: not courier_sessions())
     put_off = written() - before - 2 * len(made)  # claimed and done
-    assert put_off <= 2 * START  # a claim may see a head that is just finished, not all that stand behind one
+    assert put_off < len(subjects)  # a claim may see a head that is just finished, not all that stand behind one
 
 
 def test_what_was_put_off_for_a_head_that_is_gone_by_now_is_due_at_once():
