@@ -35,7 +35,9 @@ def _columns(entry: str, account: str) -> str:
 
 
 POST = """
-SELECT * FROM loyalty_post(
+SELECT outcome, is_due, known, o_account, o_available, o_pending, o_held, o_debt, o_version,
+    p_available, p_pending, p_debt, p_available_at, p_expires_at, posted_at
+FROM loyalty_post(
     %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bigint, %s::uuid, %s::uuid,
     %s::timestamptz, %s::timestamptz, %s::integer, %s::integer, %s
 )
@@ -162,24 +164,22 @@ def post(member: UUID, posting: Posting) -> Posted | None:
     None when something is due on the account: `settle` it and post again. Raises NotEnough, ReferenceConflict,
     OverReversed; then nothing was changed.
     """
-    ((outcome, is_due, account, *left, known, available, pending, debt, available_at, expires_at, created_at),) = (
-        prepared.run(POST, [member, *posting.parameters()])
-    )
+    ((outcome, is_due, known, account, *rest),) = prepared.run(POST, [member, *posting.parameters()])
     match outcome:
         case "due":
             return None
         case "short":
-            raise NotEnough(left[0])
+            raise NotEnough(rest[0])
         case "conflict":
             raise ReferenceConflict
         case "over":
             raise OverReversed
-    balance = Balance(*left)
+    balance, (available, pending, debt, *times) = Balance(*rest[: len(BALANCE)]), rest[len(BALANCE) :]
     if known:
         (row,) = prepared.run(KNOWN, [known])
         return Posted(_entry(row, posting.channel), balance, created=False)
     moves = Moves(available, pending, posting.moves.held, debt)
-    entry = _new(posting, account, moves, balance, [available_at, expires_at, created_at])
+    entry = _new(posting, account, moves, balance, times)
     return Posted(entry, balance, is_due=bool(is_due))
 
 

@@ -18,19 +18,20 @@ $$;
 EXPIRY = """
 CREATE FUNCTION loyalty_expiry(p_from timestamptz, p_days integer) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
 -- When points of that moment go: after so many days, else by the programme; always at midnight in Shanghai.
-DECLARE
-    v_terms record;
-    v_local timestamp := p_from AT TIME ZONE 'Asia/Shanghai';
 BEGIN
     IF p_days IS NOT NULL THEN
-        RETURN (date_trunc('day', v_local) + make_interval(days => p_days + 1)) AT TIME ZONE 'Asia/Shanghai';
+        RETURN (date_trunc('day', p_from AT TIME ZONE 'Asia/Shanghai') + make_interval(days => p_days + 1))
+            AT TIME ZONE 'Asia/Shanghai';
     END IF;
-    SELECT validity, valid_months INTO v_terms FROM loyalty_programme WHERE id = 1;
-    v_local := v_local + make_interval(months => v_terms.valid_months);
-    RETURN CASE v_terms.validity
-        WHEN 'rolling' THEN (date_trunc('day', v_local) + interval '1 day') AT TIME ZONE 'Asia/Shanghai'
-        WHEN 'year_end' THEN (date_trunc('year', v_local) + interval '1 year') AT TIME ZONE 'Asia/Shanghai'
-    END;
+    RETURN (
+        SELECT CASE p.validity
+            WHEN 'rolling' THEN date_trunc('day', p.until) + interval '1 day'
+            WHEN 'year_end' THEN date_trunc('year', p.until) + interval '1 year'
+        END AT TIME ZONE 'Asia/Shanghai'
+        FROM (
+            SELECT validity, p_from AT TIME ZONE 'Asia/Shanghai' + make_interval(months => valid_months) AS until
+            FROM loyalty_programme WHERE id = 1
+        ) p);
 END $$;
 """
 
@@ -203,16 +204,15 @@ END $$;
 POST = """
 CREATE FUNCTION loyalty_post(
     p_member uuid, p_entry uuid, p_kind text,
-    p_available bigint, p_pending bigint, p_held bigint, p_debt bigint, p_contra_kind text,
+    INOUT p_available bigint, INOUT p_pending bigint, p_held bigint, INOUT p_debt bigint, p_contra_kind text,
     p_source text, p_reference text, p_reason text, p_rule bigint, p_reverses uuid, p_channel uuid,
-    p_available_at timestamptz, p_expires_at timestamptz, p_valid_days integer, p_hold_seconds integer, p_owe boolean,
-    OUT outcome text, OUT is_due boolean,
-    OUT o_account uuid, OUT o_available bigint, OUT o_pending bigint, OUT o_held bigint, OUT o_debt bigint, OUT o_version bigint,
-    OUT o_known uuid, OUT moved_available bigint, OUT moved_pending bigint, OUT moved_debt bigint,
-    OUT o_available_at timestamptz, OUT o_expires_at timestamptz, OUT o_created_at timestamptz
+    INOUT p_available_at timestamptz, INOUT p_expires_at timestamptz, p_valid_days integer, p_hold_seconds integer,
+    p_owe boolean,
+    OUT outcome text, OUT is_due boolean, OUT known uuid, OUT posted_at timestamptz,
+    OUT o_account uuid, OUT o_available bigint, OUT o_pending bigint, OUT o_held bigint, OUT o_debt bigint, OUT o_version bigint
 ) LANGUAGE plpgsql VOLATILE AS $$
--- The account and its balance as they are afterwards; of a new entry what the caller did not know, of a known one its id.
--- Rows of their own type, and what RETURNING gives, would cost a tenth of the whole.
+-- What was asked for as it was done, the account and its balance afterwards; of a known entry its id. Rows of a type of
+-- their own, and what RETURNING gives, would cost a tenth of the whole; each expression here costs a microsecond.
 DECLARE
     v_contra bigint := p_debt - p_available - p_pending - p_held;
     v_given bigint;  -- to a lot of this entry
@@ -232,18 +232,18 @@ BEGIN
         INTO o_account, o_available, o_pending, o_held, o_debt, o_version, v_absorbed, v_due_at
         FROM loyalty_account a WHERE a.member_id = p_member FOR NO KEY UPDATE;
     END IF;
-    o_created_at := clock_timestamp();  -- after the lock: the time that decides
-    IF v_due_at <= o_created_at THEN  -- loyalty_settle() comes first, with entries and news of its own
+    posted_at := clock_timestamp();  -- after the lock: the time that decides
+    IF v_due_at <= posted_at THEN  -- loyalty_settle() comes first, with entries and news of its own
         outcome := 'due';
         RETURN;
     END IF;
 
     -- Used before, here or on an account this one absorbed: the same fact, or another one under its name.
     IF v_absorbed = '{}' THEN
-        SELECT e.id INTO o_known FROM loyalty_entry e
+        SELECT e.id INTO known FROM loyalty_entry e
         WHERE e.source = p_source AND e.account_id = o_account AND e.reference = p_reference;
     ELSE
-        SELECT e.id INTO o_known FROM loyalty_entry e
+        SELECT e.id INTO known FROM loyalty_entry e
         WHERE e.source = p_source AND e.account_id = ANY (o_account || v_absorbed) AND e.reference = p_reference
         ORDER BY e.kind = p_kind AND e.contra = v_contra DESC, e.account_id = o_account DESC
         LIMIT 1;
@@ -256,84 +256,82 @@ BEGIN
             AND (p_expires_at IS NULL OR e.expires_at IS NOT DISTINCT FROM p_expires_at)
             AND e.reverses_id IS NOT DISTINCT FROM p_reverses
             THEN 'known' ELSE 'conflict' END
-        INTO outcome FROM loyalty_entry e WHERE e.id = o_known;
+        INTO outcome FROM loyalty_entry e WHERE e.id = known;
         RETURN;
     END IF;
-    moved_available := p_available;
-    moved_pending := p_pending;
-    moved_debt := p_debt;
 
-    IF p_reverses IS NOT NULL THEN  -- no more than is left of what it reverses, and the other way round
-        SELECT e.contra + coalesce((SELECT sum(r.contra) FROM loyalty_entry r WHERE r.reverses_id = e.id), 0)
-        INTO v_undone FROM loyalty_entry e WHERE e.id = p_reverses;
-        IF sign(v_undone) * sign(v_contra) >= 0 OR abs(v_contra) > abs(v_undone) THEN
-            outcome := 'over';
-            RETURN;
-        END IF;
-    END IF;
-
-    IF p_kind = 'moved' THEN
-        NULL;  -- between the accounts of merged members: the lots go by themselves
-    ELSIF p_owe AND v_contra > 0 THEN
-        SELECT -t.available, -t.pending, t.missing INTO moved_available, moved_pending, moved_debt
-        FROM loyalty_take_back(o_account, p_entry, v_contra, p_reverses) t;
-    ELSIF p_available < 0 THEN
-        IF o_available + p_available < 0 THEN
-            outcome := 'short';
-            RETURN;
-        END IF;
-        PERFORM loyalty_take(o_account, p_entry, -p_available, p_kind = 'held');
-    ELSIF p_reverses IS NOT NULL THEN
-        SELECT g.missing, least(v_due_at, g.due_at) INTO v_given, v_due_at
-        FROM loyalty_give_back(o_account, p_entry, p_available, p_reverses, o_created_at) g;
-    ELSE
+    IF p_reverses IS NULL AND p_available >= 0 AND p_kind <> 'moved' AND NOT (p_owe AND v_contra > 0) THEN
         v_given := p_available + p_pending;
+    ELSE
+        IF p_reverses IS NOT NULL THEN  -- no more than is left of what it reverses, and the other way round
+            SELECT e.contra + coalesce((SELECT sum(r.contra) FROM loyalty_entry r WHERE r.reverses_id = e.id), 0)
+            INTO v_undone FROM loyalty_entry e WHERE e.id = p_reverses;
+            IF sign(v_undone) * sign(v_contra) >= 0 OR abs(v_contra) > abs(v_undone) THEN
+                outcome := 'over';
+                RETURN;
+            END IF;
+        END IF;
+        IF p_kind = 'moved' THEN
+            NULL;  -- between the accounts of merged members: the lots go by themselves
+        ELSIF p_owe AND v_contra > 0 THEN
+            SELECT -t.available, -t.pending, t.missing INTO p_available, p_pending, p_debt
+            FROM loyalty_take_back(o_account, p_entry, v_contra, p_reverses) t;
+        ELSIF p_available < 0 THEN
+            IF o_available + p_available < 0 THEN
+                outcome := 'short';
+                RETURN;
+            END IF;
+            PERFORM loyalty_take(o_account, p_entry, -p_available, p_kind = 'held');
+        ELSE
+            SELECT g.missing, least(v_due_at, g.due_at) INTO v_given, v_due_at
+            FROM loyalty_give_back(o_account, p_entry, p_available, p_reverses, posted_at) g;
+        END IF;
     END IF;
 
-    IF moved_pending > 0 AND p_available_at <= o_created_at THEN  -- what was to come has come
-        moved_available := moved_available + moved_pending;
-        moved_pending := 0;
+    IF p_pending > 0 AND p_available_at <= posted_at THEN  -- what was to come has come
+        p_available := p_available + p_pending;
+        p_pending := 0;
     END IF;
-    o_available_at := CASE
-        WHEN p_kind = 'earned' AND moved_pending = 0 THEN coalesce(p_available_at, o_created_at) ELSE p_available_at END;
-    o_expires_at := p_expires_at;
     IF v_given > 0 THEN
-        o_expires_at := coalesce(p_expires_at, loyalty_expiry(greatest(o_created_at, p_available_at), p_valid_days));
-        v_due_at := least(v_due_at, o_expires_at, CASE WHEN moved_pending > 0 THEN p_available_at END);
+        p_expires_at := coalesce(p_expires_at, loyalty_expiry(greatest(posted_at, p_available_at), p_valid_days));
+        v_due_at := least(v_due_at, p_expires_at, CASE WHEN p_pending > 0 THEN p_available_at END);
         INSERT INTO loyalty_lot (
             entry_id, account_id, origin, earned, remaining, held, is_pending, available_at, expires_at)
         VALUES (
-            p_entry, o_account, o_account, v_given, v_given, 0, moved_pending > 0,
-            CASE WHEN moved_pending > 0 THEN p_available_at ELSE coalesce(p_available_at, o_created_at) END, o_expires_at);
+            p_entry, o_account, o_account, v_given, v_given, 0, p_pending > 0,
+            CASE WHEN p_pending > 0 THEN p_available_at ELSE coalesce(p_available_at, posted_at) END, p_expires_at);
     ELSIF p_kind = 'held' THEN
-        o_expires_at := o_created_at + make_interval(secs => p_hold_seconds);
-        v_due_at := least(v_due_at, o_expires_at);
+        p_expires_at := posted_at + make_interval(secs => p_hold_seconds);
+        v_due_at := least(v_due_at, p_expires_at);
+    END IF;
+    IF p_available_at IS NULL AND p_pending = 0 AND p_kind = 'earned' THEN
+        p_available_at := posted_at;
     END IF;
 
-    IF o_debt = 0 AND moved_debt = 0 THEN  -- what loyalty_enter() does where there is no debt, without the call
-        o_available := o_available + moved_available;
-        o_pending := o_pending + moved_pending;
+    IF o_debt = 0 AND p_debt = 0 THEN  -- what loyalty_enter() does where there is no debt, without the call
+        o_available := o_available + p_available;
+        o_pending := o_pending + p_pending;
         o_held := o_held + p_held;
         o_version := o_version + 1;
         INSERT INTO loyalty_entry (
             id, account_id, kind, available, pending, held, debt, contra, contra_kind, source, reference, reason,
             rule_id, reverses_id, channel_id, available_after, version, available_at, expires_at, created_at)
         VALUES (
-            p_entry, o_account, p_kind, moved_available, moved_pending, p_held, 0, v_contra, p_contra_kind, p_source,
-            p_reference, p_reason, p_rule, p_reverses, p_channel, o_available, o_version, o_available_at, o_expires_at,
-            o_created_at);
+            p_entry, o_account, p_kind, p_available, p_pending, p_held, 0, v_contra, p_contra_kind, p_source,
+            p_reference, p_reason, p_rule, p_reverses, p_channel, o_available, o_version, p_available_at, p_expires_at,
+            posted_at);
         UPDATE loyalty_account a
         SET available = o_available, pending = o_pending, held = o_held, version = o_version, due_at = v_due_at,
-            updated_at = o_created_at
+            updated_at = posted_at
         WHERE a.id = o_account;
     ELSE
         SELECT n.* INTO v_made FROM loyalty_account a, loyalty_enter(
-            a, p_entry, p_kind, moved_available, moved_pending, p_held, moved_debt, v_contra, p_contra_kind, p_source,
-            p_reference, p_reason, p_rule, p_reverses, NULL, p_channel, o_available_at, o_expires_at, v_due_at,
-            o_created_at) n
+            a, p_entry, p_kind, p_available, p_pending, p_held, p_debt, v_contra, p_contra_kind, p_source,
+            p_reference, p_reason, p_rule, p_reverses, NULL, p_channel, p_available_at, p_expires_at, v_due_at,
+            posted_at) n
         WHERE a.id = o_account;
-        moved_available := (v_made.entry).available;
-        moved_debt := (v_made.entry).debt;
+        p_available := (v_made.entry).available;
+        p_debt := (v_made.entry).debt;
         o_available := (v_made.account).available;
         o_pending := (v_made.account).pending;
         o_held := (v_made.account).held;
@@ -343,7 +341,7 @@ BEGIN
     IF p_kind = 'held' THEN
         INSERT INTO loyalty_hold (
             entry_id, account_id, channel_id, source, reference, points, captured, state, expires_at, created_at)
-        VALUES (p_entry, o_account, p_channel, p_source, p_reference, p_held, 0, 'held', o_expires_at, o_created_at);
+        VALUES (p_entry, o_account, p_channel, p_source, p_reference, p_held, 0, 'held', p_expires_at, posted_at);
     END IF;
     is_due := v_due_at <= clock_timestamp();
     outcome := 'posted';
