@@ -15,10 +15,14 @@ import django
 from django.utils.module_loading import import_string
 
 PROCESSES, THREADS = 2, 4
+READY = "ready\n"
 
 
 class Clients:
-    """The processes; a context manager. `options` are set on the module of the works, in each process."""
+    """The processes; a context manager, entered when all are ready: starting, they would take the machine from others.
+
+    `options` are set on the module of the works, in each process.
+    """
 
     def __init__(self, module: str, **options):
         self.module = module
@@ -29,6 +33,8 @@ class Clients:
         ]
 
     def __enter__(self) -> "Clients":
+        if any(process.stdout.readline() != READY for process in self.processes):
+            raise RuntimeError(f"A client of {self.module} does not start")
         return self
 
     def __exit__(self, *_raised) -> None:
@@ -61,6 +67,7 @@ def main(module: str, options: str, number: str) -> None:
     vars(import_module(module)).update(json.loads(options))
     clients = [int(number) * THREADS + thread for thread in range(THREADS)]
     with ThreadPoolExecutor(THREADS) as pool:
+        print(READY, end="", flush=True)  # noqa: T201
         for line in sys.stdin:
             asked = json.loads(line)
             work = import_string(asked["work"])
