@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -63,10 +63,8 @@ def home(data: Path) -> Path:
     return data
 
 
-def postgres(data: Path, *, durable: bool = True, settings: Sequence[str] = ()) -> Program:
+def postgres(data: Path, *, durable: bool = True) -> Program:
     """The PostgreSQL of a data folder, its cluster made if missing. `durable=False` trades safety for speed: tests.
-
-    `settings` of the server, each as `name=value`, are added to ours.
 
     Raises EngineFailed.
     """
@@ -88,7 +86,6 @@ def postgres(data: Path, *, durable: bool = True, settings: Sequence[str] = ()) 
         "log_min_messages=fatal",  # what a statement did wrong is told by who sent it
         "log_error_verbosity=terse",  # no rows of people in logs
         *([] if durable else QUICK),
-        *settings,
     ]
     switches = [word for option in options for word in ("-c", option)]
     command = [binaries / "postgres", "-D", folder / "data", *switches]

@@ -17,7 +17,6 @@ from config.children import end_group, spawn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BENCHES = ("ledger", "expiry", "orders", "live", "delivery")
-SETTINGS = ["shared_buffers=1GB", "max_wal_size=8GB"]  # a server's own 128 MB and 1 GB are for the smallest machine
 POOLED = {"orders": "1", "live": "8", "delivery": "2"}  # connections come from a pool, as in production
 ENVIRONMENT = {
     "HUB_MODE": "development",
@@ -33,13 +32,13 @@ ENVIRONMENT = {
 
 @contextmanager
 def engines() -> Iterator[dict[str, str]]:
-    """A PostgreSQL set as a production one and a Valkey, both empty; the environment that names them."""
+    """A PostgreSQL that syncs as a production one does and a Valkey, both empty; the environment that names them."""
     (ROOT / ".data").mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / ".data"))
     folder.chmod(0o755)  # PostgreSQL may run as an account of its own
     started = []
     try:
-        for program in (embedded.postgres(folder, settings=SETTINGS), embedded.valkey(folder)):
+        for program in (embedded.postgres(folder), embedded.valkey(folder)):
             with program.log.open("wb") as log:
                 started.append((spawn(program, folder / "run", stdout=log, stderr=log), program))
         embedded.await_postgres(folder, died=lambda: started[0][0].poll() is not None)
