@@ -506,7 +506,8 @@ RETURNS TABLE (settled uuid, entry loyalty_entry, account loyalty_account) LANGU
 BEGIN
     RETURN QUERY
     WITH lots AS MATERIALIZED (
-        SELECT l.entry_id, l.account_id, l.remaining, l.is_pending, l.available_at, l.expires_at, l.expires_at <= p_now AS is_over
+        SELECT l.entry_id, l.account_id, l.remaining, l.is_pending, l.available_at, l.expires_at,
+            (l.expires_at <= p_now) IS TRUE AS is_over  -- what never ends is not over
         FROM loyalty_lot l WHERE l.account_id = ANY (p_accounts) AND l.remaining > 0
     ), holds AS (
         SELECT h.account_id, min(h.expires_at) AS due_at FROM loyalty_hold h

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from loyalty import services
-from loyalty.models import Entry
+from loyalty.ledger import Moves
+from loyalty.models import Account, Entry
 from sync.act import SYSTEM
 from tests import make
 from tests.loyalty import audit, clock
-from tests.loyalty.make_points import balance
+from tests.loyalty.make_points import balance, post, posting
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2030, 6, 1, 4, tzinfo=UTC)
@@ -72,3 +73,17 @@ def test_points_that_expired_while_they_waited_for_staff_do_not_wait_any_more(de
     assert make.snapshot() == before
     services.settle(member.pk)
     assert balance(member) == (60, 0, 0, 0)
+
+
+def test_pending_points_that_never_expire_are_still_to_come_after_a_night_that_ended_others():
+    member, later = make.member(), NOON + 48 * HOUR
+    post(member, posting(5, "ends", expires_at=NOON + 2 * HOUR))
+    post(member, posting(7, "comes", moves=Moves(pending=7), available_at=later))
+
+    clock.stand(NOON + 3 * HOUR)
+    services.settle_due()
+    assert (balance(member), Account.objects.get().due_at) == ((0, 7, 0, 0), later)
+
+    clock.stand(later)
+    services.settle_due()
+    assert balance(member) == (7, 0, 0, 0)
