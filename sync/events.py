@@ -1,7 +1,7 @@
 """Recording facts: `record` in an act, all of them written by one statement as the act's last.
 
 The sequence of a subject is taken under its stream row's lock, so sequence order is commit order; several subjects
-are locked in ascending order. After the commit, and in the same round trip, one bare NOTIFY wakes the relay
+are locked in ascending order. After the commit, and in the same round trip, one bare NOTIFY wakes a relay that sleeps
 (`sync/relay.py`): in the act's own transaction it would make all commits wait for each other.
 """
 
@@ -16,8 +16,13 @@ from sync import prepared
 from sync.ids import request_id, uuid7
 
 DOORBELL = "sync"
-# Wakes the relay; nothing waits for a disk. A doorbell that fails costs a second: the relay sweeps.
-RING = f"SELECT set_config('synchronous_commit', 'off', TRUE), pg_notify('{DOORBELL}', '')"
+# Held by a relay from before its last look until the bell: where nobody holds it, a look is still to come.
+ASLEEP = "hashtextextended('sync_asleep', 0)"
+# Wakes who sleeps; nothing waits for a disk. A doorbell that fails costs a second: the relay sweeps.
+RING = f"""
+SELECT set_config('synchronous_commit', 'off', TRUE), pg_notify('{DOORBELL}', '')
+WHERE NOT pg_try_advisory_xact_lock({ASLEEP})
+"""  # noqa: S608 - constants
 
 # Where a change began is no news for another sharing group that sees the subject: to all of them it is the hub that
 # tells it. `among` is the channel of a fact that is told to whoever sees its subject, null for any other.

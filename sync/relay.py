@@ -19,12 +19,13 @@ from redis.retry import Retry
 
 from sync import alerts, courier, postgres
 from sync.envelope import COLUMNS, channel_of, cloud_event
-from sync.events import DOORBELL
+from sync.events import ASLEEP, DOORBELL
 
 logger = logging.getLogger(__name__)
 
 SWEEP = 1.0  # seconds without a doorbell
 AT_IT = 0.01  # seconds that another relay's batch is given
+BUSY = 3  # batches in a row from which on nobody need ring
 BEAT_EVERY = 5.0  # seconds
 LONGEST_WAIT = 5.0  # seconds between two tries to reach a store that is away
 PAGE = 1_000
@@ -90,6 +91,7 @@ class Relay:
         self.stopping = threading.Event()
         self.hints = Hints(settings.REDIS_URL)
         self.beaten_at = time.monotonic() - BEAT_EVERY
+        self.is_asleep = False  # who commits rings, by the lock that says so
 
     def stop(self, *_signal) -> None:
         """End after the batch at hand, within a second."""
@@ -109,16 +111,37 @@ class Relay:
         self.hints.close()
 
     def _serve(self, connection: psycopg.Connection) -> None:
+        """Settle; sleep until the bell when there is nothing.
+
+        The lock that makes writers ring is taken before a last look: what was committed before it is seen by that look,
+        what is committed later is rung for. Under load it is let go, and nobody spends time on a bell that wakes nobody.
+        """
         connection.row_factory = dict_row
         connection.execute(f"LISTEN {DOORBELL}")
+        self.is_asleep, in_a_row = False, 0
         while not self.stopping.is_set():
             self._beat(connection)
             settled = self.settle(connection)
             if settled is None:
                 self.stopping.wait(AT_IT)
-            elif not settled:
-                for _ring in connection.notifies(timeout=SWEEP, stop_after=1):
-                    pass
+            elif settled:
+                in_a_row += 1
+                if in_a_row >= BUSY:
+                    self._sleep(connection, False)
+            else:
+                in_a_row = 0
+                if not self._sleep(connection, True):
+                    for _ring in connection.notifies(timeout=SWEEP, stop_after=1):
+                        pass
+
+    def _sleep(self, connection: psycopg.Connection, is_asleep: bool) -> bool:
+        """Say whether the bell is needed; whether that is news."""
+        is_news = is_asleep != self.is_asleep
+        if is_news:
+            say = "pg_advisory_lock_shared" if is_asleep else "pg_advisory_unlock_shared"
+            connection.execute(f"SELECT {say}({ASLEEP})", prepare=True)
+            self.is_asleep = is_asleep
+        return is_news
 
     def settle(self, connection: psycopg.Connection) -> int | None:
         """Settle one batch and tell of it. Returns how many events it held; None when another relay is at it.

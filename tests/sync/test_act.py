@@ -71,10 +71,18 @@ class TestAnActOfItsOwn:
         assert told("member/1") == [(1, "member.merged")]
         assert told("member/2") == [(1, "member.merged"), (2, "order.paid")]
 
-    def test_rings_the_relay_after_the_commit(self):
-        with make_listener() as listener:
+    def test_rings_the_relay_that_sleeps_after_the_commit(self):
+        with make_sleeper() as listener:
             place("order.placed")
             assert [ring.channel for ring in listener.notifies(timeout=30, stop_after=1)] == ["sync"]
+
+    def test_rings_nobody_while_no_relay_sleeps(self):
+        with make_sleeper() as listener:
+            listener.execute("SELECT pg_advisory_unlock_all()")
+            place("order.placed")
+            listener.execute("NOTIFY sync, 'by hand'")
+            assert [ring.payload for ring in listener.notifies(timeout=30, stop_after=1)] == ["by hand"]
+        assert told() == [(1, "order.placed")]
 
     def test_is_refused_inside_a_transaction_of_somebody_else(self):
         with pytest.raises(NotAnAct), transaction.atomic():
@@ -146,7 +154,7 @@ class TestAnActOfItsOwn:
             record()
             transaction.on_commit(raise_deadlock)
 
-        with make_listener() as listener:
+        with make_sleeper() as listener:
             with pytest.raises(OperationalError):
                 commits()
             assert [ring.channel for ring in listener.notifies(timeout=30, stop_after=1)] == ["sync"]
@@ -339,9 +347,11 @@ def make_event() -> Event:
     return make_deliveries.event("member/1")
 
 
-def make_listener():
+def make_sleeper():
+    """What a relay is to writers while it sleeps."""
     listener = postgres.connect("test")
     listener.execute("LISTEN sync")
+    listener.execute(f"SELECT pg_advisory_lock_shared({events.ASLEEP})")
     return listener
 
 

@@ -1,7 +1,7 @@
 """The relay: every committed event gets its place once, in commit order, and reaches whom it concerns."""
 
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import orjson
 import psycopg
@@ -55,6 +55,8 @@ def relay_running():
         yield relay
     finally:
         relay.stop()
+        with postgres.connect("test") as connection:
+            connection.execute(f"NOTIFY {events.DOORBELL}")
         thread.join(timeout=30)
         close_old_connections()
 
@@ -162,6 +164,51 @@ def test_a_dump_restored_into_a_younger_cluster_is_settled_by_what_is_missing():
     assert settle() == (1, 0)
     assert settle() == (0, 0)
     assert placed() == ["order.placed", "order.updated", "order.paid", "order.shipped"]
+
+
+@pytest.mark.parametrize("relays", [1, 2])
+def test_no_bell_is_missed_by_relays_that_fall_asleep_and_wake_all_the_while(monkeypatch, relays):
+    monkeypatch.setattr("sync.relay.SWEEP", 600.0)  # nothing but the bell finds what is missed
+    monkeypatch.setattr("sync.relay.BUSY", 1)  # awake and asleep at every turn
+    with ExitStack() as running:
+        for _relay in range(relays):
+            running.enter_context(relay_running())
+        for written in range(1, 201):
+            happen("member/1", "order.placed")
+            until(lambda count=written: Settled.objects.count() == count)
+
+
+def test_what_is_committed_after_a_relays_look_and_before_its_sleep_is_seen_without_a_bell(monkeypatch):
+    monkeypatch.setattr("sync.relay.SWEEP", 600.0)
+    looked, look = [], Relay.settle
+
+    def look_and_commit(relay, connection):
+        looked.append(look(relay, connection))
+        if len(looked) == 1:
+            happen("member/1", "order.placed")
+            close_old_connections()
+        return looked[-1]
+
+    monkeypatch.setattr(Relay, "settle", look_and_commit)
+    with relay_running():
+        until(lambda: placed() == ["order.placed"])
+    assert looked[:2] == [0, 1]
+
+
+def test_a_relay_with_nothing_to_do_has_itself_rung_for_and_one_that_is_busy_has_not(monkeypatch):
+    def sleeps() -> bool:
+        with postgres.connect("test") as connection:
+            return not connection.execute(f"SELECT pg_try_advisory_xact_lock({events.ASLEEP})").fetchone()[0]
+
+    with relay_running():
+        assert until(sleeps)
+        with monkeypatch.context() as busy:
+            busy.setattr(Relay, "settle", lambda *_: 1)
+            happen("member/1", "order.placed")
+            until(lambda: not sleeps())
+        assert until(sleeps)
+    assert placed() == ["order.placed"]
+    assert not sleeps()
 
 
 class TestWhoIsToldOfIt:
