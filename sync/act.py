@@ -6,7 +6,7 @@ Django drops hooks; the outermost act takes what survived and writes it before i
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -42,15 +42,51 @@ SYSTEM = Actor("system", "hub")
 
 
 class ActAtomic(transaction.Atomic):
-    """An atomic block that belongs to an act."""
+    """An atomic block that belongs to an act.
 
-    def __init__(self):
+    The outermost one opens Django's transaction itself, and closes it where `end` has committed: Django's way of doing
+    both takes as long as all else that an act does in Python. Whatever is not plain sailing is left to Django.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper):
         super().__init__(using=None, savepoint=True, durable=False)
+        self.connection = connection
+
+    def __enter__(self):
+        django = self.connection
+        django.close_if_health_check_failed()
+        is_elsewhere = django.connection is None or django.in_atomic_block or not django.autocommit
+        self.is_plain = not (is_elsewhere or django.queries_logged)
+        if not self.is_plain:
+            return super().__enter__()
+        with django.wrap_database_errors:
+            django.connection.set_autocommit(False)
+        django.autocommit, django.in_atomic_block = False, True
+        django.commit_on_exit, django.needs_rollback = True, False
+        django.atomic_blocks.append(self)
+
+    def __exit__(self, kind, error, trace):
+        django = self.connection
+        is_plain = self.is_plain and kind is None and not (django.needs_rollback or django.closed_in_transaction)
+        if not is_plain or django.connection.pgconn.transaction_status != prepared.IDLE:
+            return super().__exit__(kind, error, trace)
+        django.atomic_blocks.pop()
+        django.in_atomic_block = django.errors_occurred = False
+        with django.wrap_database_errors:
+            django.connection.set_autocommit(True)
+        django.autocommit = True
+        if django.run_on_commit:
+            django.run_and_clear_commit_hooks()
 
 
 def in_act() -> bool:
     """Whether the open transaction is an act's."""
-    return any(isinstance(block, ActAtomic) for block in connections[DEFAULT_DB_ALIAS].atomic_blocks)
+    return _in_act(connections[DEFAULT_DB_ALIAS])
+
+
+def _in_act(connection: BaseDatabaseWrapper) -> bool:
+    blocks = connection.atomic_blocks
+    return bool(blocks) and any(isinstance(block, ActAtomic) for block in blocks)
 
 
 def act(function: Callable) -> Callable:
@@ -58,10 +94,11 @@ def act(function: Callable) -> Callable:
 
     @wraps(function)
     def run(*args, **kwargs):
-        if in_act():
+        connection = connections[DEFAULT_DB_ALIAS]
+        if _in_act(connection):
             with transaction.atomic(savepoint=False):
                 return function(*args, **kwargs)
-        return outermost(lambda: function(*args, **kwargs))
+        return _outermost(connection, partial(function, *args, **kwargs))
 
     return run
 
@@ -71,17 +108,20 @@ def outermost(work: Callable):
 
     Not once it is committed: what hooks raise after that is raised, and the act stays done.
     """
-    connection = connections[DEFAULT_DB_ALIAS]
+    return _outermost(connections[DEFAULT_DB_ALIAS], work)
+
+
+def _outermost(connection: BaseDatabaseWrapper, work: Callable):
     blocks = connection.atomic_blocks
     if any(not block._from_testcase for block in blocks) or (connection.in_atomic_block and not blocks):
         raise NotAnAct("An act must not run inside a transaction of somebody else")
     for left in range(RETRIES, -1, -1):
         is_over = False
         try:
-            with ActAtomic():
+            with ActAtomic(connection):
                 result = work()
                 connection.validate_no_broken_transaction()  # a part refused, and somebody swallowed it
-                end(connection, events.last())
+                end(connection, events.last(connection))
                 is_over = True
             return result
         except DatabaseError as error:
@@ -90,13 +130,16 @@ def outermost(work: Callable):
 
 
 def end(connection: BaseDatabaseWrapper, last: prepared.Asked | None) -> None:
-    """Run the act's last statement, commit with it and wake the relay, if the act is all that is open; Django's own
-    commit then finds nothing to do.
+    """Run the act's last statement, commit with it and wake a relay that sleeps, if the act is all that is open;
+    Django's own commit then finds nothing to do.
 
     psycopg's commit costs several times the processor time of its only statement.
     """
     is_last = len(connection.atomic_blocks) == 1
-    prepared.together(*([last] if last else []), commit=is_last, after=events.RING if last and is_last else "")
+    if last:
+        prepared.together(last, commit=is_last, after=events.RING if is_last else "")
+    elif is_last:
+        prepared.together(commit=True)
 
 
 def is_retried(error: Exception) -> bool:

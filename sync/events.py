@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sync import prepared
 from sync.ids import request_id, uuid7
@@ -171,12 +172,11 @@ def _append(facts: Waiting) -> None:
     django.on_commit(facts)
 
 
-def last() -> prepared.Asked | None:
+def last(django: BaseDatabaseWrapper) -> prepared.Asked | None:
     """The act's last statement: it writes what was recorded and survived, in that order. None if nothing was.
 
     Raises NotInAnAct when asking for their data records more: nothing would write it.
     """
-    django = connections[DEFAULT_DB_ALIAS]
     waiting = [hook[1] for hook in django.run_on_commit if isinstance(hook[1], Waiting)]
     if not waiting:
         return None

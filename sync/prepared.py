@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import count
-from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -33,7 +32,6 @@ STALE = {"26000", "0A000"}  # it was deallocated; what it gives is of another ty
 logger = logging.getLogger(__name__)
 
 _numbers = count(1)
-_known: WeakKeyDictionary[psycopg.Connection, dict[str, "Statement"]] = WeakKeyDictionary()
 
 
 def run(sql: str, parameters: Given = ()) -> list[tuple]:
@@ -56,27 +54,37 @@ def together(*asked: Asked, commit: bool = False, after: str = "") -> list[list[
     if told := _audited():
         asked = (*told, *asked)
     with django.wrap_database_errors:
-        database = django.connection
-        known = _known.setdefault(database, {})
         try:
-            return _run(database, known, asked, commit, after)[len(told) :]
+            rows = _run(django.connection, asked, commit, after)
         except psycopg.Error as error:
             if error.sqlstate in STALE:
-                known.clear()
+                _known(django.connection).clear()
                 django.needs_rollback = django.in_atomic_block  # where BEGIN failed, nothing else would say so
             raise
+    return rows[len(told) :] if told else rows
 
 
-def _run(
-    database: psycopg.Connection, known: dict[str, "Statement"], asked: Sequence[Asked], commit: bool, after: str
-) -> list[list[tuple]]:
-    pgconn = database.pgconn
+def _known(database: psycopg.Connection) -> dict[str, "Statement"]:
+    """What a connection has prepared. Kept by the connection itself: it ends with it."""
+    try:
+        return database.hub_prepared
+    except AttributeError:
+        database.hub_prepared = {}
+        return database.hub_prepared
+
+
+def _run(database: psycopg.Connection, asked: Sequence[Asked], commit: bool, after: str) -> list[list[tuple]]:
+    pgconn, known = database.pgconn, _known(database)
     is_idle = pgconn.transaction_status == IDLE
     opens = bool(asked) and is_idle and not database.autocommit  # as psycopg would, before its next statement
     commit = commit and (opens or not is_idle)
-    around = ([BEGIN] if opens else []), ([COMMIT] if commit else []), ([(after, ())] if after else [])
+    wanted = [BEGIN, *asked] if opens else [*asked]
+    if commit:
+        wanted.append(COMMIT)
+    if after:
+        wanted.append((after, ()))
     sent = []
-    for sql, given in (*around[0], *asked, *around[1], *around[2]):
+    for sql, given in wanted:
         statement = known.get(sql) or known.setdefault(sql, Statement(database, sql))
         sent.append((statement, statement.values_of(given)))
     if not sent:
@@ -89,8 +97,7 @@ def _run(
         raise psycopg.errors.InFailedSqlTransaction("A statement failed, somebody swallowed it, and all was undone")
     if told_after and told_after.status != TUPLES_OK:
         logger.warning("After a commit: %s", told_after.get_error_message())
-    answered = slice(opens, opens + len(asked))
-    return [each.rows(result) for (each, _values), result in zip(sent[answered], results[answered], strict=True)]
+    return [sent[n][0].rows(results[n]) for n in range(opens, opens + len(asked))]
 
 
 def _answer(pgconn: PGconn, statement: "Statement", values: Sequence) -> PGresult:
@@ -145,6 +152,8 @@ class Statement:
 
     def values_of(self, parameters: Given) -> Sequence:
         """The parameters as they are sent. Raises psycopg.Error."""
+        if not (self.values.types or parameters):
+            return ()
         given = [parameters[name] for name in self.names] if self.names else parameters
         if len(given) != len(self.values.types):  # unchecked, psycopg would read beyond them
             raise psycopg.ProgrammingError(f"{len(self.values.types)} parameters are taken, {len(given)} were given")
@@ -152,6 +161,8 @@ class Statement:
 
     def rows(self, result: PGresult) -> list[tuple]:
         """What it gave."""
+        if not result.ntuples:
+            return []
         self.values.set_pgresult(result, set_loaders=False)
         return self.values.load_rows(0, result.ntuples, tuple)
 
