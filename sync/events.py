@@ -23,7 +23,7 @@ ASLEEP = "hashtextextended('sync_asleep', 0)"
 RING = f"""
 SELECT set_config('synchronous_commit', 'off', TRUE), pg_notify('{DOORBELL}', '')
 WHERE NOT pg_try_advisory_xact_lock({ASLEEP})
-"""  # noqa: S608 - constants
+"""
 
 # Where a change began is no news for another sharing group that sees the subject: to all of them it is the hub that
 # tells it. `among` is the channel of a fact that is told to whoever sees its subject, null for any other.

@@ -114,7 +114,7 @@ class Relay:
         """Settle; sleep until the bell when there is nothing.
 
         The lock that makes writers ring is taken before a last look: what was committed before it is seen by that look,
-        what is committed later is rung for. Under load it is let go, and nobody spends time on a bell that wakes nobody.
+        what is committed later is rung for. Under load it is let go: nobody spends time on a bell that wakes nobody.
         """
         connection.row_factory = dict_row
         connection.execute(f"LISTEN {DOORBELL}")
