@@ -64,7 +64,7 @@ GIVEN_TODAY = """
 WITH own AS (SELECT unnest(id || absorbed) AS id FROM loyalty_account WHERE member_id = %s)
 SELECT coalesce(sum(-contra) FILTER (WHERE account_id IN (SELECT id FROM own)), 0)::bigint,
     coalesce(sum(-contra), 0)::bigint
-FROM loyalty_entry WHERE source = %s AND kind = 'earned' AND available_at IS NOT NULL
+FROM loyalty_entry WHERE source = %s AND source LIKE 'channel/%%' AND kind = 'earned' AND available_at IS NOT NULL
     AND created_at >= date_trunc('day', clock_timestamp(), 'Asia/Shanghai')
 """
 
@@ -288,7 +288,7 @@ def alone(what: str) -> None:
 
 
 def given_today(member: UUID, source: str) -> tuple[int, int]:
-    """The points that a source has given since midnight in Shanghai: to the member, and to all."""
+    """The points that a channel's backend has given since midnight in Shanghai: to the member, and to all."""
     with connection.cursor() as cursor:
         cursor.execute(GIVEN_TODAY, [member, source])
         return cursor.fetchone()

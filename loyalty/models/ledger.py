@@ -153,10 +153,10 @@ class Entry(models.Model):
         indexes = [  # each costs every posting: no more than are asked
             models.Index(fields=["reverses"], condition=Q(reverses__isnull=False), name="entry_reversals"),
             models.Index(fields=["follows"], condition=Q(follows__isnull=False), name="entry_followers"),
-            models.Index(  # what a channel has given today
+            models.Index(  # what a channel's backend has given today
                 fields=["source", "created_at"],
                 include=["account", "contra"],
-                condition=Q(kind="earned", available_at__isnull=False),
+                condition=Q(kind="earned", available_at__isnull=False, source__startswith="channel/"),
                 name="entry_given",
             ),
             models.Index(fields=["account", "-created_at", "-version", "-id"], name="entry_newest"),

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection, transaction
 
-from loyalty import services
+from loyalty import ledger, services
 from loyalty.models import Account
 from loyalty.records import Loyalty
 from loyalty.services import bonuses
@@ -112,6 +112,15 @@ def test_a_channel_gives_no_more_in_a_day_however_many_ask_at_once():
     made = at_once(12, one)
     assert not [m for m in made if isinstance(m, Exception)], made
     assert sum(balance(each)[0] for each in people) <= 100
+
+
+def test_what_a_channel_has_given_today_is_read_from_an_index_of_what_channels_give():
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # all rows of a small table are read sooner
+        cursor.execute(f"EXPLAIN {ledger.GIVEN_TODAY}", [make.member().pk, "channel/website"])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "entry_given" in plan
+    assert "Seq Scan on loyalty_entry" not in plan
 
 
 def test_a_reversal_of_billions():
