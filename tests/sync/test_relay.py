@@ -211,6 +211,29 @@ def test_a_relay_with_nothing_to_do_has_itself_rung_for_and_one_that_is_busy_has
     assert not sleeps()
 
 
+def test_events_that_come_one_by_one_are_all_rung_for(monkeypatch):
+    looks, said, look, say = [], [], Relay.settle, Relay._sleep
+    monkeypatch.setattr(Relay, "settle", lambda *asked: looks.append(look(*asked)) or looks[-1])
+    monkeypatch.setattr(Relay, "_sleep", lambda *asked: said.append(asked[-1]) or say(*asked))
+    with relay_running():
+        for count in range(1, 6):
+            happen("member/1", "order.placed")
+            until(lambda wanted=count: sum(looks) == wanted and looks[-1] == 0)
+    assert set(said) == {True}
+
+
+def test_any_number_of_relays_sleep_at_a_time():
+    def asleep() -> list[tuple]:
+        with postgres.connect("test") as connection:
+            return connection.execute(
+                "SELECT mode FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory'"
+                " AND l.granted AND a.datname = current_database() AND a.application_name = 'hub relay'"
+            ).fetchall()
+
+    with relay_running(), relay_running():
+        until(lambda: asleep() == [("ShareLock",)] * 2)
+
+
 class TestWhoIsToldOfIt:
     def test_every_channel_of_the_group_that_may_see_the_subject(self):
         admit("member/1", make.channel("website"))
@@ -281,11 +304,13 @@ class TestWhoIsToldOfIt:
 
 
 class TestARunningRelay:
+    """Who listens on Redis hears of other workers' tests too: subjects of its own."""
+
     def test_sockets_are_told_in_order_with_the_envelope_of_the_contract(self):
         with redis.Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as heard, relay_running():
-            heard.subscribe(envelope.channel_of("member/1"))
+            heard.subscribe(envelope.channel_of("member/one by one"))
             heard.get_message(timeout=30)
-            happen("member/1", "order.placed", "order.paid")
+            happen("member/one by one", "order.placed", "order.paid")
             told = [orjson.loads(heard.get_message(timeout=30)["data"]) for _ in range(2)]
         assert [event["sequence"] for event in told] == ["1", "2"]
         assert [event["type"] for event in told] == ["order.placed", "order.paid"]
@@ -296,9 +321,9 @@ class TestARunningRelay:
         assert len(told[0]["time"]) == len("2026-11-22T06:08:31.120Z")
 
     def test_a_batch_too_large_to_come_back_with_the_call_is_read_and_told(self):
-        happen("member/1", *["order.updated"] * 100)
+        happen("member/a hundred", *["order.updated"] * 100)
         with redis.Redis.from_url(settings.REDIS_URL) as client, client.pubsub() as heard:
-            heard.subscribe(envelope.channel_of("member/1"))
+            heard.subscribe(envelope.channel_of("member/a hundred"))
             heard.get_message(timeout=30)
             with relay_running():
                 told = [orjson.loads(heard.get_message(timeout=30)["data"])["sequence"] for _ in range(100)]
