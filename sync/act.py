@@ -74,7 +74,7 @@ class ActAtomic(transaction.Atomic):
         django.in_atomic_block = django.errors_occurred = False
         with django.wrap_database_errors:
             django.connection.set_autocommit(True)
-        django.autocommit = True
+        django.autocommit, django.run_commit_hooks_on_set_autocommit_on = True, False
         if django.run_on_commit:
             django.run_and_clear_commit_hooks()
 
@@ -112,8 +112,11 @@ def outermost(work: Callable):
 
 
 def _outermost(connection: BaseDatabaseWrapper, work: Callable):
-    blocks = connection.atomic_blocks
-    if any(not block._from_testcase for block in blocks) or (connection.in_atomic_block and not blocks):
+    if connection.atomic_blocks:
+        is_theirs = any(not block._from_testcase for block in connection.atomic_blocks)
+    else:
+        is_theirs = connection.in_atomic_block or (connection.connection is not None and not connection.autocommit)
+    if is_theirs:
         raise NotAnAct("An act must not run inside a transaction of somebody else")
     for left in range(RETRIES, -1, -1):
         is_over = False
@@ -121,7 +124,9 @@ def _outermost(connection: BaseDatabaseWrapper, work: Callable):
             with ActAtomic(connection):
                 result = work()
                 connection.validate_no_broken_transaction()  # a part refused, and somebody swallowed it
-                end(connection, events.last(connection))
+                last = events.last(connection)
+                connection.validate_no_broken_transaction()  # or one of whoever was asked for data
+                end(connection, last)
                 is_over = True
             return result
         except DatabaseError as error:

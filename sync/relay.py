@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 SWEEP = 1.0  # seconds without a doorbell
 AT_IT = 0.01  # seconds that another relay's batch is given
-BUSY = 3  # batches in a row from which on nobody need ring
+BUSY = 3  # batches in a row, of this or another relay, from which on nobody need ring
 BEAT_EVERY = 5.0  # seconds
 LONGEST_WAIT = 5.0  # seconds between two tries to reach a store that is away
 PAGE = 1_000
@@ -118,30 +118,34 @@ class Relay:
         """
         connection.row_factory = dict_row
         connection.execute(f"LISTEN {DOORBELL}")
-        self.is_asleep, in_a_row = False, 0
+        self.is_asleep, busy = False, 0
         while not self.stopping.is_set():
             self._beat(connection)
             settled = self.settle(connection)
+            busy = 0 if settled == 0 else busy + 1
+            if busy >= BUSY:
+                self._stay_awake(connection)
             if settled is None:
                 self.stopping.wait(AT_IT)
-            elif settled:
-                in_a_row += 1
-                if in_a_row >= BUSY:
-                    self._sleep(connection, False)
-            else:
-                in_a_row = 0
-                if not self._sleep(connection, True):
-                    for _ring in connection.notifies(timeout=SWEEP, stop_after=1):
-                        pass
+            elif not settled and self.is_asleep:
+                for _ring in connection.notifies(timeout=SWEEP, stop_after=1):
+                    pass
+            elif not settled and not self._fall_asleep(connection):
+                self.stopping.wait(AT_IT)
 
-    def _sleep(self, connection: psycopg.Connection, is_asleep: bool) -> bool:
-        """Say whether the bell is needed; whether that is news."""
-        is_news = is_asleep != self.is_asleep
-        if is_news:
-            say = "pg_advisory_lock_shared" if is_asleep else "pg_advisory_unlock_shared"
-            connection.execute(f"SELECT {say}({ASLEEP})", prepare=True)
-            self.is_asleep = is_asleep
-        return is_news
+    def _fall_asleep(self, connection: psycopg.Connection) -> bool:
+        """Have writers ring from now on; False while one of them tries whether it has to."""
+        taken = connection.execute(f"SELECT pg_try_advisory_lock_shared({ASLEEP}) AS taken", prepare=True)
+        self.is_asleep = taken.fetchone()["taken"]
+        return self.is_asleep
+
+    def _stay_awake(self, connection: psycopg.Connection) -> None:
+        """Nobody need ring; forget who did meanwhile."""
+        for _ring in connection.notifies(timeout=0):
+            pass
+        if self.is_asleep:
+            connection.execute(f"SELECT pg_advisory_unlock_shared({ASLEEP})", prepare=True)
+            self.is_asleep = False
 
     def settle(self, connection: psycopg.Connection) -> int | None:
         """Settle one batch and tell of it. Returns how many events it held; None when another relay is at it.

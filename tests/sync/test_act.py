@@ -29,6 +29,14 @@ def place(*types: str) -> None:
         record(type)
 
 
+@pytest.fixture(autouse=True)
+def connected(request):
+    """As nearly all acts find it: the first one on a connection goes Django's way."""
+    if request.node.get_closest_marker("django_db"):
+        request.getfixturevalue("transactional_db")
+        connection.ensure_connection()
+
+
 @pytest.mark.django_db(transaction=True)
 class TestAnActOfItsOwn:
     def test_writes_its_events_in_the_order_they_were_recorded(self):
@@ -87,6 +95,32 @@ class TestAnActOfItsOwn:
     def test_is_refused_inside_a_transaction_of_somebody_else(self):
         with pytest.raises(NotAnAct), transaction.atomic():
             place("order.placed")
+        assert told() == []
+
+    def test_is_refused_where_somebody_else_says_when_to_commit(self):
+        transaction.set_autocommit(False)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("INSERT INTO sync_stream (subject, head) VALUES ('member/2', 1)")
+            with pytest.raises(NotAnAct):
+                place("order.placed")
+            transaction.rollback()
+        finally:
+            transaction.set_autocommit(True)
+        assert not Stream.objects.exists()
+
+    def test_whose_data_swallowed_a_refusal_is_not_taken_for_done(self):
+        @act.act
+        def refuses():
+            raise LookupError
+
+        def data() -> dict:
+            with suppress(LookupError):
+                refuses()
+            return {}
+
+        with pytest.raises(transaction.TransactionManagementError):
+            act.outermost(lambda: events.record("order.placed", subject="member/1", data=data, by=SYSTEM))
         assert told() == []
 
     def test_is_undone_by_what_only_the_commit_refuses(self):
