@@ -67,8 +67,7 @@ class ActAtomic(transaction.Atomic):
 
     def __exit__(self, kind, error, trace):
         django = self.connection
-        is_plain = self.is_plain and kind is None and not (django.needs_rollback or django.closed_in_transaction)
-        if not is_plain or django.connection.pgconn.transaction_status != prepared.IDLE:
+        if kind or not self.is_plain or django.connection.pgconn.transaction_status != prepared.IDLE:
             return super().__exit__(kind, error, trace)
         django.atomic_blocks.pop()
         django.in_atomic_block = django.errors_occurred = False

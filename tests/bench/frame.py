@@ -31,11 +31,14 @@ def scaled(full: int, least: int = 1) -> int:
 
 
 def interleaved(works: dict[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, float]:
-    """Measure everything in turn, round by round, so that the machine's moods meet all alike; medians."""
+    """Measure everything in turn, round by round, so that the machine's moods meet all alike; medians.
+
+    Every other round goes backwards: none always finds the caches as the same one before it left them.
+    """
     measured = {name: [] for name in works}
-    for _round in range(rounds):
-        for name, work in works.items():
-            measured[name].append(work())
+    for turn in range(rounds):
+        for name in [*works] if turn % 2 == 0 else reversed(works):
+            measured[name].append(works[name]())
     return {name: statistics.median(values) for name, values in measured.items()}
 
 
