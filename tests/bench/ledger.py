@@ -24,7 +24,7 @@ NAMES = {
     "post": "ledger.post",
     "mix": "ledger.post, earning and spending",
     "event": "ledger.post with its event, an act",
-    "many": "ledger.post_many, 1,000 a call",
+    "many": "ledger.post_many, 3,000 a call",
     "orm": "Django ORM, select_for_update",
     "orm_mix": "Django ORM, earning and spending",
 }

@@ -13,7 +13,7 @@ from sync.ids import uuid7
 from tests.bench.ledger_data import member
 
 ACCOUNTS = 20_000  # set by the bench
-BATCH = 1_000
+BATCH = 3_000
 
 
 def somebody() -> int:
@@ -75,14 +75,14 @@ def event_hot(_client: int) -> int:
 
 
 def many(_client: int) -> int:
-    """A thousand earnings in one call, on as many accounts as chance finds."""
+    """Thousands of earnings in one call, on as many accounts as chance finds."""
     gifts = [Gift(member(somebody()), 1, reference()) for _ in range(BATCH)]
     ledger.post_many(gifts, earning())
     return BATCH
 
 
 def many_hot(_client: int) -> int:
-    """A thousand on one account."""
+    """As many on one account."""
     ledger.post_many([Gift(member(1), 1, reference()) for _ in range(BATCH)], earning())
     return BATCH
 
