@@ -97,18 +97,6 @@ class TestAnActOfItsOwn:
             place("order.placed")
         assert told() == []
 
-    def test_is_refused_where_somebody_else_says_when_to_commit(self):
-        transaction.set_autocommit(False)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("INSERT INTO sync_stream (subject, head) VALUES ('member/2', 1)")
-            with pytest.raises(NotAnAct):
-                place("order.placed")
-            transaction.rollback()
-        finally:
-            transaction.set_autocommit(True)
-        assert not Stream.objects.exists()
-
     def test_whose_data_swallowed_a_refusal_is_not_taken_for_done(self):
         @act.act
         def refuses():

@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection, transaction
 
 from sync import act, events, postgres, prepared
 from sync.act import SYSTEM
-from sync.models import Event
+from sync.models import Event, Stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -244,3 +244,15 @@ def test_a_plain_act_asks_nothing_of_djangos_block(monkeypatch):
             without.setattr(transaction.Atomic, name, lambda *_asked: pytest.fail("This is what takes so long"))
         act.outermost(record)
     assert Event.objects.count() == 1
+
+
+def test_an_act_is_refused_where_somebody_else_says_when_to_commit():
+    transaction.set_autocommit(False)
+    try:
+        run("INSERT INTO sync_stream (subject, head) VALUES ('member/2', 1)")
+        with pytest.raises(act.NotAnAct):
+            act.outermost(record)
+        transaction.rollback()
+    finally:
+        transaction.set_autocommit(True)
+    assert not Stream.objects.exists()
