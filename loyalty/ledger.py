@@ -64,8 +64,8 @@ GIVEN_TODAY = """
 WITH own AS (SELECT unnest(id || absorbed) AS id FROM loyalty_account WHERE member_id = %s)
 SELECT coalesce(sum(-contra) FILTER (WHERE account_id IN (SELECT id FROM own)), 0)::bigint,
     coalesce(sum(-contra), 0)::bigint
-FROM loyalty_entry WHERE source = %s AND source LIKE 'channel/%%' AND kind = 'earned' AND available_at IS NOT NULL
-    AND created_at >= date_trunc('day', clock_timestamp(), 'Asia/Shanghai')
+FROM loyalty_entry WHERE source = %s AND created_at >= date_trunc('day', clock_timestamp(), 'Asia/Shanghai')
+    AND source LIKE 'channel/%%' AND kind = 'earned' AND available_at IS NOT NULL  -- in the words of its index
 """
 
 

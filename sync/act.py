@@ -45,7 +45,7 @@ class ActAtomic(transaction.Atomic):
     """An atomic block that belongs to an act.
 
     The outermost one opens Django's transaction itself, and closes it where `end` has committed: Django's way of doing
-    both takes as long as all else that an act does in Python. Whatever is not plain sailing is left to Django.
+    both takes three times as long. Whatever is not plain sailing is left to Django.
     """
 
     def __init__(self, connection: BaseDatabaseWrapper):
@@ -84,8 +84,7 @@ def in_act() -> bool:
 
 
 def _in_act(connection: BaseDatabaseWrapper) -> bool:
-    blocks = connection.atomic_blocks
-    return bool(blocks) and any(isinstance(block, ActAtomic) for block in blocks)
+    return any(isinstance(block, ActAtomic) for block in connection.atomic_blocks)
 
 
 def act(function: Callable) -> Callable:

@@ -85,9 +85,10 @@ class Hints:
 
 
 class Relay:
-    """One relay. `run` returns after `stop`."""
+    """One relay. `run` returns after `stop`; `sweep` is in seconds, `busy` in batches."""
 
-    def __init__(self):
+    def __init__(self, sweep: float = SWEEP, busy: int = BUSY):
+        self.sweep, self.busy = sweep, busy
         self.stopping = threading.Event()
         self.hints = Hints(settings.REDIS_URL)
         self.beaten_at = time.monotonic() - BEAT_EVERY
@@ -123,14 +124,12 @@ class Relay:
             self._beat(connection)
             settled = self.settle(connection)
             busy = 0 if settled == 0 else busy + 1
-            if busy >= BUSY:
+            if busy >= self.busy:
                 self._stay_awake(connection)
-            if settled is None:
-                self.stopping.wait(AT_IT)
-            elif not settled and self.is_asleep:
-                for _ring in connection.notifies(timeout=SWEEP, stop_after=1):
+            if settled == 0 and self.is_asleep:
+                for _ring in connection.notifies(timeout=self.sweep, stop_after=1):
                     pass
-            elif not settled and not self._fall_asleep(connection):
+            elif settled is None or (settled == 0 and not self._fall_asleep(connection)):
                 self.stopping.wait(AT_IT)
 
     def _fall_asleep(self, connection: psycopg.Connection) -> bool:

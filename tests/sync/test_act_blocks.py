@@ -1,7 +1,7 @@
 """An act that opens and closes its transaction itself leaves everything as Django's own block would have left it."""
 
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -37,12 +37,6 @@ def raising(error: BaseException) -> Callable:
         raise error
 
     return raises
-
-
-@contextmanager
-def swallowing(*errors: type):
-    with suppress(*errors), transaction.atomic(savepoint=False):
-        yield
 
 
 def end_backend() -> None:
@@ -120,7 +114,7 @@ def rolls_back(seen: list) -> None:
 
 def part_is_refused(seen: list) -> None:
     told_and_hooked(seen)
-    with swallowing(LookupError):
+    with suppress(LookupError), transaction.atomic(savepoint=False):
         raise LookupError
 
 

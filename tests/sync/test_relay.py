@@ -46,9 +46,9 @@ def settle() -> tuple[int, int] | None:
 
 
 @contextmanager
-def relay_running():
+def relay_running(kind: type = Relay, **options):
     """A relay in a thread of its own."""
-    relay = Relay()
+    relay = kind(**options)
     thread = threading.Thread(target=relay.run)
     thread.start()
     try:

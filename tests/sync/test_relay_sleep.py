@@ -1,18 +1,20 @@
 """A relay sleeps until the bell: writers ring for who sleeps, for nobody else, and nothing falls between."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import cycle
 
 import pytest
 from django.db import close_old_connections
 
 from sync import events, postgres
-from sync.models import Settled
+from sync.models import Event, Settled
 from sync.relay import Relay
 from tests.sync.patience import until
 from tests.sync.test_relay import happen, placed, relay_running
 
 pytestmark = pytest.mark.django_db(transaction=True)
+NEVER = 600.0  # seconds: nothing but the bell finds what is missed
 
 
 def asleep() -> list[tuple]:
@@ -25,90 +27,91 @@ def asleep() -> list[tuple]:
         ).fetchall()
 
 
+class Watched(Relay):
+    """Keeps what each look gave, and whether it was rung for by then."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.looks = []
+
+    def settle(self, connection):
+        settled = super().settle(connection)
+        self.looks.append((settled, self.is_asleep))
+        return settled
+
+
+class Overtaken(Watched):
+    """Somebody commits between its first look and its sleep."""
+
+    def settle(self, connection):
+        settled = super().settle(connection)
+        if len(self.looks) == 1:
+            happen("member/1", "order.placed")
+            close_old_connections()
+        return settled
+
+
 @pytest.mark.parametrize("relays", [1, 2])
-def test_no_bell_is_missed_by_relays_that_fall_asleep_and_wake_all_the_while(monkeypatch, relays):
-    monkeypatch.setattr("sync.relay.SWEEP", 600.0)  # nothing but the bell finds what is missed
-    monkeypatch.setattr("sync.relay.BUSY", 1)  # awake and asleep at every turn
+def test_no_bell_is_missed_by_relays_that_fall_asleep_and_wake_all_the_while(relays):
     with ExitStack() as running:
         for _relay in range(relays):
-            running.enter_context(relay_running())
+            running.enter_context(relay_running(sweep=NEVER, busy=1))  # awake and asleep at every turn
         for written in range(1, 201):
             happen("member/1", "order.placed")
             until(lambda count=written: Settled.objects.count() == count)
 
 
-def test_what_is_committed_after_a_relays_look_and_before_its_sleep_is_seen_without_a_bell(monkeypatch):
-    monkeypatch.setattr("sync.relay.SWEEP", 600.0)
-    looked, look = [], Relay.settle
-
-    def look_and_commit(relay, connection):
-        looked.append(look(relay, connection))
-        if len(looked) == 1:
-            happen("member/1", "order.placed")
-            close_old_connections()
-        return looked[-1]
-
-    monkeypatch.setattr(Relay, "settle", look_and_commit)
-    with relay_running():
+def test_what_is_committed_after_a_relays_look_and_before_its_sleep_is_seen_without_a_bell():
+    with relay_running(Overtaken, sweep=NEVER) as relay:
         until(lambda: placed() == ["order.placed"])
-    assert looked[:2] == [0, 1]
+    assert relay.looks[:2] == [(0, False), (1, True)]
 
 
-def test_a_relay_with_nothing_to_do_has_itself_rung_for_and_one_that_is_busy_has_not(monkeypatch):
-    with relay_running():
-        assert until(asleep)
-        with monkeypatch.context() as busy:
-            busy.setattr(Relay, "settle", lambda *_: 1)
-            happen("member/1", "order.placed")
+def test_a_relay_under_load_has_nobody_ring_and_sleeps_again_after_it():
+    loaded = threading.Event()
+
+    def write(number):
+        while not loaded.is_set():
+            happen(f"member/{number}", "order.placed")
+        close_old_connections()
+
+    with relay_running(), ThreadPoolExecutor(4) as writers:
+        until(asleep)
+        try:
+            done = [writers.submit(write, number) for number in range(4)]
             until(lambda: not asleep())
-        assert until(asleep)
-    assert placed() == ["order.placed"]
+        finally:
+            loaded.set()
+        for each in done:
+            each.result()
+        until(asleep)
+    assert len(placed()) == Event.objects.count()
     until(lambda: not asleep())
 
 
-def test_two_relays_that_take_turns_under_load_are_not_rung_for(monkeypatch):
-    with relay_running(), relay_running():
+def test_relays_that_find_another_one_at_it_have_nobody_ring_and_look_again_without_a_bell():
+    with relay_running(sweep=NEVER), relay_running(sweep=NEVER):
         until(lambda: len(asleep()) == 2)
-        with monkeypatch.context() as busy:
-            turns = cycle([1, None])
-            busy.setattr(Relay, "settle", lambda *_: next(turns))
+        with postgres.connect("test") as other:
+            other.execute("SELECT pg_advisory_lock(hashtextextended('sync_settle', 0))")
             happen("member/1", "order.placed")
-            until(lambda: not asleep())
+            until(lambda: not asleep())  # both have heard the bell, and found nothing they could do
+            assert placed() == []
+        until(lambda: placed() == ["order.placed"])
         until(lambda: len(asleep()) == 2)
-    assert placed() == ["order.placed"]
 
 
-def test_events_that_come_one_by_one_are_all_rung_for(monkeypatch):
-    looks, look = [], Relay.settle
-    monkeypatch.setattr(Relay, "settle", lambda *asked: looks.append(look(*asked)) or looks[-1])
-    monkeypatch.setattr(Relay, "_stay_awake", lambda *_: pytest.fail("One event is no load"))
-    with relay_running():
+def test_events_that_come_one_by_one_are_all_rung_for():
+    with relay_running(Watched) as relay:
         for count in range(1, 6):
             happen("member/1", "order.placed")
-            until(lambda wanted=count: sum(looks) == wanted and looks[-1] == 0)
+            until(lambda wanted=count: sum(n for n, _asleep in relay.looks) == wanted and relay.looks[-1] == (0, True))
+    first = next(n for n, (_settled, is_asleep) in enumerate(relay.looks) if is_asleep)
+    assert all(is_asleep for _settled, is_asleep in relay.looks[first:])
 
 
-def test_a_relay_that_finds_another_one_at_it_looks_again_however_sleepy(monkeypatch):
-    monkeypatch.setattr("sync.relay.SWEEP", 600.0)
-    looked, look = [], Relay.settle
-
-    def look_too_late(relay, connection):
-        looked.append(look(relay, connection) if len(looked) != 1 else None)
-        if looked[-1] is None:
-            happen("member/1", "order.placed")  # asleep by now: it is rung for, and that bell is lost
-            close_old_connections()
-            until(lambda: list(connection.notifies(timeout=0.01)))
-        return looked[-1]
-
-    monkeypatch.setattr(Relay, "settle", look_too_late)
-    with relay_running():
-        until(lambda: placed() == ["order.placed"])
-    assert looked[:3] == [0, None, 1]
-
-
-def test_a_relay_that_lost_its_connection_is_rung_for_on_its_next_one(monkeypatch):
-    monkeypatch.setattr("sync.relay.SWEEP", 600.0)
-    with relay_running():
+def test_a_relay_that_lost_its_connection_is_rung_for_on_its_next_one():
+    with relay_running(sweep=NEVER):
         until(asleep)
         with postgres.connect("test") as connection:
             connection.execute(
