@@ -59,12 +59,17 @@ class HubProcesses:
         self.await_ready()
 
     def await_ready(self) -> None:
-        """Return when /readyz answers 200."""
+        """Return when the web process of this `up` answers /readyz with 200."""
         await_that(self.is_ready, START, lambda: f"the hub is not ready:\n{self.log()[-6000:]}")
 
     def is_ready(self) -> bool:
-        """Whether /readyz answers 200 now. Fails at once when `up` has ended."""
+        """Whether the web process of this `up` answers /readyz with 200 now. Fails at once when `up` has ended.
+
+        That of one killed before may still answer: it ends its requests in order.
+        """
         assert self.up.poll() is None, f"up ended with {self.up.returncode}:\n{self.log()[-6000:]}"
+        if self.pid("web") not in descendants(self.up.pid):
+            return False
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=10):  # noqa: S310 - loopback
                 return True
