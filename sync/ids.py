@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import struct
 import threading
 import time
 from contextvars import ContextVar
@@ -10,12 +11,15 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+DRAWN = 256  # random numbers at a time
 LAST = 2**47  # ms: no calendar goes on for much longer
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _lock = threading.Lock()
 _last = 0
+_drawn = []  # random numbers for the next ones: who asks for each lets other threads go first, and waits for them
+os.register_at_fork(after_in_child=_drawn.clear)  # they belong to one process
 
 
 def uuid7() -> UUID:
@@ -24,7 +28,9 @@ def uuid7() -> UUID:
     with _lock:
         now = time.time_ns() * 4096 // 1_000_000
         _last = now = max(now, _last + 1)
-    random = int.from_bytes(os.urandom(8)) & (2**62 - 1)
+        if not _drawn:
+            _drawn.extend(struct.unpack(f"{DRAWN}Q", os.urandom(8 * DRAWN)))
+        random = _drawn.pop() & (2**62 - 1)
     return UUID(int=(now >> 12) << 80 | 7 << 76 | (now & 0xFFF) << 64 | 0b10 << 62 | random)
 
 

@@ -673,6 +673,24 @@ DROP FUNCTION hub_uuid7();
 """
 
 
+# What an entry or a lot belongs to is there before it (but for a lot's entry, which follows): PostgreSQL may look at once.
+# Checks kept for the end of the transaction are a list of their own, worked off when nothing is at hand any more.
+REFERENCES = """
+DO $$
+DECLARE
+    v_table regclass;
+    v_name name;
+BEGIN
+    FOR v_table, v_name IN SELECT conrelid::regclass, conname FROM pg_constraint
+        WHERE contype = 'f' AND (conrelid = 'loyalty_entry'::regclass
+            OR (conrelid = 'loyalty_lot'::regclass AND confrelid = 'loyalty_account'::regclass))
+    LOOP
+        EXECUTE format('ALTER TABLE %s ALTER CONSTRAINT %I DEFERRABLE INITIALLY {when}', v_table, v_name);
+    END LOOP;
+END $$
+"""
+
+
 class Migration(migrations.Migration):
     dependencies = [("loyalty", "0001_initial")]
 
@@ -685,4 +703,5 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             "ALTER TABLE loyalty_account SET (fillfactor = 75)", "ALTER TABLE loyalty_account RESET (fillfactor)"
         ),
+        migrations.RunSQL(REFERENCES.format(when="IMMEDIATE"), REFERENCES.format(when="DEFERRED")),
     ]

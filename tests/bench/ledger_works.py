@@ -1,6 +1,5 @@
 """What a client of Django does when it posts: each of these once per call, to an account by chance."""
 
-import os
 import random
 
 from django.db import transaction
@@ -23,7 +22,7 @@ def somebody() -> int:
 
 def reference() -> str:
     """One that nobody has used."""
-    return os.urandom(16).hex()
+    return f"{random.getrandbits(128):032x}"
 
 
 def earning(points: int = 1) -> Posting:

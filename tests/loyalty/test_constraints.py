@@ -1,11 +1,11 @@
 """What PostgreSQL itself refuses, whoever asks."""
 
 import pytest
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import F
 
 from loyalty import services
-from loyalty.models import Account, EarnRule, Entry, Tier
+from loyalty.models import Account, EarnRule, Entry, Lot, Tier
 from sync.act import SYSTEM
 from sync.ids import uuid7
 from tests import make
@@ -166,10 +166,20 @@ def test_nothing_is_spent_below_zero_past_the_ledger():
         Account.objects.filter(member=member).update(available=F("available") - 101)
 
 
-def test_an_entry_belongs_to_an_account():
+@pytest.mark.parametrize("belongs", ["account", "rule", "reverses", "follows", "channel"])
+def test_an_entry_belongs_to_what_is_there_as_soon_as_it_is_written(belongs):
     holder(100)
-    entry(account_id=uuid7())
-    with pytest.raises(IntegrityError, match="account_id"):
+    with pytest.raises(IntegrityError, match=f"loyalty_entry_{belongs}_id"):
+        entry(**{f"{belongs}_id": 0 if belongs == "rule" else uuid7()})
+
+
+def test_a_lot_belongs_to_an_account_at_once_and_to_an_entry_that_may_follow():
+    holder(100)
+    lot = {"entry_id": uuid7(), "origin": uuid7(), "earned": 5, "remaining": 5}
+    with pytest.raises(IntegrityError, match="loyalty_lot_account_id"), transaction.atomic():
+        Lot.objects.create(**lot, account_id=uuid7())
+    Lot.objects.create(**lot, account=Account.objects.get())
+    with pytest.raises(IntegrityError, match="loyalty_lot_entry_id"):
         execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 

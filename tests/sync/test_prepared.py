@@ -3,6 +3,7 @@
 import gc
 import signal
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
@@ -28,6 +29,7 @@ from sync.models import Stream
 from sync.rows import Rows
 from tests.orders import make_orders as o
 from tests.statements import ROUND_TRIPS, sent
+from tests.sync.patience import until
 
 WRITE = "INSERT INTO sync_stream (subject, head) VALUES (%s, %s)"
 SLEEP = "SELECT pg_sleep(30) AS of_who_is_interrupted"
@@ -235,6 +237,19 @@ class TestStatementsTogether:
         assert written() == []
         assert prepared.together(("SELECT 1", []), ("SELECT 2", [])) == [[(1,)], [(2,)]]
 
+    def test_may_ask_and_answer_more_than_fits_between_the_two(self):
+        asked = [("SELECT %s::text", [letter * 3_000_000]) for letter in "ab"]
+        assert prepared.together(*asked) == [[(text,)] for _sql, (text,) in asked]
+
+    def test_that_are_half_answered_let_other_threads_go_on(self):
+        half = ("SELECT repeat('x', 20_000)", []), ("SELECT pg_advisory_xact_lock(77)", [])  # 8 kB are sent at once
+        prepared.run("SELECT pg_advisory_lock(77)")
+        with ThreadPoolExecutor(1) as other:
+            waiting = other.submit(apart, prepared.together, ("SET lock_timeout = '10s'", []), *half)
+            until(lambda: prepared.run("SELECT count(*) FROM pg_locks WHERE objid = 77 AND NOT granted") == [(1,)])
+            prepared.run("SELECT pg_advisory_unlock(77)")
+            assert [len(rows) for rows in waiting.result()] == [0, 1, 1]
+
     def test_open_their_transaction_on_the_way(self):
         with transaction.atomic():
             prepared.run(WRITE, ["a", 1])
@@ -320,6 +335,14 @@ def in_a_block(*works) -> None:
     with transaction.atomic():
         for work in works:
             work()
+
+
+def apart(work, *asked):
+    """Do it on a connection of this thread's own."""
+    try:
+        return work(*asked)
+    finally:
+        connection.close()
 
 
 def prepared_here(statement: str) -> int:
