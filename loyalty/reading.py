@@ -77,15 +77,21 @@ FROM me
 
 
 RENAMED = " ".join(f"WHEN '{kind}' THEN '{told}'" for kind, told in TOLD_AS.items())
+# An account's versions are the order of its entries. Where accounts became one, time is: all their entries are sorted.
 ENTRIES = f"""
 WITH mine AS MATERIALIZED (
-    SELECT a.id, a.absorbed, coalesce(a.due_at <= clock_timestamp(), FALSE) AS is_due FROM loyalty_account a
-    WHERE a.member_id = %(member)s
-), own AS (SELECT unnest(mine.id || mine.absorbed) AS id FROM mine), page AS MATERIALIZED (
-    SELECT e.* FROM own CROSS JOIN LATERAL (
-        SELECT * FROM loyalty_entry WHERE account_id = own.id {{beyond}}
-        ORDER BY created_at {{way}}, version {{way}}, id {{way}} LIMIT %(most)s
-    ) e ORDER BY e.created_at {{way}}, e.version {{way}}, e.id {{way}} LIMIT %(most)s
+    SELECT a.id, a.absorbed, a.absorbed <> '{{{{}}}}' AS are_several,
+        coalesce(a.due_at <= clock_timestamp(), FALSE) AS is_due
+    FROM loyalty_account a WHERE a.member_id = %(member)s
+), page AS MATERIALIZED (
+    SELECT e.* FROM mine CROSS JOIN LATERAL (
+        SELECT * FROM loyalty_entry WHERE account_id = mine.id {{after}} ORDER BY version {{way}} LIMIT %(most)s
+    ) e WHERE NOT mine.are_several
+    UNION ALL (
+        SELECT e.* FROM mine CROSS JOIN LATERAL unnest(mine.id || mine.absorbed) AS own (id) CROSS JOIN LATERAL (
+            SELECT * FROM loyalty_entry WHERE account_id = own.id {{later}} OFFSET 0
+        ) e WHERE mine.are_several ORDER BY e.created_at {{way}}, e.version {{way}}, e.id {{way}} LIMIT %(most)s
+    )
 )
 SELECT e.created_at, e.version, e.id, mine.is_due, convert_to(json_build_object(
     'id', e.id, 'kind', CASE e.kind {RENAMED} ELSE e.kind END,
@@ -94,9 +100,10 @@ SELECT e.created_at, e.version, e.id, mine.is_due, convert_to(json_build_object(
     'created_at', {_instant("e.created_at")}, 'available_at', {_instant("e.available_at")},
     'expires_at', {_instant("e.expires_at")})::text, 'UTF8')
 FROM mine, page e LEFT JOIN loyalty_entry f ON f.id = e.follows_id LEFT JOIN sync_channel c ON c.id = e.channel_id
-ORDER BY e.created_at {{way}}, e.version {{way}}, e.id {{way}}
+ORDER BY CASE WHEN mine.are_several THEN e.created_at END {{way}}, e.version {{way}}, e.id {{way}}
 """  # noqa: S608 - expressions of our own
-BEYOND = "AND (created_at, version, id) {side} (%(created_at)s::timestamptz, %(version)s::bigint, %(id)s::uuid)"
+AFTER = "AND version {side} %(version)s::bigint"
+LATER = "AND (created_at, version, id) {side} (%(created_at)s::timestamptz, %(version)s::bigint, %(id)s::uuid)"
 KEY = ("created_at", "version", "id")
 
 
@@ -128,10 +135,11 @@ def _points(member: UUID) -> tuple[bool, str]:
 def entries(member: UUID, most: int, key: list | None = None, falling: bool = True) -> list[Line]:
     """So many entries of a member, and of accounts theirs absorbed, beyond the one with that key, newest first or last.
 
-    Each account gives the first of its own, by its index, so that a page costs the same at any depth.
+    A page costs the same at any depth; of a member who absorbed others, as much as all entries of theirs.
     """
-    beyond = BEYOND.format(side="<" if falling else ">") if key else ""
-    sql = ENTRIES.format(beyond=beyond, way="DESC" if falling else "ASC")
+    side = "<" if falling else ">"
+    after, later = (bound.format(side=side) if key else "" for bound in (AFTER, LATER))
+    sql = ENTRIES.format(after=after, later=later, way="DESC" if falling else "ASC")
     named = {"member": member, "most": most} | dict(zip(KEY, key or [], strict=False))
     return [Line(*row) for row in prepared.run(sql, named)]
 

@@ -276,7 +276,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'points account',
                 'verbose_name_plural': 'points accounts',
                 'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='account_due'), models.Index(condition=models.Q(('tier_until__isnull', False)), fields=['tier_until'], name='account_tier_review')],
-                'constraints': [models.CheckConstraint(condition=django.db.models.lookups.Exact(django.db.models.functions.comparison.Least('available', 'debt'), 0), name='account_available_or_debt'), models.CheckConstraint(condition=django.db.models.lookups.GreaterThanOrEqual(django.db.models.functions.comparison.Least('pending', 'held'), 0), name='account_pending_held_not_negative'), models.CheckConstraint(condition=models.Q(models.Q(('is_in_grace', False), ('tier', None), ('tier_since', None), ('tier_until', None)), models.Q(('tier__isnull', False), ('tier_since__isnull', False)), _connector='OR'), name='account_tier_has_its_times'), models.CheckConstraint(condition=models.Q(('is_in_grace', False), ('tier_until__isnull', False), _connector='OR'), name='account_grace_ends')],
+                'constraints': [models.CheckConstraint(condition=django.db.models.lookups.Exact(django.db.models.functions.comparison.Least('available', 'debt'), 0), name='account_available_or_debt'), models.CheckConstraint(condition=django.db.models.lookups.GreaterThanOrEqual(django.db.models.functions.comparison.Least('pending', 'held'), 0), name='account_pending_held_not_negative')],
             },
         ),
         migrations.CreateModel(
@@ -326,7 +326,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'points entry',
                 'verbose_name_plural': 'points entries',
-                'indexes': [models.Index(condition=models.Q(('reverses__isnull', False)), fields=['reverses'], name='entry_reversals'), models.Index(condition=models.Q(('follows__isnull', False)), fields=['follows'], name='entry_followers'), models.Index(condition=models.Q(('available_at__isnull', False), ('kind', 'earned'), ('source__startswith', 'channel/')), fields=['source', 'created_at'], include=('account', 'contra'), name='entry_given'), models.Index(fields=['account', '-created_at', '-version', '-id'], name='entry_newest')],
+                'indexes': [models.Index(condition=models.Q(('reverses__isnull', False)), fields=['reverses'], name='entry_reversals'), models.Index(condition=models.Q(('follows__isnull', False)), fields=['follows'], name='entry_followers'), models.Index(condition=models.Q(('available_at__isnull', False), ('kind', 'earned'), ('source__startswith', 'channel/')), fields=['source', 'created_at'], include=('account', 'contra'), name='entry_given')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('contra', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('debt'), '-', models.F('available')), '-', models.F('pending')), '-', models.F('held')))), name='entry_sums_to_zero'), models.CheckConstraint(condition=django.db.models.expressions.NegatedExpression(django.db.models.lookups.Exact(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('available'), '|', models.F('pending')), '|', models.F('held')), '|', models.F('debt')), 0)), name='entry_moves_something'), models.CheckConstraint(condition=models.Q(models.Q(models.Q(('kind', 'earned'), _negated=True), ('contra__lt', 0), _connector='OR'), models.Q(models.Q(('kind', 'spent'), _negated=True), ('contra__gt', 0), _connector='OR')), name='entry_sign_follows_kind'), models.UniqueConstraint(fields=('source', 'account', 'reference'), name='entry_reference_once'), models.UniqueConstraint(fields=('account', 'version'), name='entry_version_once')],
             },
         ),
@@ -728,5 +728,9 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='draw',
             trigger=pgtrigger.compiler.Trigger(name='append_only', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot update or delete rows from % table', TG_TABLE_NAME;", hash='86f3cfcaf8ae21fbe046535daef9aa62aeef69e9', operation='UPDATE OR DELETE', pgid='pgtrigger_append_only_fa281', table='loyalty_draw', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='account',
+            trigger=pgtrigger.compiler.Trigger(name='tier_has_its_times', sql=pgtrigger.compiler.UpsertTriggerSql(func="\nIF num_nonnulls(NEW.tier_id, NEW.tier_since) = 1\n    OR (NEW.tier_id IS NULL AND (NEW.tier_until IS NOT NULL OR NEW.is_in_grace))\nTHEN\n    RAISE EXCEPTION 'account_tier_has_its_times' USING ERRCODE = '23514';\nELSIF NEW.is_in_grace AND NEW.tier_until IS NULL THEN\n    RAISE EXCEPTION 'account_grace_ends' USING ERRCODE = '23514';\nEND IF;\nRETURN NULL;\n", hash='b510c96020d61c67088e304a374c8bb5751e1fde', operation='INSERT OR UPDATE OF "tier_id", "tier_since", "tier_until", "is_in_grace"', pgid='pgtrigger_tier_has_its_times_18f45', table='loyalty_account', when='AFTER')),
         ),
     ]

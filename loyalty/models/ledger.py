@@ -20,6 +20,17 @@ from django.utils.translation import gettext_lazy as _
 
 from sync.ids import uuid7
 
+TIER_TIMES = """
+IF num_nonnulls(NEW.tier_id, NEW.tier_since) = 1
+    OR (NEW.tier_id IS NULL AND (NEW.tier_until IS NOT NULL OR NEW.is_in_grace))
+THEN
+    RAISE EXCEPTION 'account_tier_has_its_times' USING ERRCODE = '23514';
+ELSIF NEW.is_in_grace AND NEW.tier_until IS NULL THEN
+    RAISE EXCEPTION 'account_grace_ends' USING ERRCODE = '23514';
+END IF;
+RETURN NULL;
+"""
+
 
 class Account(models.Model):
     """A member's points: what may be spent, what is still to come, what is held, what is owed."""
@@ -64,18 +75,18 @@ class Account(models.Model):
             models.CheckConstraint(
                 condition=GreaterThanOrEqual(Least("pending", "held"), 0), name="account_pending_held_not_negative"
             ),
-            models.CheckConstraint(
-                condition=Q(tier=None, tier_since=None, tier_until=None, is_in_grace=False)
-                | Q(tier__isnull=False, tier_since__isnull=False),
-                name="account_tier_has_its_times",
-            ),
-            models.CheckConstraint(
-                condition=Q(is_in_grace=False) | Q(tier_until__isnull=False), name="account_grace_ends"
-            ),
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="account_due"),
             models.Index(fields=["tier_until"], condition=Q(tier_until__isnull=False), name="account_tier_review"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(  # as checks, each posting would pay for them
+                name="tier_has_its_times",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("tier_id", "tier_since", "tier_until", "is_in_grace"),
+                func=TIER_TIMES,
+            )
         ]
 
     def __str__(self):
@@ -98,7 +109,7 @@ class Entry(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(
         Account, models.PROTECT, related_name="entries", db_index=False, verbose_name=_("account")
-    )  # the index of its newest entries begins with it
+    )  # the index of its versions begins with it
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     available = models.BigIntegerField(_("available"), default=0)
     pending = models.BigIntegerField(_("pending"), default=0)
@@ -159,7 +170,6 @@ class Entry(models.Model):
                 condition=Q(kind="earned", available_at__isnull=False, source__startswith="channel/"),
                 name="entry_given",
             ),
-            models.Index(fields=["account", "-created_at", "-version", "-id"], name="entry_newest"),
         ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 

@@ -1,16 +1,19 @@
 """Points as members read them: what PostgreSQL writes is what the queries say, at every moment, in one round trip."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection, transaction
 
-from loyalty import ledger, queries, records, services, standing
+from loyalty import ledger, queries, reading, records, services, standing
 from loyalty.models import Account, Entry, Lot
 from loyalty.told import as_entry
 from sync import clock
 from sync.act import SYSTEM, act
 from sync.http import instant
 from tests import make
+from tests.loyalty.clock import simulated, stand
 from tests.loyalty.make_holds import hold, run_out
 from tests.loyalty.make_points import holder, post, posting, rule, tiers
 from tests.loyalty.make_purchases import buy
@@ -31,6 +34,20 @@ def earn(client, points: int, reference: str = "r", **fields) -> Entry:
 
 def entries(client) -> list[dict]:
     return client.get("me/points/entries", limit=100).json()["results"]
+
+
+def page_by_page(client) -> tuple[list[dict], list[dict]]:
+    """All entries, one a page, to the end and back again."""
+    page = client.get("me/points/entries", limit=1).json()
+    there = [page["results"][0]]
+    while page["next"]:
+        page = client.get(page["next"].removeprefix("http://127.0.0.1:8000")).json()
+        there += page["results"]
+    back = [page["results"][0]]
+    while page["previous"]:
+        page = client.get(page["previous"].removeprefix("http://127.0.0.1:8000")).json()
+        back += page["results"]
+    return there, back
 
 
 def later(**delta) -> dict:
@@ -206,6 +223,30 @@ def test_the_survivor_of_a_merge_reads_the_entries_of_both(client):
     assert sorted(entry["points"] for entry in seen) == [-30, 5, 30, 30]
     assert [entry["created_at"] for entry in seen] == sorted((e["created_at"] for e in seen), reverse=True)
     assert client.get("me/points").json()["available"] == 35
+    assert page_by_page(client) == (seen, seen[::-1])
+
+
+def test_entries_of_an_account_follow_each_other_as_they_were_posted_even_where_a_clock_was_set_back(client):
+    with simulated():
+        for number, hour in enumerate((12, 11, 13)):
+            stand(datetime(2026, 11, 20, hour, tzinfo=UTC))
+            earn(client, 1, str(number))
+        there, back = page_by_page(client)
+    assert [entry["reference"] for entry in there] == ["2", "1", "0"]
+    assert back == there[::-1]
+
+
+def test_a_page_of_entries_reads_no_more_than_its_own(client):
+    earn(client, 1)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")  # as with many rows
+        sql = reading.ENTRIES.format(after=reading.AFTER.format(side="<"), later="", way="DESC")
+        named = {"member": client.member.pk, "most": 20, "version": 7}
+        cursor.execute("EXPLAIN " + sql, named)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    own, _several = re.findall(r"entry_version_once[^\n]*\n *Index Cond: (.*)", plan)
+    assert "(version < " in own
+    assert "Backward using entry_version_once" in plan
 
 
 @pytest.mark.parametrize("rows", [1, 3])

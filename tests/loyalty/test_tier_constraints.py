@@ -6,6 +6,8 @@ import pytest
 from django.db import IntegrityError, ProgrammingError, transaction
 
 from loyalty.models import Account, Benefit, Programme, Tier, TierChange
+from sync import clock
+from tests import make
 from tests.loyalty.make_points import execute
 from tests.loyalty.make_tiers import account, benefit, bought, last, programme
 
@@ -26,12 +28,18 @@ def silver():
         ({"tier": None}, "account_tier_has_its_times"),
         ({"tier_since": None}, "account_tier_has_its_times"),
         ({"tier": None, "tier_since": None}, "account_tier_has_its_times"),
+        ({"tier": None, "tier_since": None, "tier_until": None, "is_in_grace": True}, "account_tier_has_its_times"),
         ({"is_in_grace": True, "tier_until": None}, "account_grace_ends"),
     ],
 )
 def test_a_tier_has_its_times(silver, change, broken):
     with pytest.raises(IntegrityError, match=broken):
         Account.objects.filter(pk=silver.pk).update(**change)
+
+
+def test_an_account_begins_with_a_tier_that_has_its_times():
+    with pytest.raises(IntegrityError, match="account_tier_has_its_times"):
+        Account.objects.create(member=make.member(), tier_since=clock.now())
 
 
 @pytest.mark.parametrize("sql", ["UPDATE loyalty_tierchange SET qualifying = 0", "DELETE FROM loyalty_tierchange"])
