@@ -93,10 +93,12 @@ class TestValues:
             prepared.run(f"SELECT %s::{type}", [value])
         assert prepared.run("SELECT 1") == [(1,)]  # the transaction is as it was
 
-    @pytest.mark.parametrize("values", [[], [1, 2]])
-    def test_of_another_number_are_refused(self, values):
-        with pytest.raises(ProgrammingError, match="1 parameters"):
-            prepared.run("SELECT %s::integer", values)
+    @pytest.mark.parametrize(
+        ("sql", "values"), [("SELECT %s::integer", []), ("SELECT %s::integer", [1, 2]), ("SELECT 1", [1])]
+    )
+    def test_of_another_number_are_refused(self, sql, values):
+        with pytest.raises(ProgrammingError, match="parameters are taken"):
+            prepared.run(sql, values)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -324,6 +326,8 @@ def test_who_stands_behind_a_request_of_staff_is_in_the_history_of_what_it_wrote
     order.pk, order.number, order.external_id = uuid7(), "D1", "W-77"
     with pghistory.context(staff=7, path="/admin/"), sent(ROUND_TRIPS) as waits:
         prepared.run(*rows.insert(order))
+    with pghistory.context(staff=7):
+        assert prepared.run("SELECT 7") == [(7,)]  # and nothing of what went ahead
     prepared.run("UPDATE orders_order SET version = 2 WHERE id = %s", [order.pk])
     (history,) = event_models(tracks_model=Order)
     kept = history.objects.filter(pgh_obj=order.pk).order_by("pgh_id").values_list("pgh_context__metadata", flat=True)
