@@ -18,18 +18,8 @@ from django.db.models.functions import Least, Now
 from django.db.models.lookups import Exact, GreaterThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
+from loyalty.models.programme import TIER_TIMES
 from sync.ids import uuid7
-
-TIER_TIMES = """
-IF num_nonnulls(NEW.tier_id, NEW.tier_since) = 1
-    OR (NEW.tier_id IS NULL AND (NEW.tier_until IS NOT NULL OR NEW.is_in_grace))
-THEN
-    RAISE EXCEPTION 'account_tier_has_its_times' USING ERRCODE = '23514';
-ELSIF NEW.is_in_grace AND NEW.tier_until IS NULL THEN
-    RAISE EXCEPTION 'account_grace_ends' USING ERRCODE = '23514';
-END IF;
-RETURN NULL;
-"""
 
 
 class Account(models.Model):

@@ -10,6 +10,18 @@ from django.utils.translation import gettext_lazy as _
 
 from sync.rows import Rows
 
+# Of an account, where its tier is kept.
+TIER_TIMES = """
+IF num_nonnulls(NEW.tier_id, NEW.tier_since) = 1
+    OR (NEW.tier_id IS NULL AND (NEW.tier_until IS NOT NULL OR NEW.is_in_grace))
+THEN
+    RAISE EXCEPTION 'account_tier_has_its_times' USING ERRCODE = '23514';
+ELSIF NEW.is_in_grace AND NEW.tier_until IS NULL THEN
+    RAISE EXCEPTION 'account_grace_ends' USING ERRCODE = '23514';
+END IF;
+RETURN NULL;
+"""
+
 
 @pghistory.track()
 class Programme(models.Model):
