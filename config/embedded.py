@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +27,7 @@ FAR_HOME = Path("/var/lib/member-hub")  # root's engines, when the data folder i
 LONGEST_SOCKET = 107  # bytes in sockaddr_un, less the closing zero
 POSTGRES_SOCKET = ".s.PGSQL.5432"
 MOST_CACHED = 2**30  # bytes
+MEMORY_LIMITS = [Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")]  # a container's
 QUICK = [
     "fsync=off",
     "synchronous_commit=off",
@@ -84,7 +85,7 @@ def postgres(data: Path, *, durable: bool = True) -> Program:
         "listen_addresses=",
         "port=5432",
         "max_connections=300",
-        f"shared_buffers={_cache() // 1024}kB",
+        f"shared_buffers={cache() // 1024}kB",
         "log_min_messages=fatal",  # what a statement did wrong is told by who sent it
         "log_error_verbosity=terse",  # no rows of people in logs
         *([] if durable else QUICK),
@@ -93,6 +94,13 @@ def postgres(data: Path, *, durable: bool = True) -> Program:
     command = [binaries / "postgres", "-D", folder / "data", *switches]
     farewell = signal.SIGINT if durable else signal.SIGQUIT  # fast with a checkpoint, or at once
     return Program("postgres", command, farewell, account=owner, cwd=folder, log=data / "run" / "postgres.log")
+
+
+def cache(limits: Sequence[Path] = MEMORY_LIMITS) -> int:
+    """Bytes of PostgreSQL's own cache: a quarter of the memory, as its manual advises; taken as they are used."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    told = [limit.read_text().strip() for limit in limits if limit.exists()]
+    return min(memory // 4, *(int(text) // 4 for text in told if text.isdigit()), MOST_CACHED)
 
 
 def valkey(data: Path) -> Program:
@@ -179,11 +187,6 @@ def _valkey_socket(data: Path) -> Path:
 
 def _open_to_all(folder: Path) -> bool:
     return all(place.stat().st_mode & 0o001 for place in (folder, *folder.parents) if place.exists())
-
-
-def _cache() -> int:
-    """Bytes of PostgreSQL's own cache: a quarter of the memory, as its manual advises; taken as they are used."""
-    return min(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4, MOST_CACHED)
 
 
 def _account() -> pwd.struct_passwd | None:

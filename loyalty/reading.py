@@ -77,10 +77,11 @@ FROM me
 
 
 RENAMED = " ".join(f"WHEN '{kind}' THEN '{told}'" for kind, told in TOLD_AS.items())
-# An account's versions are the order of its entries. Where accounts became one, time is: all their entries are sorted.
+# An account's versions are the order of its entries. Where accounts became one, or were one a page ago, time is: all
+# their entries are sorted.
 ENTRIES = f"""
 WITH mine AS MATERIALIZED (
-    SELECT a.id, a.absorbed, a.absorbed <> '{{{{}}}}' AS are_several,
+    SELECT a.id, a.absorbed, a.absorbed <> '{{{{}}}}' {{or_were}} AS are_several,
         coalesce(a.due_at <= clock_timestamp(), FALSE) AS is_due
     FROM loyalty_account a WHERE a.member_id = %(member)s
 ), page AS MATERIALIZED (
@@ -102,6 +103,7 @@ SELECT e.created_at, e.version, e.id, mine.is_due, convert_to(json_build_object(
 FROM mine, page e LEFT JOIN loyalty_entry f ON f.id = e.follows_id LEFT JOIN sync_channel c ON c.id = e.channel_id
 ORDER BY CASE WHEN mine.are_several THEN e.created_at END {{way}}, e.version {{way}}, e.id {{way}}
 """  # noqa: S608 - expressions of our own
+OR_WERE = "OR NOT EXISTS (SELECT FROM loyalty_entry WHERE id = %(id)s::uuid AND account_id = a.id)"
 AFTER = "AND version {side} %(version)s::bigint"
 LATER = "AND (created_at, version, id) {side} (%(created_at)s::timestamptz, %(version)s::bigint, %(id)s::uuid)"
 KEY = ("created_at", "version", "id")
@@ -137,9 +139,9 @@ def entries(member: UUID, most: int, key: list | None = None, falling: bool = Tr
 
     A page costs the same at any depth; of a member who absorbed others, as much as all entries of theirs.
     """
-    side = "<" if falling else ">"
-    after, later = (bound.format(side=side) if key else "" for bound in (AFTER, LATER))
-    sql = ENTRIES.format(after=after, later=later, way="DESC" if falling else "ASC")
+    way, side = ("DESC", "<") if falling else ("ASC", ">")
+    or_were, after, later = (part.format(side=side) if key else "" for part in (OR_WERE, AFTER, LATER))
+    sql = ENTRIES.format(or_were=or_were, after=after, later=later, way=way)
     named = {"member": member, "most": most} | dict(zip(KEY, key or [], strict=False))
     return [Line(*row) for row in prepared.run(sql, named)]
 

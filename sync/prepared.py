@@ -10,6 +10,7 @@ import logging
 import re
 import select
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import count
 
@@ -25,7 +26,9 @@ PLACEHOLDER = re.compile(r"%(?:\((\w+)\))?s|%%")
 Given = Sequence | Mapping
 Asked = tuple[str, Given]  # a statement and its parameters
 AUDITED = "SELECT set_config('pghistory.context_id', %s, TRUE), set_config('pghistory.context_metadata', %s, TRUE)"
-IDLE, TUPLES_OK, COMMAND_OK = TransactionStatus.IDLE, ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK
+IDLE, ACTIVE = TransactionStatus.IDLE, TransactionStatus.ACTIVE
+TUPLES_OK, COMMAND_OK = ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK
+LOOK_UP = 1_000  # ms of waiting after which a signal that came just before it is heard
 BEGIN, COMMIT = ("BEGIN", ()), ("COMMIT", ())
 STALE = {"26000", "0A000"}  # it was deallocated; what it gives is of another type by now
 
@@ -112,16 +115,21 @@ def _answers(pgconn: PGconn, sent: list[tuple["Statement", Sequence]]) -> list[P
         for statement, values in sent:
             pgconn.send_query_prepared(statement.name, values, statement.values.formats, Format.BINARY)
         pgconn.pipeline_sync()
-        results = _collected(pgconn, len(sent))
-    except BaseException:
-        pgconn.finish()  # interrupted: answers would be taken for those of the next question
+        results = _collected(pgconn)
+        pgconn.exit_pipeline_mode()
+    except BaseException:  # answers would be taken for those of the next question, a COMMIT on its way carried out
+        if pgconn.transaction_status == ACTIVE:
+            with suppress(psycopg.Error):
+                pgconn.get_cancel().cancel()
+        pgconn.finish()
         raise
-    pgconn.exit_pipeline_mode()
+    if len(results) > len(sent):  # outside transactions the end of all may fail: it failed with the last
+        results[-2:] = results[-1:]
     return results
 
 
-def _collected(pgconn: PGconn, count: int) -> list[PGresult]:
-    """The results of so many statements, in their order.
+def _collected(pgconn: PGconn) -> list[PGresult]:
+    """The results of statements, in their order, up to the mark that ends them.
 
     Of the calls below `poll` and `is_busy` alone let other threads go first, which costs more than the call where some
     wait; psycopg's own way to collect does so four times a statement. The other calls never wait: there is something.
@@ -131,20 +139,21 @@ def _collected(pgconn: PGconn, count: int) -> list[PGresult]:
     if pgconn.flush():  # more than PostgreSQL takes at once
         ready.modify(pgconn.socket, select.POLLIN | select.POLLOUT)
         while pgconn.flush():
-            ready.poll()
+            ready.poll(LOOK_UP)
             pgconn.consume_input()  # else each side might wait to be read by the other; it may bring all there is
         ready.modify(pgconn.socket, select.POLLIN)
     else:
-        ready.poll()
+        ready.poll(LOOK_UP)
         pgconn.consume_input()
-    while len(results) <= count:  # the last is the mark that ends it
+    while True:
         while pgconn.is_busy():
-            ready.poll()
+            ready.poll(LOOK_UP)
             pgconn.consume_input()
-        results.append(pgconn.get_result())
-        if len(results) <= count:
-            pgconn.get_result()  # nothing: its end
-    return results[:-1]
+        result = pgconn.get_result()
+        if result is None or result.status == ExecStatus.PIPELINE_SYNC:
+            return results
+        results.append(result)
+        pgconn.get_result()  # nothing: its end
 
 
 def _audited() -> list[Asked]:

@@ -37,6 +37,15 @@ def test_the_suite_reaches_loopback_and_nothing_else():
         socket.create_connection(("192.0.2.1", 80), timeout=1)
 
 
+@pytest.mark.parametrize(("told", "cached"), [("536870912\n", 2**27), ("max\n", None), (None, None)])
+def test_postgresql_caches_no_more_than_a_quarter_of_what_a_container_may_have(tmp_path, told, cached):
+    if told:
+        (tmp_path / "memory.max").write_text(told)
+    asked = embedded.cache([tmp_path / "memory.max"])
+    assert asked == (cached or embedded.cache([]))
+    assert asked <= embedded.MOST_CACHED
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A data folder that an engine may use; what it keeps elsewhere is deleted too."""

@@ -226,6 +226,18 @@ def test_the_survivor_of_a_merge_reads_the_entries_of_both(client):
     assert page_by_page(client) == (seen, seen[::-1])
 
 
+def test_a_page_that_began_with_two_accounts_goes_on_by_time_when_they_have_parted(client):
+    other = holder(30)
+    for number in range(3):
+        earn(client, 1, str(number))
+    journal = act(lambda: records.Loyalty().move(other.pk, client.member.pk))()
+    page = client.get("me/points/entries", limit=2).json()
+    assert [entry["points"] for entry in page["results"]] == [30, -30]  # the last one is of the other account
+    act(lambda: records.Loyalty().restore(other.pk, client.member.pk, journal))()
+    page = client.get(page["next"].removeprefix("http://127.0.0.1:8000")).json()
+    assert [entry["reference"] for entry in page["results"]] == ["2", "1"]
+
+
 def test_entries_of_an_account_follow_each_other_as_they_were_posted_even_where_a_clock_was_set_back(client):
     with simulated():
         for number, hour in enumerate((12, 11, 13)):
@@ -240,7 +252,7 @@ def test_a_page_of_entries_reads_no_more_than_its_own(client):
     earn(client, 1)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")  # as with many rows
-        sql = reading.ENTRIES.format(after=reading.AFTER.format(side="<"), later="", way="DESC")
+        sql = reading.ENTRIES.format(or_were="", after=reading.AFTER.format(side="<"), later="", way="DESC")
         named = {"member": client.member.pk, "most": 20, "version": 7}
         cursor.execute("EXPLAIN " + sql, named)
         plan = "\n".join(row[0] for row in cursor.fetchall())

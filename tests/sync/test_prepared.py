@@ -274,6 +274,22 @@ class TestStatementsTogether:
         assert "division by zero" in caplog.text
         assert (written(), prepared.run("SELECT 1")) == (["a"], [(1,)])
 
+    @pytest.mark.parametrize("after", [False, True])
+    def test_may_fail_at_the_end_of_a_transaction_of_their_own(self, after, caplog):
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY TABLE doubts (a integer UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+            cursor.execute("CREATE FUNCTION pg_temp.doubt() RETURNS void LANGUAGE sql AS 'INSERT INTO doubts VALUES (1)'")
+            cursor.execute("INSERT INTO doubts VALUES (1)")
+        if after:
+            with transaction.atomic():
+                prepared.together((WRITE, ["a", 1]), commit=True, after="SELECT pg_temp.doubt()")
+            assert "doubts_a_key" in caplog.text
+        else:
+            with pytest.raises(IntegrityError, match="doubts_a_key"):
+                prepared.together((WRITE, ["a", 1]), ("SELECT pg_temp.doubt()", []))
+        assert written() == (["a"] if after else [])
+        assert prepared.together(("SELECT 1", []), ("SELECT 2", [])) == [[(1,)], [(2,)]]
+
     def test_that_fail_are_not_followed(self):
         with connection.cursor() as cursor:
             cursor.execute("CREATE TEMPORARY SEQUENCE calls")
@@ -296,11 +312,14 @@ class TestStatementsTogether:
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             with pytest.raises(Interrupted):
-                prepared.together(("SELECT 1", []), (SLEEP, []))
+                with transaction.atomic():
+                    prepared.together((WRITE, ["a", 1]), (SLEEP, []), commit=True)
         finally:
             signal.signal(signal.SIGALRM, before)
         connection.close()
-        prepared.run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query = %s", [SLEEP])
+        asleep = "SELECT count(*) FROM pg_stat_activity WHERE query = %s AND state = 'active'"
+        until(lambda: prepared.run(asleep, [SLEEP]) == [(0,)], seconds=20)  # nothing waits for its end
+        assert written() == []
         assert prepared.together(("SELECT 2", []), ("SELECT 3", [])) == [[(2,)], [(3,)]]
 
     def test_say_so_when_their_connection_goes(self):
