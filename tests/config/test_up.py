@@ -30,6 +30,15 @@ def words_of(processes: HubProcesses, **environment: str) -> tuple[int, list[str
     return ended.returncode, (ended.stdout + ended.stderr).splitlines()
 
 
+def await_end(family: dict[int, str]) -> None:
+    """Return when none of these runs. PostgreSQL's processes see by themselves, a moment later, that it was ended."""
+
+    def alive() -> list[int]:
+        return [pid for pid, started in family.items() if started_at(pid) == started]
+
+    await_that(lambda: not alive(), 5, lambda: f"{alive()} outlive it")
+
+
 @pytest.mark.parametrize("name", ["PORT", "LIVE_PORT", "SANDBOX_PORT"])
 def test_a_busy_port_is_named_with_the_variable_that_moves_it(tmp_path, name):
     processes = HubProcesses(tmp_path, None)
@@ -87,7 +96,7 @@ class TestARunningHub:
         hub.up.kill()
         hub.up.wait()
         hub.start()
-        assert not [pid for pid, started in family.items() if started_at(pid) == started]
+        await_end(family)
 
     def test_sigterm_ends_everything_within_ten_seconds(self, hub):
         family = descendants(hub.up.pid)
@@ -95,7 +104,7 @@ class TestARunningHub:
         hub.up.send_signal(signal.SIGTERM)
         assert hub.up.wait(timeout=60) == 0
         assert time.monotonic() - began < 10
-        assert not [pid for pid, started in family.items() if started_at(pid) == started]
+        await_end(family)
         assert not list(hub.run.glob("*.pid"))
 
 
@@ -106,6 +115,6 @@ def test_a_hub_with_engines_of_its_own_keeps_its_data_from_run_to_run(tmp_path):
         family = descendants(processes.up.pid)
         assert processes.pid("postgres")
         processes.stop()
-        assert not [pid for pid, started in family.items() if started_at(pid) == started]
+        await_end(family)
     assert processes.log().count("applying") == 1
     embedded.wipe(processes.folder)

@@ -278,8 +278,8 @@ class TestStatementsTogether:
     def test_may_fail_at_the_end_of_a_transaction_of_their_own(self, after, caplog):
         with connection.cursor() as cursor:
             cursor.execute("CREATE TEMPORARY TABLE doubts (a integer UNIQUE DEFERRABLE INITIALLY DEFERRED)")
-            cursor.execute("CREATE FUNCTION pg_temp.doubt() RETURNS void LANGUAGE sql AS 'INSERT INTO doubts VALUES (1)'")
-            cursor.execute("INSERT INTO doubts VALUES (1)")
+            doubt = "INSERT INTO doubts VALUES (1)"
+            cursor.execute(f"CREATE FUNCTION pg_temp.doubt() RETURNS void LANGUAGE sql AS '{doubt}'; {doubt}")
         if after:
             with transaction.atomic():
                 prepared.together((WRITE, ["a", 1]), commit=True, after="SELECT pg_temp.doubt()")
@@ -311,9 +311,8 @@ class TestStatementsTogether:
         before = signal.signal(signal.SIGALRM, interrupt)
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.2)
-            with pytest.raises(Interrupted):
-                with transaction.atomic():
-                    prepared.together((WRITE, ["a", 1]), (SLEEP, []), commit=True)
+            with pytest.raises(Interrupted), transaction.atomic():
+                prepared.together((WRITE, ["a", 1]), (SLEEP, []), commit=True)
         finally:
             signal.signal(signal.SIGALRM, before)
         connection.close()
