@@ -14,9 +14,10 @@ import os
 from sync.ids import uuid7
 uuid7()
 child = os.fork()
-print(*(uuid7().int % 2**62 for _ in range({MANY})), flush=True)
+drawn = [uuid7().int % 2**62 for _ in range({MANY})]
 if child:
-    os.waitpid(child, 0)
+    os.waitpid(child, 0)  # its line is out
+print(*drawn, flush=True)
 """
 
 
