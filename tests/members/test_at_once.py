@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 
 from members import identity, linking, notice_sending, notices, sessions, wechat
+from members.calling import Deadline
 from members.models import Identity, Member, MemberNotice, Merge, NoticeConsent, NoticeTemplate, Session
 from sync.act import SYSTEM, act
 from sync.http import Problem
@@ -105,12 +106,13 @@ def test_wechats_token_is_fetched_by_one_of_many_processes(outside, settings):
 
 
 def test_who_waits_for_a_token_that_does_not_come_is_told_in_time(outside):
-    app, started = make.channel("mini-program"), time.monotonic()
+    app, by = make.channel("mini-program"), Deadline(wechat.LONGEST)
 
     def ask():
         with pytest.raises(Problem, match="wechat_unavailable"):
-            wechat.access_token(app)
+            wechat.access_token(app, by=by)
 
+    started = time.monotonic()
     with outside.hanging():
         at_once(*[ask] * 4)
     assert time.monotonic() - started < 3
