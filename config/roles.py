@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from guardian.shortcuts import assign_perm, get_objects_for_user, remove_perm
 
@@ -205,11 +204,8 @@ def granted(user: User):
 
 
 def _known(names: set[str]) -> dict[str, Permission]:
-    wanted = Q()
-    for name in names:
-        app, _dot, codename = name.partition(".")
-        wanted |= Q(content_type__app_label=app, codename=codename)
-    found = Permission.objects.filter(wanted).select_related("content_type")
+    codenames = {name.partition(".")[2] for name in names}
+    found = Permission.objects.filter(codename__in=codenames).select_related("content_type")
     known = {f"{each.content_type.app_label}.{each.codename}": each for each in found}
     if missing := sorted(names - known.keys()):
         raise UnknownPermission(", ".join(missing))

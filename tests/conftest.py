@@ -1,5 +1,6 @@
 """Before anything reads settings: engines of our own. Then what no test should hang on: the time of day."""
 
+import gc
 import os
 import time
 from datetime import UTC, datetime
@@ -23,6 +24,14 @@ from sync import quotas  # noqa: E402 - models come after the setup
 
 settings.WHITENOISE_AUTOREFRESH = True  # else each test client reads the folders of every app's static files
 TransactionTestCase._fixture_teardown = empty
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    """What was imported and collected stays: looking through it for garbage again and again took an eighth of a run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -35,6 +35,8 @@ KINDS = {"website": "website", "mini-program": "mini_program", "app": "app"}
 
 def channel(code: str = "website", *, group: str = "brand", **fields) -> Channel:
     """The channel of this code, made when it is missing; all share one group unless told otherwise."""
+    if there := Channel.objects.filter(code=code).first():
+        return there
     sharing, _made = SharingGroup.objects.get_or_create(code=group, defaults={"name": group})
     known = {
         "name": code,

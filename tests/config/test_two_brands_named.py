@@ -21,7 +21,7 @@ from tests.orders import make_orders, make_parcels
 from tests.sync import test_relay
 from tests.sync.push import counts, event, push
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 SIDES = pytest.mark.parametrize(("mine", "theirs"), [("website", "elsewhere"), ("elsewhere", "website")])
 UNKNOWN = "0193a8f0-0000-7000-8000-00000000000"
 

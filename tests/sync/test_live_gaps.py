@@ -14,7 +14,7 @@ from tests.sync.test_feed_gaps import Crowd, Writer
 from tests.sync.test_live import happen_elsewhere, no_comparison
 from tests.sync.test_relay import relay_running
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 WRITERS = 4
 
