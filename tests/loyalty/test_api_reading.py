@@ -4,7 +4,6 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
 
 from loyalty import ledger, queries, reading, records, services, standing
 from loyalty.models import Account, Entry, Lot
@@ -12,7 +11,7 @@ from loyalty.told import as_entry
 from sync import clock
 from sync.act import SYSTEM, act
 from sync.http import instant
-from tests import make
+from tests import make, plans
 from tests.loyalty.clock import simulated, stand
 from tests.loyalty.make_holds import hold, run_out
 from tests.loyalty.make_points import holder, post, posting, rule, tiers
@@ -250,12 +249,8 @@ def test_entries_of_an_account_follow_each_other_as_they_were_posted_even_where_
 
 def test_a_page_of_entries_reads_no_more_than_its_own(client):
     earn(client, 1)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")  # as with many rows
-        sql = reading.ENTRIES.format(or_were="", after=reading.AFTER.format(side="<"), later="", way="DESC")
-        named = {"member": client.member.pk, "most": 20, "version": 7}
-        cursor.execute("EXPLAIN " + sql, named)
-        plan = "\n".join(row[0] for row in cursor.fetchall())
+    sql = reading.ENTRIES.format(or_were="", after=reading.AFTER.format(side="<"), later="", way="DESC")
+    plan = plans.of(sql, {"member": client.member.pk, "most": 20, "version": 7}, without=("seqscan", "bitmapscan"))
     own, _several = re.findall(r"entry_version_once[^\n]*\n *Index Cond: (.*)", plan)
     assert "(version < " in own
     assert "Backward using entry_version_once" in plan

@@ -14,7 +14,7 @@ from loyalty.services import bonuses
 from members.models import Identity
 from sync import clock, events
 from sync.act import SYSTEM, act
-from tests import make
+from tests import make, plans
 from tests.loyalty.make_holds import hold
 from tests.loyalty.make_points import at_once, balance, execute, holder, post, posting, rule
 from tests.loyalty.make_purchases import buy, refund
@@ -76,13 +76,10 @@ def test_an_act_that_swallows_a_refusal_of_its_part_does_not_seem_done():
 
 
 def test_capturing_reads_the_draws_of_its_own_hold_only():
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'loyalty_unhold'")
         asked = re.search(r"SELECT lot_id, sum\(held\).*?GROUP BY lot_id", cursor.fetchone()[0], re.DOTALL)[0]
-        cursor.execute("SET LOCAL enable_seqscan = off")  # all rows of a small table are read sooner
-        cursor.execute("EXPLAIN " + asked.replace("p_hold", f"'{uuid4()}'::uuid"))
-        plan = [row[0] for row in cursor.fetchall()]
-    assert [line for line in plan if "Index Cond: (entry_id = ANY" in line], plan
+    assert "Index Cond: (entry_id = ANY" in plans.of(asked.replace("p_hold", f"'{uuid4()}'::uuid"))
 
 
 def test_whoever_returns_by_an_identity_linked_later_is_given_no_bonus_again():
@@ -115,10 +112,7 @@ def test_a_channel_gives_no_more_in_a_day_however_many_ask_at_once():
 
 
 def test_what_a_channel_has_given_today_is_read_from_an_index_of_what_channels_give():
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")  # all rows of a small table are read sooner
-        cursor.execute(f"EXPLAIN {ledger.GIVEN_TODAY}", [make.member().pk, "channel/website"])
-        plan = "\n".join(row[0] for row in cursor.fetchall())
+    plan = plans.of(ledger.GIVEN_TODAY, [make.member().pk, "channel/website"])
     assert "entry_given" in plan
     assert "Seq Scan on loyalty_entry" not in plan
 

@@ -8,7 +8,6 @@ from logging import Formatter
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
 from django.test import Client
 from PIL import Image
 
@@ -21,7 +20,7 @@ from sync.act import SYSTEM, act
 from sync.clock import Clock
 from sync.models import InboxMessage
 from sync.secret import blind_index
-from tests import make
+from tests import make, plans
 from tests.config import make_staff
 from tests.members import dumps, make_privacy
 from tests.orders import make_orders
@@ -184,21 +183,14 @@ def test_the_dump_finds_a_word_wherever_it_lies(shape):
     cache.delete("planted")
 
 
-def plan(sql: str, parameter) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {sql}", [parameter])
-        return "\n".join(row[0] for row in cursor.fetchall())
-
-
 def test_staff_find_the_person_by_phone_and_last_four_through_an_index_and_then_no_more(lived):
     staff = make_staff.signed_in("support", [make.channel(), make.channel("mini-program")])
     listed = "/admin/members/member/"
     number = Member.objects.get(pk=lived.member.pk).number
     for words in (PHONE, PHONE[-4:], NICKNAME):
         assert number in staff.get(listed, {"q": words}).content.decode()
-    by_phone = plan("SELECT * FROM members_member WHERE phone_index = %s", blind_index("phone", f"+86{PHONE}"))
-    by_last_four = plan("SELECT * FROM members_member WHERE phone_last4 = %s", PHONE[-4:])
+    by_phone = plans.of("SELECT * FROM members_member WHERE phone_index = %s", [blind_index("phone", f"+86{PHONE}")])
+    by_last_four = plans.of("SELECT * FROM members_member WHERE phone_last4 = %s", [PHONE[-4:]])
     assert "Index" in by_phone
     assert "member_phone_last4" in by_last_four
 

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from sync import echo, inbox, turns
@@ -12,7 +11,7 @@ from sync.events import record
 from sync.ids import request_id, uuid7
 from sync.models import Attempt, Channel, Delivery, Event, InboxMessage, Settled
 from sync.turns import TURNS, Told, most, thing_of
-from tests import make
+from tests import make, plans
 from tests.statements import ROUND_TRIPS, sent
 from tests.sync import make_deliveries
 from tests.sync.push import counts, event, push
@@ -188,9 +187,6 @@ class TestCost:
     def test_every_table_that_grows_is_read_by_an_index(self, backends, text):
         known = {"me": "channel/website", "group": backends[0].group_id, "chain": "c", "until": NOON, "turns": TURNS}
         known |= {"type": TYPE, "subject": ABOUT, "subjects": [ABOUT]}
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute(f"EXPLAIN {text}", known)
-            plan = "\n".join(line for (line,) in cursor.fetchall())
+        plan = plans.of(text, known)
         assert "Seq Scan" not in plan
         assert "event_sequence_once" in plan or "event_request" in plan, plan
