@@ -5,7 +5,7 @@ keeps which entry took how much from which lot, so that a reversal finds its way
 Σ entries = balance, Σ lots' remaining = available + pending, Σ lots' held = Σ open holds = held.
 
 PostgreSQL reads the text of a table's checks anew in each statement: here, where it is counted in microseconds, few and
-short ones say the same as many.
+short ones say the same as many, and what only ever counts up under a lock has none.
 """
 
 from datetime import timedelta
@@ -53,7 +53,7 @@ class Account(models.Model):
     due_at = models.DateTimeField(
         _("next due"), null=True, editable=False, help_text=_("No hold or lot ends, no pending lot opens before")
     )
-    version = models.PositiveBigIntegerField(_("version"), default=0)
+    version = models.BigIntegerField(_("version"), default=0)
     updated_at = models.DateTimeField(_("changed"), db_default=Now())
 
     class Meta:
@@ -129,7 +129,7 @@ class Entry(models.Model):
         "sync.Channel", models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("channel")
     )
     available_after = models.BigIntegerField(_("available after"))
-    version = models.PositiveBigIntegerField(_("account version"))
+    version = models.BigIntegerField(_("account version"))
     available_at = models.DateTimeField(_("available from"), null=True)
     expires_at = models.DateTimeField(_("expires"), null=True)
     created_at = models.DateTimeField(_("posted"), db_default=Now())

@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=sync.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('written', sync.models.facts.WritingOrder(editable=False, verbose_name='order of writing')),
                 ('subject', models.CharField(max_length=60, verbose_name='subject')),
-                ('sequence', models.PositiveBigIntegerField(verbose_name='sequence')),
+                ('sequence', models.BigIntegerField(verbose_name='sequence')),
                 ('type', models.CharField(max_length=60, verbose_name='type')),
                 ('source', models.CharField(max_length=80, verbose_name='source')),
                 ('actor', models.CharField(max_length=80, verbose_name='actor')),
@@ -228,7 +228,7 @@ class Migration(migrations.Migration):
             name='Stream',
             fields=[
                 ('subject', models.CharField(max_length=60, primary_key=True, serialize=False, verbose_name='subject')),
-                ('head', models.PositiveBigIntegerField(verbose_name='head')),
+                ('head', models.BigIntegerField(verbose_name='head')),
             ],
             options={
                 'verbose_name': 'stream',

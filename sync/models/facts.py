@@ -44,7 +44,7 @@ class Stream(models.Model):
     """The facts about one member or one guest order; `head` is the last sequence given."""
 
     subject = models.CharField(_("subject"), max_length=60, primary_key=True)
-    head = models.PositiveBigIntegerField(_("head"))
+    head = models.BigIntegerField(_("head"))  # only ever counted up: a check would cost every act
 
     class Meta:
         verbose_name, verbose_name_plural = _("stream"), _("streams")
@@ -59,7 +59,7 @@ class Event(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     written = WritingOrder(_("order of writing"), editable=False)
     subject = models.CharField(_("subject"), max_length=60)
-    sequence = models.PositiveBigIntegerField(_("sequence"))
+    sequence = models.BigIntegerField(_("sequence"))
     type = models.CharField(_("type"), max_length=60)
     source = models.CharField(_("source"), max_length=80)
     actor = models.CharField(_("actor"), max_length=80)
