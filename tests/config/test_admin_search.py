@@ -151,6 +151,7 @@ def test_what_staff_ask_most_is_answered_by_an_index(world, rows, index):
     assert index in plans.of_rows(rows, without=("seqscan", "sort"))
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_question_that_takes_too_long_is_answered_with_advice(world, browser, monkeypatch):
 

@@ -63,6 +63,7 @@ def test_nobody_chooses_the_password_of_one_who_sees_more(channels):
     assert User.objects.get(pk=person.pk).check_password(chosen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", ["names", "addresses"])
 def test_passwords_cannot_be_guessed_without_end(settings, monkeypatch, still_windows, spread):
     settings.QUOTA_FACTOR = 1

@@ -297,6 +297,7 @@ def test_only_a_file_that_ran_is_undone():
     assert make.snapshot() == before
 
 
+@pytest.mark.slow
 def test_twenty_thousand_lines_are_checked_in_few_questions(django_assert_max_num_queries):
     adjusted(make.member())
     lines = [f"M2020{n:010d},5,goodwill,,{n}" for n in range(20_000)]

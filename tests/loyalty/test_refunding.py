@@ -162,6 +162,7 @@ def test_pending_points_go_before_they_came():
     assert drifted() == []
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_partition_and_order_of_refunds_takes_back_exactly_what_was_earned(data):

@@ -180,6 +180,7 @@ PARTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=PARTS, is_growth=st.booleans(), months=st.integers(1, 24))
 def test_the_numbers_always_add_up(parts, is_growth, months):

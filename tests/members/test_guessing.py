@@ -87,6 +87,7 @@ def test_right_codes_are_no_guesses(settings, still_windows):
     assert {guess(challenge_of(channel), "482913", channel) for _each in range(40)} == {"in"}
 
 
+@pytest.mark.slow
 def test_ten_thousand_phones_from_one_address_meet_the_quota(outside, settings, still_windows):
     settings.QUOTA_FACTOR = 1
     channel, said = make.channel(), []

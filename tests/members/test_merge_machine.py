@@ -22,6 +22,7 @@ def run(sequences: int, steps: int) -> None:
     run_state_machine_as_test(MergeMachine, settings=many)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.django_db(transaction=True)
 def test_any_sequence_keeps_members_whole():

@@ -257,6 +257,7 @@ VALUES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(WORD, min_size=2, max_size=4, unique=True))
 def test_every_order_of_arrival_ends_in_the_same_profile(words):

@@ -83,6 +83,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("door", ["mini-program", "website", "phone"])
 def test_a_day_on_which_wechat_fails_is_told_in_time_and_changes_nothing(outside, agreed, door, fault):
@@ -119,6 +120,7 @@ def doorway(door, outside, agreed):
     return "/sns/jscode2session", lambda: client.post("auth/wechat/mini-program", given)
 
 
+@pytest.mark.slow
 def test_a_server_that_answers_drop_by_drop_keeps_nobody_waiting(app, settings):
     with dripping() as url:
         settings.WECHAT_API_URL = url

@@ -137,6 +137,7 @@ def test_while_wechat_pay_is_down_nothing_is_closed_and_afterwards_all_ends_righ
     ends_well(paid, unpaid)
 
 
+@pytest.mark.slow
 def test_a_rotation_in_the_middle_loses_nothing(hub):
     before = [opened() for _n in range(4)]
     make_sandbox.rotates()

@@ -51,6 +51,7 @@ def test_the_story_as_it_happened_ends_as_it_should(rule):
     assert [parcel["state"] for parcel in end["shipments"]] == ["delivered", "shipped"]
 
 
+@pytest.mark.slow
 @patient
 @given(steps=tellings())
 @example(steps=list(reversed(STEPS)))
@@ -77,6 +78,7 @@ def test_whatever_comes_first_or_last_ends_alike(rule, first):
     assert any_order.told([first, *others]) == any_order.told([*others, first]) == end_of(frozenset(STEPS))
 
 
+@pytest.mark.slow
 @patient
 @given(steps=st.permutations(ACTS), again=st.lists(st.sampled_from(ACTS), max_size=3))
 @example(steps=list(reversed(ACTS)), again=[])

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 READS = 1_000
 
 
+@pytest.mark.slow
 def test_a_thousand_reads_while_an_order_is_paid_shipped_tracked_and_refunded():
     order = o.order(member=holder(1), items=[o.item(6_450, 2), o.item(3_000, 1)])
     readers = list(readers_of(order))

@@ -246,6 +246,7 @@ def test_a_case_s_money_goes_back_whole(wechat):
     assert (seen(refund)[0], kept.action) == ("done", "refund")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_hundred_notifications_refund_once(order, refund, wechat):
     refunding.carry_out(refund.pk)

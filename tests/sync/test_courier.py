@@ -211,6 +211,7 @@ def test_an_answer_without_end_is_read_no_further_than_need_be(courier):
     assert len(Attempt.objects.get().response) == 20_000
 
 
+@pytest.mark.slow
 def test_an_answer_that_comes_too_late_is_a_failure(courier, monkeypatch):
     monkeypatch.setattr(sending, "TIMEOUT", 2)
     never = threading.Event()
@@ -284,6 +285,7 @@ class TestLeases:
             assert states([made]) == ["delivered"]
 
 
+@pytest.mark.slow
 def test_it_goes_on_when_postgresql_ends_its_connections(courier):
     with receiving() as backend:
         to = endpoint(backend.url)

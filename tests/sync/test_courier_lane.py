@@ -65,6 +65,7 @@ def test_as_many_again_are_claimed_while_the_first_are_under_way_and_all_arrive_
     assert len({event["id"] for event in backend.received}) == 100 == len(backend.received)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_who_stops_gives_back_what_was_not_sent(held_up):
     backend, _told = held_up

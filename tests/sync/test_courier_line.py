@@ -36,6 +36,7 @@ def test_only_the_next_looks_again_and_each_is_made_due_by_the_one_before_it(cou
     assert [int(event["sequence"]) for event in backend.received] == list(range(1, 7))
 
 
+@pytest.mark.slow
 def test_what_is_due_when_its_turn_comes_keeps_its_place():
     def written() -> int:
         with connection.cursor() as cursor:

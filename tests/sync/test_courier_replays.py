@@ -179,6 +179,7 @@ class TestRanges:
         assert sent(backend) == ids(events[1:])
         assert (done.queued, done.reached) == (3, events[3].settled.position)
 
+    @pytest.mark.slow
     def test_all_of_it_goes_again_once_if_asked_for(self, endpoint, backend, courier):
         events = seen(endpoint, 3)
         for each in events:
@@ -189,6 +190,7 @@ class TestRanges:
         until(lambda: Delivery.objects.filter(state="delivered").count() == 3 and len(backend.received) >= 6)
         assert sent(backend) == ids(events) * 2
 
+    @pytest.mark.slow
     def test_repeating_it_sends_nothing_that_has_arrived(self, endpoint, backend, courier):
         events = seen(endpoint, 3)
         over(replays.ask(endpoint, **WHY))
@@ -197,6 +199,7 @@ class TestRanges:
         assert again.queued == 0
         assert sent(backend) == ids(events)
 
+    @pytest.mark.slow
     def test_many_pages_go_in_order_per_subject_and_each_once(self, endpoint, backend, courier, monkeypatch):
         events = [each for turn in range(10) for each in seen(endpoint, 1, f"member/{turn % 3}")]
         monkeypatch.setattr("sync.courier.work.STEP", replays.STEP.replace("500", "2"))
@@ -206,6 +209,7 @@ class TestRanges:
             told = [each["id"] for each in backend.received if each["subject"] == subject]
             assert told == ids([each for each in events if each.subject == subject])
 
+    @pytest.mark.slow
     def test_by_position_and_by_time(self, endpoint, backend, courier):
         events = seen(endpoint, 5)
         for event, days in zip(events, (20, 9, 6, 3, 1), strict=True):

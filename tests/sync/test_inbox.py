@@ -228,6 +228,7 @@ class TestStoring:
             assert answer.status_code == 400
         assert not InboxMessage.objects.exists()
 
+    @pytest.mark.slow
     def test_a_batch_has_500_events_at_most(self, website):
         assert push(website, [event(str(n)) for n in range(501)]).status_code == 400
         assert not InboxMessage.objects.exists()

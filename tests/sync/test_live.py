@@ -63,6 +63,7 @@ class TestGreeting:
             client.next("hello")
             assert client.sequences(2) == [4, 5]
 
+    @pytest.mark.slow
     def test_a_head_advanced_after_a_restore_means_reading_anew(self, live):
         mine = session()
         happen(subject(mine), "order.placed")
@@ -126,6 +127,7 @@ class TestEveryEventOnceAndInOrder:
             hint(subject(mine), 3)
             assert client.sequences(3) == [1, 2, 3]
 
+    @pytest.mark.slow
     def test_without_a_relay_the_comparison_of_heads_tells(self, live):
         mine = session()
         with live.open(mine) as client:
@@ -155,6 +157,7 @@ class TestEveryEventOnceAndInOrder:
 
 
 class TestWithoutRedis:
+    @pytest.mark.slow
     def test_it_never_ran_and_all_is_told_a_little_later(self, settings):
         settings.REDIS_URL = "unix:///nowhere.sock?db=0"
         mine = session()
@@ -165,6 +168,7 @@ class TestWithoutRedis:
             happen(subject(mine), "order.paid")
             assert client.sequences(1) == [2]
 
+    @pytest.mark.slow
     def test_it_stops_and_comes_back_and_nothing_is_lost_or_repeated(self, settings, tmp_path):
         with valkey_in(tmp_path) as valkey:
             settings.REDIS_URL = valkey.url

@@ -41,6 +41,7 @@ class TestASocketThatTheServerIsEnding:
             assert other.sequences(before + 2) == list(range(1, before + 3))
         assert [record.exc_info for record in caplog.records if "A socket was dropped" in record.message] == [None]
 
+    @pytest.mark.slow
     def test_by_what_it_missed_as_well(self, live):
         mine = session()
         with live.open(mine) as other, ending(live, mine) as stuck:
@@ -50,6 +51,7 @@ class TestASocketThatTheServerIsEnding:
             assert other.next("hello")
             assert other.sequences(stuck.delivered + 2)
 
+    @pytest.mark.slow
     def test_by_its_ping_and_all_others_are_pinged(self, live, monkeypatch):
         mine = session()
         with ExitStack() as stack:
@@ -61,6 +63,7 @@ class TestASocketThatTheServerIsEnding:
                 assert other.next("ping")
             until(lambda: stuck not in live.board.sockets)
 
+    @pytest.mark.slow
     def test_by_the_end_of_its_session_and_all_others_that_ended_close(self, live):
         all_of_them = [session() for _ in range(6)]
         with ExitStack() as stack:
@@ -111,6 +114,7 @@ def test_a_hint_that_is_none_is_logged_and_the_next_is_heard(monkeypatch, caplog
     assert [(record.levelno, record.exc_info is not None) for record in told] == [(logging.ERROR, True)]
 
 
+@pytest.mark.slow
 def test_a_round_that_fails_for_any_reason_is_logged_and_goes_on(live, settings, caplog):
     settings.SESSION_CHECK = "tests.sync.hesitant.fails_once"
     hesitant.asked_once.clear(), hesitant.failed.clear()

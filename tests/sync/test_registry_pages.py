@@ -244,6 +244,7 @@ def test_an_address_inside_is_not_called(browser, website, settings):
     assert "该地址指向非公开网络" in shown.content.decode()
 
 
+@pytest.mark.slow
 def test_trying_is_counted_by_person(browser, website, settings, still_windows):
     settings.QUOTA_FACTOR = 1
     with receiving(200) as backend:

@@ -282,6 +282,7 @@ class TestARunningRelay:
             happen("member/1", "order.paid")
             until(lambda: Settled.objects.count() == 2)
 
+    @pytest.mark.slow
     def test_it_says_that_it_lives_and_how_far_behind_it_is(self, monkeypatch):
         monkeypatch.setattr("sync.relay.BEAT_EVERY", 0.2)
         happen("member/1", "order.placed", "order.paid")

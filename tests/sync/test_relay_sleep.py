@@ -51,6 +51,7 @@ class Overtaken(Watched):
         return settled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relays", [1, 2])
 def test_no_bell_is_missed_by_relays_that_fall_asleep_and_wake_all_the_while(relays):
     with ExitStack() as running:

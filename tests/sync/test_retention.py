@@ -221,6 +221,7 @@ def test_tickets_and_answers_go_however_many_there_are(monkeypatch):
     assert [idempotency.drop_expired(), idempotency.drop_expired()] == [5, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_what_cannot_be_dropped_holds_up_nothing_else_and_is_told():
     endpoint = make_deliveries.endpoint(make.channel())
