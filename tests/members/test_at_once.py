@@ -115,7 +115,7 @@ def test_who_waits_for_a_token_that_does_not_come_is_told_in_time(outside):
     started = time.monotonic()
     with outside.hanging():
         at_once(*[ask] * 4)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < wechat.LONGEST + 1.5  # two waits would take longer
     assert len(outside.requests) == 1
 
 

@@ -13,6 +13,7 @@ from tests import make
 from tests.members.outside import dripping
 
 pytestmark = pytest.mark.django_db
+IN_TIME = wechat.LONGEST + 1.5  # seconds: on a machine at work; to wait twice would take longer
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_a_day_on_which_wechat_fails_is_told_in_time_and_changes_nothing(outside
             answer = call()
     else:
         answer = call()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < IN_TIME
     wanted = (429, "rate_limited") if fault == "45011" else (503, "wechat_unavailable")
     assert (answer.status_code, answer.json()["code"]) == wanted
     assert int(answer["Retry-After"]) > 0
@@ -127,7 +128,7 @@ def test_a_server_that_answers_drop_by_drop_keeps_nobody_waiting(app, settings):
         started = time.monotonic()
         with pytest.raises(Problem, match="wechat_unavailable"):
             wechat.mini_program(app, "code")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < IN_TIME
 
 
 def test_a_phone_is_asked_for_with_the_openid_that_opened_the_session(doors, bearer, outside):
