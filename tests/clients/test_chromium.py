@@ -37,6 +37,7 @@ SIGN_IN = """async ({ phone, challenge, code }) => {
     hub.live.start();
     return (await hub.signInByPhone(challenge, code, consents)).member.id;
 }"""
+STORED = "() => JSON.stringify(Object.entries(localStorage).sort())"
 TEN_CALLS = "async () => (await Promise.all(Array.from({ length: 10 }, () => hub.points()))).length"
 UPLOAD = """async bytes => (await hub.uploadAvatar(new Blob([new Uint8Array(bytes)]))).avatar_url"""
 
@@ -109,7 +110,9 @@ def test_a_shop_on_its_own_origin_signs_in_and_hears_of_an_order_in_every_tab(hu
     for page in tabs:
         page.evaluate(f"() => {{ window.calls = ({TEN_CALLS})() }}")
     assert [page.evaluate("() => window.calls") for page in tabs] == [10, 10]
-    assert sum(map(refreshes, tabs)) == 1
+    # Often one. A tab may read what is stored a moment late, or an answer be missing: then the same successor again.
+    assert 1 <= sum(map(refreshes, tabs)) <= 2
+    await_that(lambda: len({page.evaluate(STORED) for page in tabs}) == 1, 20, lambda: "the tabs differ")
 
     one.evaluate("() => hub.me()")
     assert one.evaluate("async () => (await hub.updateMe({ nickname: '谷雨' })).nickname") == "谷雨"

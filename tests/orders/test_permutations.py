@@ -8,8 +8,8 @@ from tests.orders import any_order
 from tests.orders import make_orders as o
 from tests.orders.any_order import ACTS, FACTS, STEPS
 
-patient = pytest.mark.timeout(900)
-few, many = 4, 400
+patient = pytest.mark.timeout(1800)
+few, many = 4, 200
 ends: dict[frozenset, dict] = {}
 
 
