@@ -14,7 +14,6 @@ from sync.models import Quota
 from tests import plans
 
 NEWEST = Keyset(("count", "id"))
-
 pytestmark = pytest.mark.django_db
 
 
