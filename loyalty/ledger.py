@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.models import Account, EarnRule, Entry
 from sync import prepared
+from sync.events import RING, Recorded
 from sync.ids import uuid7
 from sync.models import Channel
 
@@ -39,9 +40,10 @@ SELECT outcome, is_due, known, o_account, o_available, o_pending, o_held, o_debt
     p_available, p_pending, p_debt, p_available_at, p_expires_at, posted_at
 FROM loyalty_post(
     %s::uuid, %s::uuid, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bigint, %s::uuid, %s::uuid,
-    %s::timestamptz, %s::timestamptz, %s::integer, %s::integer, %s
+    %s::timestamptz, %s::timestamptz, %s::integer, %s::integer, %s, %s::uuid, %s, %s, %s, %s, %s, %s, %s
 )
 """
+UNTOLD = [None] * 8
 KNOWN = f"SELECT {', '.join(ENTRY)} FROM loyalty_entry WHERE id = %s"  # noqa: S608 - names of our own columns
 CLOSE_HOLD = f"""
 SELECT c.outcome, {_columns("c.captured", "c.after_capture")}, {_columns("c.released", "c.after_release")}
@@ -140,12 +142,13 @@ class Posting:
     owe: bool = False
     id: UUID = field(default_factory=uuid7)
 
-    def parameters(self) -> list:
+    def parameters(self, fact: Recorded | None = None) -> list:
         """As `loyalty_post()` takes them, after the member."""
         rule, channel = self.rule and self.rule.pk, self.channel and self.channel.pk
         what = [self.id, self.kind, *self.moves.columns(), self.contra_kind, self.source, self.reference, self.reason]
         when = [self.available_at, self.expires_at, self.valid_days, self.hold_seconds]
-        return [*what, rule, self.reverses, channel, *when, self.owe]
+        told = [*fact.columns(), self.channel and self.channel.code] if fact else UNTOLD
+        return [*what, rule, self.reverses, channel, *when, self.owe, *told]
 
 
 @dataclass(frozen=True)
@@ -158,13 +161,16 @@ class Posted:
     is_due: bool = False
 
 
-def post(member: UUID, posting: Posting) -> Posted | None:
+def post(member: UUID, posting: Posting, fact: Recorded | None = None) -> Posted | None:
     """Post once, in one round trip. The same again, in two, gives the entry that is there and the balance of now.
 
-    None when something is due on the account: `settle` it and post again. Raises NotEnough, ReferenceConflict,
-    OverReversed; then nothing was changed.
+    A `fact` (`told.ahead`) is recorded with it; outside an act both are one by themselves. None when something is due
+    on the account: `settle` it and post again. Raises NotEnough, ReferenceConflict, OverReversed; then nothing changed.
     """
-    ((outcome, is_due, known, account, *rest),) = prepared.run(POST, [member, *posting.parameters()])
+    asked, is_act = (POST, [member, *posting.parameters(fact)]), bool(fact) and not connection.in_atomic_block
+    (((outcome, is_due, known, account, *rest),),) = prepared.together(
+        asked, commit=is_act, after=RING if is_act else ""
+    )
     match outcome:
         case "due":
             return None

@@ -12,6 +12,7 @@ from loyalty.models import Entry
 from sync import events
 from sync.act import Actor
 from sync.http import instant
+from sync.models import Channel
 
 TOLD_AS = {Entry.Kind.MOVED: str(Entry.Kind.ADJUSTED)}  # a merge's transfer: the contract has no word for it
 
@@ -39,10 +40,19 @@ def as_posted(posted: Posted) -> dict:
 
 def tell(member: UUID, posted: Posted, by: Actor) -> None:
     """Record the event of an entry on its member's stream, for the sharing group of the entry's channel."""
-    entry, subject = posted.entry, events.of_member(member)
-    groups = [entry.channel.group_id] if entry.channel_id else None
-    kind = TOLD_AS.get(entry.kind, entry.kind)
-    events.record(f"points.{kind}", subject=subject, data=as_posted(posted), by=by, only_for=groups)
+    entry = posted.entry
+    channel = entry.channel if entry.channel_id else None
+    events.record(**_about(member, entry.kind, channel), data=as_posted(posted), by=by)
+
+
+def ahead(member: UUID, posting: Posting, by: Actor) -> events.Recorded | None:
+    """The same of a posting that is its act's first fact, for the ledger to record with it; None if it is not."""
+    return events.ahead(**_about(member, posting.kind, posting.channel), by=by)
+
+
+def _about(member: UUID, kind: str, channel: Channel | None) -> dict:
+    groups = [channel.group_id] if channel else None
+    return {"type": f"points.{TOLD_AS.get(kind, kind)}", "subject": events.of_member(member), "only_for": groups}
 
 
 def tell_given(gift: Gift, like: Posting, given: Given, by: Actor) -> None:

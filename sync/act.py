@@ -1,4 +1,4 @@
-"""Acts: one function, one transaction, its events written as the last statement.
+"""Acts: one function, one transaction, its events written as the last statement (a first one maybe by its cause).
 
 What `events.record` appends rides on Django's own on-commit list, so a savepoint rolled back drops it exactly as
 Django drops hooks; the outermost act takes what survived and writes it before it commits (`sync/events.py`).
@@ -132,17 +132,16 @@ def _outermost(connection: BaseDatabaseWrapper, work: Callable):
                 raise
 
 
-def end(connection: BaseDatabaseWrapper, last: prepared.Asked | None) -> None:
+def end(connection: BaseDatabaseWrapper, last: list[prepared.Asked] | None) -> None:
     """Run the act's last statement, commit with it and wake a relay that sleeps, if the act is all that is open;
     Django's own commit then finds nothing to do.
 
     psycopg's commit costs several times the processor time of its only statement.
     """
     is_last = len(connection.atomic_blocks) == 1
-    if last:
-        prepared.together(last, commit=is_last, after=events.RING if is_last else "")
-    elif is_last:
-        prepared.together(commit=True)
+    if last or is_last:
+        rings = is_last and last is not None
+        prepared.together(*(last or []), commit=is_last, after=events.RING if rings else "")
 
 
 def is_retried(error: Exception) -> bool:

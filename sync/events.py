@@ -1,5 +1,7 @@
 """Recording facts: `record` in an act, all of them written by one statement as the act's last.
 
+The first one may be written by the very statement that makes it true (`ahead`); what follows waits for the end.
+
 The sequence of a subject is taken under its stream row's lock, so sequence order is commit order; several subjects
 are locked in ascending order. After the commit, and in the same round trip, one bare NOTIFY wakes a relay that sleeps
 (`sync/relay.py`): in the act's own transaction it would make all commits wait for each other.
@@ -93,17 +95,26 @@ class Recorded(Waiting):
     only_for: Iterable[int] | None = None
     others: Iterable[int] | None = None  # who is told the same act's other facts of this type and subject
     id: UUID = field(default_factory=uuid7)
+    is_written: bool = False  # ahead of all others; only the bell is left to ring
 
     def row(self) -> tuple:
         """As it is written."""
         told = self.data() if callable(self.data) else self.data
-        groups = None if self.only_for is None else f"{{{','.join(map(str, self.only_for))}}}"
+        groups = self._groups()
         among = self.by.channel or None if groups is None and "channel" not in told else None
         told = orjson.dumps(told, default=str).decode()
         return self.id, self.subject, self.type, self.by.source, str(self.by), request_id.get(), told, groups, among
 
+    def columns(self) -> list:
+        """As `sync_record()` takes it, before its data."""
+        by = [self.by.source, str(self.by), request_id.get()]
+        return [self.id, self.subject, self.type, *by, self._groups()]
+
     def rows(self) -> list[tuple]:
-        return [self.row()]
+        return [] if self.is_written else [self.row()]
+
+    def _groups(self) -> str | None:
+        return None if self.only_for is None else f"{{{','.join(map(str, self.only_for))}}}"
 
 
 @dataclass(eq=False)
@@ -165,6 +176,25 @@ def record_many(type: str, facts: Iterable[tuple[str, dict]], *, by) -> int:
     return len(found)
 
 
+def ahead(type: str, *, subject: str, by, only_for: Iterable[int] | None = None) -> Recorded | None:
+    """An act's first fact, for the statement that makes it true to write by `sync_record()`; then say so: `is_told`.
+
+    None if it has to be recorded instead: something was before it, and the cause comes first; or all who see its
+    subject are told what began on a channel, and where it began is looked up at the end. From such a statement on the
+    act holds the subject's stream, so it locks nothing any more that another one may hold while it writes there.
+    """
+    waiting = connections[DEFAULT_DB_ALIAS].run_on_commit
+    if (only_for is None and by.channel) or any(isinstance(hook[1], Waiting) for hook in waiting):
+        return None
+    return Recorded(type, subject, {}, by, only_for)
+
+
+def is_told(fact: Recorded, data: Callable[[], dict]) -> None:
+    """A fact went ahead, with the data that this gives whoever asks."""
+    fact.data, fact.is_written = data, True
+    _append(fact)
+
+
 def _append(facts: Waiting) -> None:
     django = connections[DEFAULT_DB_ALIAS]
     if not django.in_atomic_block:
@@ -172,8 +202,9 @@ def _append(facts: Waiting) -> None:
     django.on_commit(facts)
 
 
-def last(django: BaseDatabaseWrapper) -> prepared.Asked | None:
-    """The act's last statement: it writes what was recorded and survived, in that order. None if nothing was.
+def last(django: BaseDatabaseWrapper) -> list[prepared.Asked] | None:
+    """The act's last statement: it writes what was recorded and survived, in that order. None if nothing was recorded,
+    no statement if all of it is written.
 
     Raises NotInAnAct when asking for their data records more: nothing would write it.
     """
@@ -187,7 +218,7 @@ def last(django: BaseDatabaseWrapper) -> prepared.Asked | None:
     if len(others) + len(waiting) < len(django.run_on_commit):
         raise NotInAnAct("A fact was recorded by what another one tells")
     django.run_on_commit = others
-    return written(rows)
+    return [written(rows)] if rows else []
 
 
 def _share_out(facts: list[Recorded]) -> None:

@@ -48,9 +48,9 @@ def run(sql: str, parameters: Given = ()) -> list[tuple]:
 def together(*asked: Asked, commit: bool = False, after: str = "") -> list[list[tuple]]:
     """The rows of each statement, all of them asked for in one round trip; outside transactions they are one.
 
-    What opens a transaction goes ahead of its first statement, its end with the last one if this is to `commit`, and
-    `after` it a statement whose failure is only logged. After one that fails none is run. Raises what Django's cursor
-    raises.
+    What opens a transaction goes ahead of its first statement, its end with the last one if this is to `commit` (where
+    none is to be opened, this is one by itself), and `after` it a statement whose failure is only logged. After one
+    that fails none is run. Raises what Django's cursor raises.
     """
     django = connections[DEFAULT_DB_ALIAS]  # once: each look through `connection` costs as much as a small statement
     django.ensure_connection()
@@ -79,7 +79,7 @@ def _known(database: psycopg.Connection) -> dict[str, "Statement"]:
 def _run(database: psycopg.Connection, asked: Sequence[Asked], commit: bool, after: str) -> list[list[tuple]]:
     pgconn, known = database.pgconn, _known(database)
     is_idle = pgconn.transaction_status == IDLE
-    opens = bool(asked) and is_idle and not database.autocommit  # as psycopg would, before its next statement
+    opens = bool(asked) and is_idle and (commit or not database.autocommit)  # else as psycopg would, before the next
     commit = commit and (opens or not is_idle)
     wanted = [BEGIN, *asked] if opens else [*asked]
     if commit:

@@ -201,6 +201,13 @@ BEGIN
 END $$;
 """
 
+INSTANT = """
+CREATE FUNCTION loyalty_instant(p_at timestamptz) RETURNS text LANGUAGE sql STABLE AS $$
+    -- As the contract says times: RFC 3339, UTC, milliseconds.
+    SELECT to_char(p_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
+"""
+
 POST = """
 CREATE FUNCTION loyalty_post(
     p_member uuid, p_entry uuid, p_kind text,
@@ -208,11 +215,13 @@ CREATE FUNCTION loyalty_post(
     p_source text, p_reference text, p_reason text, p_rule bigint, p_reverses uuid, p_channel uuid,
     INOUT p_available_at timestamptz, INOUT p_expires_at timestamptz, p_valid_days integer, p_hold_seconds integer,
     p_owe boolean,
+    p_fact uuid, p_subject text, p_type text, p_from text, p_actor text, p_correlation text, p_groups text, p_place text,
     OUT outcome text, OUT is_due boolean, OUT known uuid, OUT posted_at timestamptz,
     OUT o_account uuid, OUT o_available bigint, OUT o_pending bigint, OUT o_held bigint, OUT o_debt bigint, OUT o_version bigint
 ) LANGUAGE plpgsql VOLATILE AS $$
 -- What was asked for as it was done, the account and its balance afterwards; of a known entry its id. Rows of a type of
 -- their own, and what RETURNING gives, would cost a tenth of the whole; each expression here costs a microsecond.
+-- A posting with a `p_fact` records it too, with the data of `loyalty.told.as_posted` (`p_place`: the channel's code).
 DECLARE
     v_contra bigint := p_debt - p_available - p_pending - p_held;
     v_given bigint;  -- to a lot of this entry
@@ -342,6 +351,20 @@ BEGIN
         INSERT INTO loyalty_hold (
             entry_id, account_id, channel_id, source, reference, points, captured, state, expires_at, created_at)
         VALUES (p_entry, o_account, p_channel, p_source, p_reference, p_held, 0, 'held', p_expires_at, posted_at);
+    END IF;
+    IF p_fact IS NOT NULL THEN
+        PERFORM sync_record(
+            p_fact, p_subject, p_type, p_from, p_actor, p_correlation, p_groups,
+            jsonb_build_object(
+                'entry', jsonb_build_object(
+                    'id', p_entry, 'kind', substr(p_type, 8),
+                    'points', CASE WHEN v_contra <> 0 THEN -v_contra ELSE -(p_pending + p_held) END,
+                    'available_after', o_available, 'reference', p_reference, 'channel', p_place,
+                    'created_at', loyalty_instant(posted_at), 'available_at', loyalty_instant(p_available_at),
+                    'expires_at', loyalty_instant(p_expires_at)),
+                'balance', jsonb_build_object(
+                    'available', o_available, 'pending', o_pending, 'held', o_held, 'debt', o_debt,
+                    'version', o_version)));
     END IF;
     is_due := v_due_at <= clock_timestamp();
     outcome := 'posted';
@@ -661,7 +684,8 @@ DROP FUNCTION loyalty_expire_many(uuid[], timestamptz);
 DROP FUNCTION loyalty_settle(uuid);
 DROP FUNCTION loyalty_close_hold(uuid, bigint);
 DROP FUNCTION loyalty_post(uuid, uuid, text, bigint, bigint, bigint, bigint, text, text, text, text, bigint, uuid, uuid,
-    timestamptz, timestamptz, integer, integer, boolean);
+    timestamptz, timestamptz, integer, integer, boolean, uuid, text, text, text, text, text, text, text);
+DROP FUNCTION loyalty_instant(timestamptz);
 DROP FUNCTION loyalty_enter(loyalty_account, uuid, text, bigint, bigint, bigint, bigint, bigint, text, text, text, text,
     bigint, uuid, uuid, uuid, timestamptz, timestamptz, timestamptz, timestamptz);
 DROP FUNCTION loyalty_unhold(uuid, uuid, bigint, boolean);
@@ -692,11 +716,11 @@ END $$
 
 
 class Migration(migrations.Migration):
-    dependencies = [("loyalty", "0001_initial")]
+    dependencies = [("loyalty", "0001_initial"), ("sync", "0002_settle")]
 
     operations = [
         migrations.RunSQL(
-            UUID7 + EXPIRY + TAKE + TAKE_BACK + GIVE_BACK + UNHOLD + ENTER + POST + CLOSE_HOLD + SETTLE + POST_MANY,
+            UUID7 + EXPIRY + TAKE + TAKE_BACK + GIVE_BACK + UNHOLD + ENTER + INSTANT + POST + CLOSE_HOLD + SETTLE + POST_MANY,
             DROP,
         ),
         # Every posting changes its account's row: room beside it keeps the change on its page, without new index rows.

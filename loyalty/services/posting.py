@@ -206,4 +206,4 @@ def take(member: Member, posting: Posting, by: Actor) -> Posted:
 
 def post(member: Member, posting: Posting, by: Actor) -> Posted:
     """Post for a member that is locked, and tell it when it is new."""
-    return settling.post(member.pk, posting, by)
+    return settling.post(member.pk, posting, by, ahead=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from django.db import connection
@@ -10,7 +11,7 @@ from loyalty import ledger, told
 from loyalty.ledger import ISSUED, Moves, Posted, Posting
 from loyalty.models import Account, Entry, Lot
 from members import services as members
-from sync import clock
+from sync import clock, events
 from sync.act import SYSTEM, Actor, act
 from sync.models import Channel
 
@@ -51,14 +52,21 @@ def settle_due(batch: int = 1_000) -> int:
     return total
 
 
-def post(member: UUID, posting: Posting, by: Actor) -> Posted:
-    """Post for a member that is locked, after what is due, and tell it when it is new.
+def post(member: UUID, posting: Posting, by: Actor, *, ahead: bool = False) -> Posted:
+    """Post for a member that is locked, after what is due, and tell it when it is new: with the posting (`ahead`) if
+    it is its act's first fact, and the act locks nothing of others after it.
 
     Raises NotEnough, ReferenceConflict, OverReversed; then nothing was changed.
     """
-    while (posted := ledger.post(member, posting)) is None:
+    while True:
+        fact = told.ahead(member, posting, by) if ahead else None
+        posted = ledger.post(member, posting, fact)
+        if posted is not None:
+            break
         settle(member)
-    if posted.created:
+    if posted.created and fact:
+        events.is_told(fact, partial(told.as_posted, posted))
+    elif posted.created:
         told.tell(member, posted, by)
     if posted.is_due and (later := settle(member)):  # points came back to a lot that is over
         posted = replace(posted, balance=later[-1].balance)

@@ -1,6 +1,24 @@
-"""The relay's one statement: `sync_settle()` (DESIGN §5, SPINE)."""
+"""The relay's one statement, `sync_settle()` (DESIGN §5, SPINE), and `sync_record()`, for functions that tell what they do."""
 
 from django.db import migrations
+
+RECORD = """
+CREATE FUNCTION sync_record(
+    p_id uuid, p_subject text, p_type text, p_source text, p_actor text, p_correlation text, p_groups text, p_data jsonb
+) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+-- One fact, as `sync.events` writes it: its stream stays locked until the act is over.
+DECLARE
+    v_sequence bigint;
+BEGIN
+    INSERT INTO sync_stream AS s (subject, head) VALUES (p_subject, 1)
+    ON CONFLICT (subject) DO UPDATE SET head = s.head + 1
+    RETURNING head INTO v_sequence;
+    INSERT INTO sync_event (id, subject, sequence, type, source, actor, correlation_id, data, only_for, time)
+    VALUES (
+        p_id, p_subject, v_sequence, p_type, p_source, p_actor, p_correlation, p_data, p_groups::bigint[],
+        clock_timestamp());
+END $$;
+"""
 
 # What the last batch's snapshot did not see: what began after it, and what was open then. Transaction ids of another
 # cluster, which a dump brought here, lie in its future or mean nothing: what has its place is left out. (OFFSET 0: each
@@ -92,6 +110,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(SETTLE, "DROP FUNCTION sync_settle()"),
+        migrations.RunSQL(RECORD, "DROP FUNCTION sync_record(uuid, text, text, text, text, text, text, jsonb)"),
         # Every event changes its stream's row: room beside it keeps the change on its page, and no index that only a
         # search by beginnings would use has to be told.
         migrations.RunSQL(

@@ -7,6 +7,7 @@ from django.db import transaction
 from loyalty import ledger, told
 from loyalty.ledger import ISSUED, REDEEMED, Gift, Moves, Posted, Posting
 from loyalty.models import Account, Draw, Entry, Lot
+from loyalty.services import settling
 from sync.act import SYSTEM, act
 from sync.ids import uuid7
 from tests.bench.ledger_data import member
@@ -53,23 +54,27 @@ def mix(_client: int) -> int:
     return 2
 
 
-@act
-def earn_and_tell(account: int) -> Posted:
-    """One earning and its event: an act."""
-    posted = ledger.post(member(account), earning())
-    told.tell(member(account), posted, SYSTEM)
-    return posted
-
-
-def event(_client: int) -> int:
-    """One earning with its event, committed."""
-    earn_and_tell(somebody())
+def event(_client: int, account: int | None = None) -> int:
+    """One earning with its event and its bell: as `post`, outside any act."""
+    who, posting = member(account or somebody()), earning()
+    ledger.post(who, posting, told.ahead(who, posting, SYSTEM))
     return 1
 
 
-def event_hot(_client: int) -> int:
+def event_hot(client: int) -> int:
     """The same on the account of all."""
-    earn_and_tell(1)
+    return event(client, 1)
+
+
+@act
+def earn_and_tell(account: int) -> Posted:
+    """One earning and its event in an act, as all of the product's postings are."""
+    return settling.post(member(account), earning(), SYSTEM, ahead=True)
+
+
+def act_of_one(_client: int) -> int:
+    """The same as an act of its own, which waits a second time for its end."""
+    earn_and_tell(somebody())
     return 1
 
 
